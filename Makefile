@@ -1,0 +1,27 @@
+# make figures   the whole graph on the demo corpus; PROFILE=config/midi.yaml SOURCE=folder for yours
+# make test      formatter, linter and tests
+# make lab       JupyterLab on the notebooks
+PROFILE ?= config/demo.yaml
+CORES ?= all
+# The environment at hand if CAMIL is installed in it (conda, a container); else one in .venv.
+PYTHON := $(shell python3 -I -c "import importlib.metadata as m; m.version('camil'), m.version('snakemake')" 2>/dev/null && echo python3 || echo .venv/bin/python)
+READY := $(if $(filter .venv/bin/python,$(PYTHON)),.venv/ready)
+
+figures: $(READY)
+	$(PYTHON) -m snakemake --cores $(CORES) --configfile $(PROFILE) --rerun-incomplete --show-failed-logs $(if $(SOURCE),--config source='$(SOURCE)')
+
+test: $(READY)
+	$(PYTHON) -m ruff format --check
+	$(PYTHON) -m ruff check
+	$(PYTHON) -m pytest
+
+lab: $(READY)
+	$(PYTHON) -m jupyterlab --notebook-dir=. notebooks/01_preprocess.ipynb
+
+.venv/ready: pyproject.toml constraints.txt
+	python3 -m venv .venv
+	.venv/bin/python -m pip install --quiet uv
+	.venv/bin/python -m uv pip install --quiet --python .venv/bin/python -c constraints.txt -e '.[workbook,workflow,test]'
+	touch $@
+
+.PHONY: figures test lab

@@ -1,0 +1,225 @@
+# The notebooks as a graph: `make figures`, or `snakemake --cores all --configfile config/demo.yaml`.
+# A profile in config/ names the data and the conditions; every job runs one notebook.
+import yaml
+
+if not config:
+
+    configfile: "config/demo.yaml"
+
+
+NAME = config["name"]
+CORPUS, RUNS, FIGURES = f"corpora/{NAME}", f"runs/{NAME}", f"figures/{NAME}"
+EXECUTED = f"{RUNS}/notebooks"
+PRETRAIN, CLASSIFY = config["pretrain"]["runs"], config["classify"]["runs"]
+
+
+def camil(*rooms):
+    """The files of `camil` that a notebook's result depends on."""
+    return [f"camil/{room}.py" for room in rooms]
+
+
+READS_CORPUS = camil("corpus", "training", "encoders", "runs", "parameters", "midi")
+
+
+def execute(notebook):
+    """The command that runs a notebook; its screen goes to the log, which is shown on failure."""
+    return (
+        f"python -m camil.notebooks notebooks/{notebook}.ipynb {{log.notebook:q}}"
+        " --cell-timeout {config[cell_timeout]} -y {params.yaml:q} > {log.text:q} 2>&1"
+    )
+
+
+def as_yaml(**parameters):
+    return yaml.safe_dump(parameters, default_flow_style=True, width=100_000)
+
+
+def run_folder(name, seed):
+    return f"{RUNS}/{name}-seed{seed}"
+
+
+def run_folders(names):
+    return [run_folder(name, seed) for name in names for seed in config["seeds"]]
+
+
+def parameters_of_run(stage, wildcards):
+    """A run's parameters: the stage's own, then its; a run it builds on is named by its folder."""
+    given = config[stage]["all"] | config[stage]["runs"][wildcards.name]
+    for key in {"pretrained", "pretrained_audio"} & given.keys():
+        given[key] = run_folder(given[key], wildcards.seed)
+    run = run_folder(wildcards.name, wildcards.seed)
+    return as_yaml(**given, corpus=CORPUS, run=run, seed=int(wildcards.seed))
+
+
+def runs_below(stage):
+    def inputs(wildcards):
+        given = config[stage]["runs"][wildcards.name]
+        names = {given.get("pretrained"), given.get("pretrained_audio")} - {None}
+        return [f"{run_folder(name, wildcards.seed)}/run.json" for name in names]
+
+    return inputs
+
+
+rule all:
+    input:
+        # The corpus and the runs stand here beside the figures, which come with the repository.
+        f"{CORPUS}/corpus.json",
+        [f"{folder}/run.json" for folder in run_folders(PRETRAIN) + run_folders(CLASSIFY)],
+        f"{FIGURES}/table1.csv",
+        f"{FIGURES}/fig2.pdf",
+        f"{FIGURES}/umap.pdf",
+        [f"{RUNS}/label/labels.csv"] if "label" in config else [],
+
+
+rule preprocess:
+    input:
+        notebook="notebooks/01_preprocess.ipynb",
+        code=camil("preprocessing", "midi", "audio", "parameters", "runs", "corpus"),
+        sources=expand(
+            "camil/sources/{name}.py", name=glob_wildcards("camil/sources/{name}.py").name
+        ),
+    output:
+        f"{CORPUS}/corpus.json",
+        f"{CORPUS}/segments.parquet",
+        f"{CORPUS}/mels.npy",
+    log:
+        notebook=f"{EXECUTED}/01_preprocess.ipynb",
+        text=f"{EXECUTED}/01_preprocess.log",
+    params:
+        yaml=as_yaml(**config["preprocess"], source=config.get("source", ""), corpus=CORPUS),
+    threads: workflow.cores
+    shell:
+        execute("01_preprocess")
+
+
+rule pretrain:
+    wildcard_constraints:
+        name="|".join(PRETRAIN),
+    input:
+        runs_below("pretrain"),
+        notebook="notebooks/02_pretrain.ipynb",
+        code=READS_CORPUS + camil("losses", "samplers"),
+        corpus=f"{CORPUS}/corpus.json",
+    output:
+        f"{RUNS}/{{name}}-seed{{seed}}/run.json",
+        f"{RUNS}/{{name}}-seed{{seed}}/encoder.safetensors",
+        f"{RUNS}/{{name}}-seed{{seed}}/audio_encoder.safetensors",
+    log:
+        notebook=f"{EXECUTED}/02_pretrain-{{name}}-seed{{seed}}.ipynb",
+        text=f"{EXECUTED}/02_pretrain-{{name}}-seed{{seed}}.log",
+    params:
+        yaml=lambda wildcards: parameters_of_run("pretrain", wildcards),
+    threads: config["threads"]
+    shell:
+        execute("02_pretrain")
+
+
+rule classify:
+    wildcard_constraints:
+        name="|".join(CLASSIFY),
+    input:
+        runs_below("classify"),
+        notebook="notebooks/03_classify.ipynb",
+        code=READS_CORPUS + camil("probing", "evaluation"),
+        corpus=f"{CORPUS}/corpus.json",
+    output:
+        f"{RUNS}/{{name}}-seed{{seed}}/run.json",
+        f"{RUNS}/{{name}}-seed{{seed}}/metrics.json",
+        f"{RUNS}/{{name}}-seed{{seed}}/predictions.parquet",
+        f"{RUNS}/{{name}}-seed{{seed}}/classifier.safetensors",
+    log:
+        notebook=f"{EXECUTED}/03_classify-{{name}}-seed{{seed}}.ipynb",
+        text=f"{EXECUTED}/03_classify-{{name}}-seed{{seed}}.log",
+    params:
+        yaml=lambda wildcards: parameters_of_run("classify", wildcards),
+    threads: config["threads"]
+    shell:
+        execute("03_classify")
+
+
+rule confusion:
+    input:
+        f"{run_folder(config['shown'], config['seeds'][0])}/metrics.json",
+        notebook="notebooks/04_confusion.ipynb",
+        code=camil("figures", "evaluation", "parameters"),
+    output:
+        f"{FIGURES}/fig2.pdf",
+        f"{FIGURES}/fig2.png",
+    log:
+        notebook=f"{EXECUTED}/04_confusion.ipynb",
+        text=f"{EXECUTED}/04_confusion.log",
+    params:
+        yaml=as_yaml(run=run_folder(config["shown"], config["seeds"][0]), figure=f"{FIGURES}/fig2"),
+    shell:
+        execute("04_confusion")
+
+
+SHOWN_SPACE = run_folder(CLASSIFY[config["shown"]]["pretrained"], config["seeds"][0])
+
+
+rule umap:
+    input:
+        f"{SHOWN_SPACE}/run.json",
+        notebook="notebooks/05_umap.ipynb",
+        code=READS_CORPUS + camil("figures", "evaluation"),
+        corpus=f"{CORPUS}/corpus.json",
+    output:
+        f"{FIGURES}/umap.pdf",
+        f"{FIGURES}/umap.png",
+    log:
+        notebook=f"{EXECUTED}/05_umap.ipynb",
+        text=f"{EXECUTED}/05_umap.log",
+    params:
+        yaml=as_yaml(corpus=CORPUS, run=SHOWN_SPACE, figure=f"{FIGURES}/umap"),
+    shell:
+        execute("05_umap")
+
+
+rule results:
+    input:
+        [f"{folder}/run.json" for folder in run_folders(PRETRAIN)],
+        [f"{folder}/metrics.json" for folder in run_folders(CLASSIFY)],
+        notebook="notebooks/06_results.ipynb",
+        code=camil("figures", "evaluation", "tables", "runs", "encoders", "parameters"),
+    output:
+        expand(
+            f"{FIGURES}/{{file}}",
+            file=[
+                "table1.md",
+                "table1.csv",
+                "table1.tex",
+                "fig1.pdf",
+                "fig1.png",
+                "data_efficiency.pdf",
+                "data_efficiency.png",
+                "training_curves.pdf",
+                "training_curves.png",
+            ],
+        ),
+    log:
+        notebook=f"{EXECUTED}/06_results.ipynb",
+        text=f"{EXECUTED}/06_results.log",
+    params:
+        yaml=as_yaml(runs=run_folders(PRETRAIN) + run_folders(CLASSIFY), figures=FIGURES),
+    shell:
+        execute("06_results")
+
+
+rule label:
+    input:
+        f"{run_folder(config['shown'], config['seeds'][0])}/classifier.safetensors",
+        notebook="notebooks/07_label.ipynb",
+        code=camil("labelling", "figures", "midi", "audio", "encoders", "parameters"),
+        corpus=f"{CORPUS}/corpus.json",
+    output:
+        f"{RUNS}/label/labels.csv",
+    log:
+        notebook=f"{EXECUTED}/07_label.ipynb",
+        text=f"{EXECUTED}/07_label.log",
+    params:
+        yaml=as_yaml(
+            midi_file=config.get("label", ""),
+            pretrained=run_folder(config["shown"], config["seeds"][0]),
+            output=f"{RUNS}/label",
+        ),
+    shell:
+        execute("07_label")

@@ -1,0 +1,207 @@
+"""From notes or recordings to the mel-spectrogram of a segment."""
+
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+
+import librosa
+import numpy as np
+import pretty_midi
+import scipy.fft
+import soundfile
+import tinysoundfont
+
+MEL_BINS = 128
+MEL_FRAMES = 282
+LEAD_SECONDS = 2.5  # how long the end of a note rings on (release), at most, as far as we render
+HOLD_SECONDS = 12.0  # how far back a note that is held into a span is played from its true attack
+FLOOR_DB = -80.0
+
+_BLOCK = 64  # samples between two updates of the player's envelopes
+_GAIN_DB = -12.0  # ten loud notes at once stay within -1..1
+
+
+def default_soundfont() -> Path:
+    """The General MIDI soundfont that comes with pretty_midi (TimGM6mb, GPL-2)."""
+    return Path(pretty_midi.__file__).parent / "TimGM6mb.sf2"
+
+
+class SoundFont:
+    """Plays notes through one soundfont.
+
+    The file is loaded on first use; a pickled copy carries the path and loads its own.
+
+    Args:
+        path: an ``.sf2`` file.
+        sample_rate: in hertz.
+
+    Raises:
+        ValueError: on first use, if the file is missing or is no soundfont.
+    """
+
+    def __init__(self, path: str | PathLike, sample_rate: int = 24000):
+        self.path = Path(path)
+        self.sample_rate = sample_rate
+
+    def __getstate__(self):
+        return {"path": self.path, "sample_rate": self.sample_rate}
+
+    @cached_property
+    def _synth(self) -> tinysoundfont.Synth:
+        synth = tinysoundfont.Synth(gain=_GAIN_DB, samplerate=self.sample_rate)
+        try:
+            synth.sfload(str(self.path))
+        except Exception as error:  # the binding raises RuntimeError and others
+            what = "is no soundfont that can be read" if self.path.is_file() else "is missing"
+            raise ValueError(f"the soundfont {self.path} {what}") from error
+        return synth
+
+    @cached_property
+    def presets(self) -> dict[int, str]:
+        """General MIDI program (0..127, bank 0) to the name that the soundfont gives it."""
+        names = {program: self._synth.sfpreset_name(0, 0, program) for program in range(128)}
+        return {program: name for program, name in names.items() if name is not None}
+
+    def render(
+        self,
+        program: int,
+        pitch: np.ndarray,
+        velocity: np.ndarray,
+        start_seconds: np.ndarray,
+        end_seconds: np.ndarray,
+        begin: float,
+        end: float,
+    ) -> np.ndarray:
+        """The span from ``begin`` to ``end`` (seconds) of a track as the soundfont plays it.
+
+        Only what is heard in the span is rendered: its notes, those held into it, and the last
+        `LEAD_SECONDS` before it for what still rings. Notes are placed on a grid of 64 samples of
+        the track, so a span does not depend on where it begins: it equals the same span of the
+        whole track except for tails beyond `LEAD_SECONDS` and holds beyond `HOLD_SECONDS`, where
+        a note is struck anew. The same call gives the same samples, whatever was rendered before.
+
+        Args:
+            pitch, velocity, start_seconds, end_seconds: ``(notes,)``, the whole track's.
+
+        Returns:
+            Mono float32 ``(round((end - begin) * sample_rate),)``.
+
+        Raises:
+            ValueError: if the soundfont has no such program.
+        """
+        if program not in self.presets:
+            raise ValueError(f"the soundfont {self.path} has no program {program}")
+        samples = round((end - begin) * self.sample_rate)
+        heard = (start_seconds < end) & (end_seconds > begin - LEAD_SECONDS)
+        if not heard.any():
+            return np.zeros(samples, dtype=np.float32)
+        per_second = self.sample_rate / _BLOCK
+        on = np.rint(start_seconds[heard] * per_second).astype(np.int64)
+        off = np.maximum(np.rint(end_seconds[heard] * per_second).astype(np.int64), on + 1)
+        first = round(begin * self.sample_rate)
+        earliest = int((begin - HOLD_SECONDS) * per_second)
+        origin = min(max(on.min(), earliest), first // _BLOCK)
+        last = -(-(first + samples) // _BLOCK)
+        events = _events(pitch[heard], velocity[heard], np.maximum(on, origin), off, last)
+        audio = self._play(program, events, origin, last)
+        return audio[first - origin * _BLOCK :][:samples]
+
+    def _play(self, program: int, events: list[tuple], origin: int, last: int) -> np.ndarray:
+        synth = self._synth
+        synth.sounds_off(0)
+        synth.generate(self.sample_rate // 20)  # what an earlier call left sounding fades in 10 ms
+        synth.program_select(0, 0, 0, program)
+        stereo = np.empty((last - origin) * _BLOCK * 2, dtype=np.float32)
+        now = origin
+        for block, kind, pitch, velocity in [*events, (last, 2, 0, 0)]:
+            if block > now:
+                part = memoryview(stereo[(now - origin) * _BLOCK * 2 : (block - origin) * _BLOCK * 2])
+                synth.generate((block - now) * _BLOCK, part.cast("B"))
+                now = block
+            if kind == 0:
+                synth.noteoff(0, pitch)
+            elif kind == 1:
+                synth.noteon(0, pitch, velocity)
+        return stereo.reshape(-1, 2).mean(axis=1)
+
+
+def _events(pitch, velocity, on, off, last: int) -> list[tuple[int, int, int, int]]:
+    """(block, 0 for off and 1 for on, pitch, velocity), in time; a note ends before the next."""
+    offs = zip(off.tolist(), [0] * len(off), pitch.tolist(), velocity.tolist(), strict=True)
+    ons = zip(on.tolist(), [1] * len(on), pitch.tolist(), velocity.tolist(), strict=True)
+    return sorted(event for event in [*offs, *ons] if event[0] < last)
+
+
+def read_audio(path: str | PathLike, begin: float, end: float, sample_rate: int) -> np.ndarray:
+    """The span from ``begin`` to ``end`` (seconds) of an audio file.
+
+    Returns:
+        Mono float32 ``(round((end - begin) * sample_rate),)``, resampled where the file has another
+        rate, zeros where it ends earlier.
+
+    Raises:
+        ValueError: if the file cannot be read.
+    """
+    margin = 0.05  # the resampling filter looks a few milliseconds to either side
+    try:
+        with soundfile.SoundFile(path) as file:
+            rate = file.samplerate
+            before = min(margin, begin)
+            file.seek(min(round((begin - before) * rate), file.frames))
+            audio = file.read(round((end + margin - begin + before) * rate), dtype="float32")
+    except (soundfile.SoundFileError, OSError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
+    if audio.ndim == 2:
+        audio = audio.mean(axis=1)
+    if rate != sample_rate and len(audio):
+        audio = librosa.resample(audio, orig_sr=rate, target_sr=sample_rate)
+    samples = round((end - begin) * sample_rate)
+    audio = audio[round(before * sample_rate) :][:samples]
+    return np.pad(audio, (0, samples - len(audio)))
+
+
+class MelSpectrogram:
+    """Log-mel spectrogram of a segment, stretched to a fixed number of frames.
+
+    Frame ``k`` is centred on sample ``k (n - 1) / (frames - 1)`` of ``n``: the first on the first
+    sample, the last on the last, however long the segment is. Power of the Hann-windowed spectrum,
+    Slaney mel filters, decibels relative to the segment's loudest bin. Where the hop comes out
+    whole this is librosa's ``melspectrogram(center=True, pad_mode="constant")``.
+
+    Args:
+        sample_rate: of the audio, in hertz.
+        window: samples of the Hann window.
+        fft: samples after zero-padding; finer than the window so that no low mel filter is empty.
+        bins, frames: size of the result.
+
+    Shape:
+        audio: ``(samples,)``; returns float16 ``(bins, frames)`` in [-80, 0]; silence is all -80.
+    """
+
+    def __init__(
+        self,
+        sample_rate: int = 24000,
+        window: int = 512,
+        fft: int = 2048,
+        bins: int = MEL_BINS,
+        frames: int = MEL_FRAMES,
+    ):
+        if window > fft:
+            raise ValueError(f"window ({window}) must not be longer than fft ({fft})")
+        self.sample_rate, self.window, self.fft, self.frames = sample_rate, window, fft, frames
+        self.hann = np.hanning(window + 1)[:-1].astype(np.float32)  # periodic
+        self.filters = librosa.filters.mel(sr=sample_rate, n_fft=fft, n_mels=bins)
+
+    def __call__(self, audio: np.ndarray) -> np.ndarray:
+        half = self.window // 2
+        padded = np.pad(audio.astype(np.float32, copy=False), (half, self.window - half))
+        centres = np.rint(np.linspace(0, max(len(audio) - 1, 0), self.frames)).astype(np.int64)
+        views = np.lib.stride_tricks.sliding_window_view(padded, self.window)
+        spectrum = scipy.fft.rfft(views[centres] * self.hann, self.fft)  # (frames, fft / 2 + 1)
+        power = spectrum.real**2 + spectrum.imag**2
+        mel = self.filters @ power.T
+        loudest = mel.max()
+        if loudest < 1e-10:
+            return np.full(mel.shape, FLOOR_DB, dtype=np.float16)
+        quietest = 10 ** (FLOOR_DB / 10)
+        return (10 * np.log10(np.maximum(mel / loudest, quietest))).astype(np.float16)

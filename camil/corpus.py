@@ -1,0 +1,182 @@
+"""A corpus: two-measure segments as notes and mel-spectrograms, split by song.
+
+The folder holds `segments.parquet` (a row a segment, its notes as lists), `mels.npy`
+(segments, 128, 282; float16, dB) and `corpus.json` (source, parameters, checksums). Rolls are
+drawn from the notes in batches, on the device that trains.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import torch
+from torch import Tensor
+
+from camil.midi import INSTRUMENTS, LOWEST_PITCH, PITCHES, SEGMENT_STEPS
+from camil.runs import read_json
+
+NOTE_COLUMNS = ["pitch", "step", "length", "velocity"]
+
+
+class Corpus:
+    """Read a corpus and draw batches from it.
+
+    Args:
+        folder: what `01_preprocess` left.
+        device: where notes are kept and batches are drawn.
+
+    Attributes:
+        table: a row a segment, all columns of `segments.parquet` but the notes.
+        info: the content of `corpus.json`.
+        labels: `(segments,)` of int64, index into `INSTRUMENTS`, on the device.
+
+    Raises:
+        FileNotFoundError: if the folder holds no corpus.
+        ValueError: if its files do not belong together.
+    """
+
+    def __init__(self, folder: Path | str, device: torch.device | str = "cpu"):
+        self.folder = Path(folder)
+        self.device = torch.device(device)
+        if not (self.folder / "corpus.json").is_file():
+            raise FileNotFoundError(f"{folder} holds no corpus; make one with 01_preprocess.")
+        self.info = read_json(self.folder / "corpus.json")
+        segments = pq.read_table(self.folder / "segments.parquet")
+        self.table = segments.drop_columns(NOTE_COLUMNS).to_pandas()
+        self._mels = np.load(self.folder / "mels.npy", mmap_mode="r")
+        if not len(self.table) == len(self._mels) == self.info["segments"]:
+            raise ValueError(
+                f"The files in {folder} do not belong together: {len(self.table)} segments, "
+                f"{len(self._mels)} mels, {self.info['segments']} in corpus.json. "
+                "Run 01_preprocess again."
+            )
+        self._hold_notes(segments)
+        self._held_mels: Tensor | None = None
+        indices = self.table["instrument"].map(INSTRUMENTS.index).to_numpy(np.int64)
+        self.labels = torch.from_numpy(indices).to(self.device)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What tells this corpus from another: its folder, its source and its notes' checksum."""
+        return {
+            "folder": str(self.folder),
+            "source": self.info["source"]["name"],
+            "sha256": self.info["sha256"]["segments.parquet"],
+        }
+
+    def rows(self, split: str, fraction: float = 1.0, seed: int = 0) -> Tensor:
+        """The rows of a split, or of a share of its songs.
+
+        With one seed a smaller share is part of every larger one. No label is looked at.
+
+        Returns:
+            `(rows,)` of int64 on the device, ascending.
+
+        Raises:
+            ValueError: if no segment is left.
+        """
+        inside = self.table["split"] == split
+        songs = np.unique(self.table.loc[inside, "song"])
+        if fraction < 1:
+            order = np.random.default_rng([seed, len(songs)]).permutation(len(songs))
+            songs = songs[order[: round(fraction * len(songs))]]
+        rows = np.flatnonzero(inside & self.table["song"].isin(songs))
+        if not len(rows):
+            raise ValueError(
+                f"No segment of {self.folder} is in split {split!r} at a share of {fraction} of "
+                "its songs; take a larger train_fraction or more songs."
+            )
+        return torch.from_numpy(rows).to(self.device)
+
+    def require_labels(self, rows: Tensor) -> None:
+        """See that training on `rows` meets every class that will be asked for.
+
+        Raises:
+            ValueError: naming the class that occurs in the corpus, but not in these rows.
+        """
+        here = set(self.table["instrument"].iloc[rows.cpu().numpy()])
+        missing = [name for name in INSTRUMENTS if name in set(self.table["instrument"]) - here]
+        if missing:
+            raise ValueError(
+                f"No training segment of {', '.join(missing)} in {self.folder}, though other "
+                "splits have some; take a larger train_fraction, more songs or another split seed."
+            )
+
+    def rolls(self, rows: Tensor) -> Tensor:
+        """Piano rolls of some segments, all drawn at once.
+
+        Returns:
+            `(rows, 1, 84, 192)` of float32: 1 where a note sounds, else 0. Loudness is left out:
+            velocities say more about who made a file than about the instrument.
+        """
+        counts = self._counts[rows]
+        row = torch.repeat_interleave(torch.arange(len(rows), device=self.device), counts)
+        first = torch.cumsum(counts, 0) - counts
+        note = self._first[rows][row] + torch.arange(len(row), device=self.device) - first[row]
+        pitch, step, length = self._notes[note].long().unbind(1)
+        # +1 where a note begins, -1 where it ends: the running sum counts the sounding notes.
+        edges = torch.zeros(len(rows), PITCHES, SEGMENT_STEPS + 1, device=self.device)
+        line = (row * PITCHES + pitch - LOWEST_PITCH) * (SEGMENT_STEPS + 1)
+        one = torch.ones(len(row), device=self.device)
+        edges.view(-1).index_add_(0, line + step, one)
+        edges.view(-1).index_add_(0, line + step + length, -one)
+        return (edges.cumsum(2)[:, None, :, :SEGMENT_STEPS] > 0).float()
+
+    def mels(self, rows: Tensor) -> Tensor:
+        """Mel-spectrograms of some segments.
+
+        Returns:
+            `(rows, 1, 128, 282)` of float32 in [0, 1]: 0 is 80 dB below the loudest bin or less.
+        """
+        if self._held_mels is not None:
+            decibels = self._held_mels[rows]
+        else:
+            decibels = torch.from_numpy(self._mels[rows.cpu().numpy()]).to(self.device)
+        return decibels.float().div_(80).add_(1)[:, None]
+
+    def hold_mels(self) -> None:
+        """Keep all mels in the device's memory, for as long as the corpus is used."""
+        self._held_mels = torch.from_numpy(np.array(self._mels)).to(self.device)
+
+    def notes(self, row: int) -> pd.DataFrame:
+        """The notes of one segment: a row a note, with pitch, step, length and velocity."""
+        first, count = int(self._first[row]), int(self._counts[row])
+        pitch, step, length = self._notes[first : first + count].long().cpu().numpy().T
+        velocity = self._velocity[first : first + count]
+        return pd.DataFrame({"pitch": pitch, "step": step, "length": length, "velocity": velocity})
+
+    def _hold_notes(self, segments) -> None:
+        columns = {name: segments[name].combine_chunks() for name in NOTE_COLUMNS}
+        counts = np.diff(columns["pitch"].offsets.to_numpy())
+        flat = {name: column.flatten().to_numpy() for name, column in columns.items()}
+        notes = np.stack([flat["pitch"], flat["step"], flat["length"]], axis=1).astype(np.int16)
+        self._notes = torch.from_numpy(notes).to(self.device)  # (notes, 3): pitch, step, length
+        self._velocity = flat["velocity"]
+        self._counts = torch.from_numpy(counts.astype(np.int64)).to(self.device)
+        self._first = torch.cumsum(self._counts, 0) - self._counts
+
+
+def splits_of(groups: Sequence[str], seed: int = 0) -> dict[str, str]:
+    """Deal groups of songs to train (70 %), validation (15 %) and test (15 %).
+
+    Songs of one group stay together, so a song and its copies never face each other across a
+    split.
+
+    Args:
+        groups: one entry a song; repeats are one group.
+
+    Returns:
+        The split of each group; from three groups on, no split is empty.
+    """
+    names = np.unique(np.asarray(groups, dtype=object).astype(str))
+    order = np.random.default_rng(seed).permutation(len(names))
+    held_out = max(round(0.15 * len(names)), 1) if len(names) >= 3 else 0
+    split = np.full(len(names), "train", dtype=object)
+    split[order[:held_out]] = "test"
+    split[order[held_out : 2 * held_out]] = "validation"
+    return dict(zip(names.tolist(), split.tolist(), strict=True))

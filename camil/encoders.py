@@ -1,0 +1,244 @@
+"""The paper's ResNet for piano rolls and mel-spectrograms, and a linear head to classify with it.
+
+Encoders are kept as safetensors files that say in their header how to rebuild the network, so
+loading one never runs code from the file.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+from torchvision.models.resnet import BasicBlock, conv1x1
+
+BLOCKS = {10: (1, 1, 1, 1), 18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}  # depth -> blocks of each stage
+
+
+class Encoder(nn.Module):
+    """A ResNet from an image of any size to an embedding (section III-E of the CAMIL paper).
+
+    A 7x7 convolution with stride 2, batch normalisation, ReLU and a 3x3 max-pool with stride 2;
+    four stages of residual blocks with 1, 2, 4 and 8 times ``width`` filters; global average pool;
+    a fully connected layer. The parts have the names of torchvision's ResNet.
+
+    Args:
+        width: filters of the stem and of the first stage; 64 in the paper.
+        depth: layers with weights, 10, 18 or 34. The paper does not say; 18 is the smallest that
+            He et al. (2016) describe.
+        embedding: size of the embedding.
+        channels: channels of the input.
+        normalize: put embeddings on the unit sphere, which gives a margin a scale: no distance
+            exceeds 2.
+        strides: of the first block of each stage. The paper says "a stride of 2" for each;
+            (1, 2, 2, 2) is the ResNet of He et al.
+
+    Shape:
+        input: ``(batch, channels, height, width)``; returns ``(batch, embedding)``.
+
+    Raises:
+        ValueError: if an argument cannot be built, or the input has another shape.
+    """
+
+    def __init__(
+        self,
+        width: int = 64,
+        depth: int = 18,
+        embedding: int = 128,
+        channels: int = 1,
+        normalize: bool = False,
+        strides: Sequence[int] = (2, 2, 2, 2),
+    ):
+        super().__init__()
+        if depth not in BLOCKS:
+            raise ValueError(f"depth must be one of {', '.join(map(str, BLOCKS))}, got {depth}")
+        if min(width, embedding, channels) < 1:
+            raise ValueError(
+                "width, embedding and channels must be at least 1, "
+                f"got {width}, {embedding} and {channels}"
+            )
+        if len(strides) != 4 or min(strides) < 1:
+            raise ValueError(f"strides must be four numbers of at least 1, got {tuple(strides)}")
+        # All that is needed to build this encoder again, as JSON knows it.
+        self.config = {
+            "width": width,
+            "depth": depth,
+            "embedding": embedding,
+            "channels": channels,
+            "normalize": normalize,
+            "strides": list(strides),
+        }
+        self.conv1 = nn.Conv2d(channels, width, kernel_size=7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
+        blocks = BLOCKS[depth]
+        self.layer1 = _stage(width, width, blocks[0], strides[0])
+        self.layer2 = _stage(width, 2 * width, blocks[1], strides[1])
+        self.layer3 = _stage(2 * width, 4 * width, blocks[2], strides[2])
+        self.layer4 = _stage(4 * width, 8 * width, blocks[3], strides[3])
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(8 * width, embedding)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, images: Tensor) -> Tensor:
+        if images.ndim != 4 or images.shape[1] != self.config["channels"]:
+            raise ValueError(
+                f"{type(self).__name__} takes (batch, {self.config['channels']}, height, width), "
+                f"got {tuple(images.shape)}"
+            )
+        x = self.maxpool(self.relu(self.bn1(self.conv1(images))))  # (batch, width, h / 4, w / 4)
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))  # (batch, 8 width, h', w')
+        x = self.fc(self.avgpool(x).flatten(1))  # (batch, embedding)
+        return nn.functional.normalize(x, dim=1) if self.config["normalize"] else x
+
+
+class MIDIEncoder(Encoder):
+    """f_M of the paper: piano rolls, 84 pitches by 192 steps."""
+
+    input_shape = (84, 192)
+
+
+class AudioEncoder(Encoder):
+    """f_A of the paper: mel-spectrograms, 128 bins by 282 frames."""
+
+    input_shape = (128, 282)
+
+
+class Classifier(nn.Module):
+    """A linear layer on an encoder's embedding, one output a class.
+
+    Args:
+        encoder: the encoder, shared and not copied.
+        classes: names of the classes, in the order of the outputs.
+
+    Shape:
+        input: as the encoder's; returns logits ``(batch, classes)``.
+
+    Raises:
+        ValueError: if there are fewer than two classes or a name occurs twice.
+    """
+
+    def __init__(self, encoder: Encoder, classes: Sequence[str]):
+        super().__init__()
+        self.classes = tuple(classes)
+        if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
+            raise ValueError(f"classes must be two or more different names, got {self.classes}")
+        self.encoder = encoder
+        self.head = nn.Linear(encoder.config["embedding"], len(self.classes))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.encoder(images))
+
+
+def save_encoder(path: str | Path, encoder: Encoder) -> None:
+    """Write an encoder so that `load_encoder` gives it back; the file appears whole or not at all.
+
+    Raises:
+        FileNotFoundError: if the folder does not exist.
+    """
+    _write(Path(path), encoder, _description(encoder))
+
+
+def load_encoder(path: str | Path) -> Encoder:
+    """Read an encoder, on the CPU and in evaluation mode.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file is damaged or is not an encoder of CAMIL.
+    """
+    tensors, description = _read(Path(path), kind="encoder")
+    return _rebuilt(Path(path), tensors, lambda: _encoder_from(description))
+
+
+def save_classifier(path: str | Path, classifier: Classifier) -> None:
+    """Write a classifier with its encoder and class names, as `save_encoder` does."""
+    description = {"encoder": _description(classifier.encoder), "classes": classifier.classes}
+    _write(Path(path), classifier, description)
+
+
+def load_classifier(path: str | Path) -> Classifier:
+    """Read a classifier, on the CPU and in evaluation mode; errors as of `load_encoder`."""
+    tensors, description = _read(Path(path), kind="classifier")
+    return _rebuilt(
+        Path(path),
+        tensors,
+        lambda: Classifier(_encoder_from(description["encoder"]), description["classes"]),
+    )
+
+
+def _stage(inputs: int, filters: int, blocks: int, stride: int) -> nn.Sequential:
+    """Residual blocks of one size, the first of which downsamples."""
+    shortcut = None
+    if stride != 1 or inputs != filters:
+        shortcut = nn.Sequential(conv1x1(inputs, filters, stride), nn.BatchNorm2d(filters))
+    first = BasicBlock(inputs, filters, stride, shortcut)
+    return nn.Sequential(first, *(BasicBlock(filters, filters) for _ in range(blocks - 1)))
+
+
+def _description(encoder: Encoder) -> dict:
+    return {"class": type(encoder).__name__, "config": encoder.config}
+
+
+def _encoder_from(description: dict) -> Encoder:
+    classes = {cls.__name__: cls for cls in (Encoder, MIDIEncoder, AudioEncoder)}
+    return classes[description["class"]](**description["config"])
+
+
+def _write(path: Path, module: nn.Module, description: dict) -> None:
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"cannot write {path}: create the folder {path.parent} first")
+    kind = "classifier" if isinstance(module, Classifier) else "encoder"
+    tensors = {name: t.detach().cpu().contiguous() for name, t in module.state_dict().items()}
+    metadata = {"format": "pt", f"camil.{kind}": json.dumps(description)}
+    # A run killed while writing must not leave half a file under the final name.
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        unfinished.write_bytes(safetensors.torch.save(tensors, metadata))
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _read(path: Path, kind: str) -> tuple[dict[str, Tensor], dict]:
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"there is no {kind} file {path}: check the path, or train a run that writes it"
+        )
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except safetensors.SafetensorError as error:
+        raise ValueError(
+            f"{path} is damaged or not a safetensors file ({error}): "
+            "copy it again, or train the run again"
+        ) from error
+    if f"camil.{kind}" not in metadata:
+        other = next((k.removeprefix("camil.") for k in metadata if k.startswith("camil.")), None)
+        found = f"a CAMIL {other}" if other else "a safetensors file of another program"
+        raise ValueError(f"{path} is {found}, not a CAMIL {kind}: name a file of the right kind")
+    try:
+        return tensors, json.loads(metadata[f"camil.{kind}"])
+    except json.JSONDecodeError as error:
+        raise ValueError(f"the header of {path} is damaged: train the run again") from error
+
+
+def _rebuilt(path: Path, tensors: dict[str, Tensor], build) -> nn.Module:
+    try:
+        # Without memory behind it, and so without drawing initial weights: loading changes no
+        # random state and a header cannot ask for more memory than the file's tensors take.
+        with torch.device("meta"):
+            module = build()
+        module.load_state_dict(tensors, assign=True)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"{path} does not fit the network its header describes: it is damaged or from another "
+            "version of CAMIL; train the run again"
+        ) from error
+    return module.eval()

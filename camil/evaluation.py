@@ -1,0 +1,255 @@
+"""How good predictions and embeddings are, and how sure one can be of it.
+
+A table of predictions has one row a test segment: ``song``, ``track``, ``start_beat``,
+``instrument`` (the true class), ``predicted``, and one probability a class, ``p_Guitar`` and so on.
+Segments of one song are alike, so everything that says how sure a number is counts songs.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import pairwise_distances_chunked, precision_recall_fscore_support
+
+METRICS = ("macro_f1", "weighted_f1", "accuracy")
+SMALLEST_PROBABILITY = 1e-7  # what float32 cannot tell from 0 beside 1
+
+
+def scores(true: ArrayLike, predicted: ArrayLike) -> dict:
+    """F1 and accuracy of predicted classes.
+
+    ``macro_f1`` is the mean F1 over the classes that occur in ``true``, all counting alike;
+    ``weighted_f1`` weighs them by how often they occur. A class that is only predicted has no F1
+    of its own, but every such prediction is missing from the recall of the true class.
+
+    Args:
+        true, predicted: one class name a segment (or a track).
+
+    Returns:
+        ``{"macro_f1", "weighted_f1", "accuracy", "per_class_f1": {class: f1}}`` of floats.
+
+    Raises:
+        ValueError: if there are no predictions, the lengths differ, or a class name is missing.
+    """
+    true, predicted = _names(true, "true"), _names(predicted, "predicted")
+    if len(true) != len(predicted) or len(true) == 0:
+        raise ValueError(
+            "true and predicted must be of one length and not empty, "
+            f"got {len(true)} and {len(predicted)}"
+        )
+    classes = np.unique(true)
+    _, _, f1, support = precision_recall_fscore_support(
+        true, predicted, labels=classes, zero_division=0
+    )
+    return {
+        "macro_f1": float(f1.mean()),
+        "weighted_f1": float(np.average(f1, weights=support)),
+        "accuracy": float(np.mean(true == predicted)),
+        "per_class_f1": {str(name): float(value) for name, value in zip(classes, f1, strict=True)},
+    }
+
+
+def track_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
+    """One prediction a track: its segments' log-probabilities averaged.
+
+    A probability below 1e-7 counts as 1e-7, so that no single segment can veto a class.
+
+    Returns:
+        one row a (song, track): ``song``, ``track``, ``instrument``, ``predicted`` and the
+        ``p_`` columns, the averages normalised to probabilities again.
+
+    Raises:
+        ValueError: if columns are missing or a track has more than one true instrument.
+    """
+    _need(predictions, "song", "track", "instrument")
+    columns = [name for name in predictions.columns if name.startswith("p_")]
+    if not columns:
+        raise ValueError("predictions have no probabilities: columns p_<class> are missing")
+    tracks = predictions.groupby(["song", "track"], sort=True)
+    several = tracks["instrument"].nunique() > 1
+    if several.any():
+        song, track = several.index[several][0]
+        raise ValueError(f"track {track} of song {song} has more than one true instrument")
+    log_probability = np.log(predictions[columns].clip(lower=SMALLEST_PROBABILITY))
+    mean = log_probability.groupby([predictions["song"], predictions["track"]], sort=True).mean()
+    probability = np.exp(mean.sub(mean.max(axis=1), axis=0))
+    probability = probability.div(probability.sum(axis=1), axis=0)
+    result = tracks["instrument"].first().to_frame()
+    result["predicted"] = [name.removeprefix("p_") for name in probability.idxmax(axis=1)]
+    return result.join(probability).reset_index()
+
+
+def bootstrap_interval(
+    runs: Sequence[pd.DataFrame],
+    metric: str = "macro_f1",
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> tuple[float, float]:
+    """Percentile interval of a metric, averaged over runs, when the test songs are drawn anew.
+
+    Songs are drawn with replacement, as many as there are, the same ones for every run. Works on
+    segments and, with `track_predictions`, on tracks. It tells how much the test songs matter; how
+    much training matters is in the runs' own spread.
+
+    Args:
+        runs: one table of predictions a training seed, all of the same test segments.
+        metric: one of ``macro_f1``, ``weighted_f1`` and ``accuracy``, as in `scores`.
+        resamples: how often songs are drawn.
+        seed: of the drawing.
+        level: share of the resamples inside the interval.
+
+    Returns:
+        the lower and the upper end.
+
+    Raises:
+        ValueError: if runs do not hold the same segments, if there are fewer than two songs (one
+            song says nothing about another), or if an argument is out of its range.
+    """
+    _, resampled = _values(runs, metric, resamples, seed)
+    return _interval(resampled.mean(axis=1), level)
+
+
+def paired_difference(
+    a_runs: Sequence[pd.DataFrame],
+    b_runs: Sequence[pd.DataFrame],
+    metric: str = "macro_f1",
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> tuple[float, float, float]:
+    """How much better ``a`` is than ``b`` on the same test songs, with its interval.
+
+    Every resample draws the same songs for both, so what makes a song hard for both cancels out.
+    The arguments are those of `bootstrap_interval`.
+
+    Returns:
+        the difference (mean over the runs of ``a`` less that of ``b``), its lower and upper end.
+
+    Raises:
+        ValueError: as `bootstrap_interval`.
+    """
+    if not len(a_runs) or not len(b_runs):
+        raise ValueError("both sides need at least one run")
+    value, resampled = _values([*a_runs, *b_runs], metric, resamples, seed)
+    first = len(a_runs)
+    difference = resampled[:, :first].mean(axis=1) - resampled[:, first:].mean(axis=1)
+    return float(value[:first].mean() - value[first:].mean()), *_interval(difference, level)
+
+
+def retrieval(midi: ArrayLike, audio: ArrayLike) -> dict[str, float]:
+    """How well a MIDI segment finds its own audio among all, by Euclidean distance.
+
+    The rank of row ``i`` counts every audio at least as near to MIDI ``i`` as its own: ties count
+    against it, so that a space collapsed to a point does not look perfect.
+
+    Shape:
+        midi, audio: ``(segments, embedding)``; row ``i`` of both is one segment.
+
+    Returns:
+        ``R@1``, ``R@5``, ``R@10`` (share of segments with a rank up to that) and ``MRR`` (mean of
+        1 / rank).
+
+    Raises:
+        ValueError: if the shapes differ, there are no rows, or an embedding is not finite.
+    """
+    midi, audio = np.asarray(midi, dtype=np.float64), np.asarray(audio, dtype=np.float64)
+    if midi.ndim != 2 or midi.shape != audio.shape or len(midi) == 0:
+        raise ValueError(
+            "midi and audio must both be (segments, embedding) and not empty, "
+            f"got {midi.shape} and {audio.shape}"
+        )
+    if not (np.isfinite(midi).all() and np.isfinite(audio).all()):
+        raise ValueError("embeddings hold NaN or infinity: the encoders have diverged")
+    ranks, done = [], 0
+    # "sqeuclidean" subtracts before it squares; the faster "euclidean" would break ties by chance.
+    for distance in pairwise_distances_chunked(midi, audio, metric="sqeuclidean"):
+        rows = np.arange(len(distance))
+        own = distance[rows, done + rows]
+        ranks.append((distance <= own[:, None]).sum(axis=1))
+        done += len(distance)
+    rank = np.concatenate(ranks)
+    found = {f"R@{k}": float(np.mean(rank <= k)) for k in (1, 5, 10)}
+    return {**found, "MRR": float(np.mean(1 / rank))}
+
+
+def _values(runs, metric: str, resamples: int, seed: int) -> tuple[NDArray, NDArray]:
+    """The metric of each run as it is ``(runs,)`` and over resamples ``(resamples, runs)``."""
+    if metric not in METRICS:
+        raise ValueError(f"metric must be one of {', '.join(METRICS)}, got {metric!r}")
+    if resamples < 1:
+        raise ValueError(f"resamples must be at least 1, got {resamples}")
+    by_song = _confusions(runs)  # (songs, runs, classes, classes)
+    songs = len(by_song)
+    if songs < 2:
+        raise ValueError(f"resampling songs needs at least 2 test songs, got {songs}")
+    generator = np.random.default_rng(seed)
+    resampled = np.empty((resamples, by_song.shape[1]))
+    for row in resampled:
+        times_drawn = np.bincount(generator.integers(songs, size=songs), minlength=songs)
+        row[:] = _metric(np.tensordot(times_drawn, by_song, axes=1), metric)
+    return _metric(by_song.sum(axis=0), metric), resampled
+
+
+def _confusions(runs: Sequence[pd.DataFrame]) -> NDArray:
+    """Counts ``(songs, runs, classes, classes)`` of (true, predicted); songs in sorted order."""
+    if not len(runs):
+        raise ValueError("there are no runs to evaluate")
+    for run in runs:
+        _need(run, "song", "instrument", "predicted")
+    rows = [_rows(run) for run in runs]
+    for number, other in enumerate(rows[1:], start=1):
+        if not other.equals(rows[0]):
+            raise ValueError(
+                f"runs 0 and {number} do not hold the same test segments ({len(rows[0])} and "
+                f"{len(other)} rows): compare runs on one corpus and split only"
+            )
+    songs = np.unique(_names(runs[0]["song"], "song"))
+    true_and_predicted = [
+        (_names(run["instrument"], "instrument"), _names(run["predicted"], "predicted"))
+        for run in runs
+    ]
+    classes = np.unique(np.concatenate([names for run in true_and_predicted for names in run]))
+    counts = np.zeros((len(songs), len(runs), len(classes), len(classes)))
+    for number, (run, (true, predicted)) in enumerate(zip(runs, true_and_predicted, strict=True)):
+        song = np.searchsorted(songs, _names(run["song"], "song"))
+        where = (song, number, np.searchsorted(classes, true), np.searchsorted(classes, predicted))
+        np.add.at(counts, where, 1)
+    return counts
+
+
+def _rows(run: pd.DataFrame) -> pd.DataFrame:
+    """What a run was tested on, in an order of its own."""
+    keys = [k for k in ("song", "track", "start_beat", "instrument") if k in run.columns]
+    return run[keys].sort_values(keys, ignore_index=True)
+
+
+def _metric(confusion: NDArray, metric: str) -> NDArray:
+    """A metric of confusion matrices ``(..., true, predicted)``, as `scores` defines it."""
+    right = np.diagonal(confusion, axis1=-2, axis2=-1)  # (..., classes)
+    support = confusion.sum(axis=-1)
+    if metric == "accuracy":
+        return right.sum(axis=-1) / support.sum(axis=-1)
+    f1 = 2 * right / np.maximum(support + confusion.sum(axis=-2), 1)
+    weight = support if metric == "weighted_f1" else support > 0
+    return (f1 * weight).sum(axis=-1) / weight.sum(axis=-1)
+
+
+def _interval(values: NDArray, level: float) -> tuple[float, float]:
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie between 0 and 1, got {level}")
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def _names(values: ArrayLike, what: str) -> NDArray:
+    if pd.isna(np.asarray(values, dtype=object)).any():
+        raise ValueError(f"{what} has missing values")
+    return np.asarray(values).astype(str)
+
+
+def _need(predictions: pd.DataFrame, *columns: str) -> None:
+    missing = [name for name in columns if name not in predictions.columns]
+    if missing:
+        raise ValueError(f"predictions lack the columns {', '.join(missing)}")

@@ -1,0 +1,72 @@
+"""Run a notebook unattended: Papermill, with retries for kernels that never started or hung.
+
+    python -m camil.notebooks notebooks/03_classify.ipynb runs/03.ipynb -y "{epochs: 3, seed: 1}"
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import papermill
+import yaml
+from jupyter_client.kernelspec import NoSuchKernel
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+
+ATTEMPTS = 3
+START_TIMEOUT = 60  # seconds; a kernel needs two to seven
+# What a kernel race, a hang or a lack of memory raises; an error in a cell is none of these.
+FAULTS_OF_THE_KERNEL = (RuntimeError, CellTimeoutError, DeadKernelError, TimeoutError, OSError)
+
+
+def execute(notebook: Path, output: Path, parameters: dict, cell_timeout: int) -> None:
+    """Execute a notebook; its copy with outputs is written as it goes, also when it fails.
+
+    Kernels that start at the same moment race for ports, and now and then one hangs: such a run
+    is begun again, up to three times. An error in a cell is not tried again.
+
+    Args:
+        cell_timeout: seconds that one cell may take.
+
+    Raises:
+        papermill.PapermillExecutionError: if a cell raises.
+    """
+    output.parent.mkdir(parents=True, exist_ok=True)
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            papermill.execute_notebook(
+                notebook,
+                output,
+                parameters,
+                start_timeout=START_TIMEOUT,
+                execution_timeout=cell_timeout,
+                log_output=True,
+                progress_bar=False,
+            )
+            return
+        except (papermill.PapermillExecutionError, NoSuchKernel):
+            raise
+        except FAULTS_OF_THE_KERNEL as fault:
+            print(f"{notebook}: attempt {attempt} of {ATTEMPTS}: {fault}", file=sys.stderr)
+            if attempt == ATTEMPTS:
+                raise
+
+
+def main() -> int:
+    """The command line; the exit status is 1 if a cell failed."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("notebook", type=Path)
+    arguments.add_argument("output", type=Path, help="where the executed copy goes")
+    arguments.add_argument("-y", "--yaml", default="{}", help="the parameters, as YAML")
+    arguments.add_argument("--cell-timeout", type=int, default=12 * 3600, help="seconds")
+    given = arguments.parse_args()
+    try:
+        execute(given.notebook, given.output, yaml.safe_load(given.yaml), given.cell_timeout)
+    except papermill.PapermillExecutionError as error:
+        print("\n".join(error.traceback), file=sys.stderr)
+        print(f"\n{given.notebook} failed; see {given.output}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

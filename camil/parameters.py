@@ -1,0 +1,137 @@
+"""The parameters of a notebook: checked before anything long begins.
+
+A notebook declares its parameters in one cell, each with a type and a default; Papermill puts
+the user's values into a cell of its own below it. `check_parameters` reads both and answers a
+wrong name, type or value with a sentence.
+"""
+
+import ast
+import difflib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Check = Callable[[Any], str | None]
+
+
+class ParameterError(ValueError):
+    """A parameter of a notebook is not what the notebook can work with."""
+
+    def _render_traceback_(self) -> list[str]:
+        """IPython shows these lines in place of a traceback: the sentence is all there is to say."""
+        return [f"ParameterError: {self}"]
+
+
+def one_of(*choices: str) -> Check:
+    """The value is one of the choices."""
+    return lambda value: (
+        None if value in choices else f"must be one of {', '.join(map(repr, choices))}"
+    )
+
+
+def at_least(low: float) -> Check:
+    """The value is a number not below `low`."""
+    return lambda value: None if value >= low else f"must be at least {low}"
+
+
+def above_zero(value: float) -> str | None:
+    """The value is a positive number."""
+    return None if value > 0 else "must be above 0"
+
+
+def fraction(value: float) -> str | None:
+    """The value is a share: above 0, at most 1."""
+    return None if 0 < value <= 1 else "must be above 0 and at most 1 (0.5 is half)"
+
+
+def holds(file: str, hint: str) -> Check:
+    """The value is a folder with `file` in it, or the empty string; `hint` says how to make one."""
+
+    def check(value: str) -> str | None:
+        if not value or (Path(value) / file).is_file():
+            return None
+        missing = f"holds no {file}" if Path(value).is_dir() else "does not exist"
+        return f"names a folder that {missing}; {hint}"
+
+    return check
+
+
+def is_corpus(value: str) -> str | None:
+    """The value is the folder of a corpus."""
+    return holds("corpus.json", "make one with 01_preprocess")(value) if value else "is empty"
+
+
+def check_parameters(namespace: dict[str, Any], **checks: Check) -> dict[str, Any]:
+    """The notebook's parameters by name, once each is known to be usable.
+
+    Relative paths count from the working directory; a kernel that was started in `notebooks/`,
+    as JupyterLab and VS Code do, moves up to the project's folder first, so that the same path
+    means the same folder wherever the notebook runs.
+
+    Args:
+        namespace: the notebook's `globals()`.
+        checks: a check for each parameter that needs more than its type.
+
+    Raises:
+        ParameterError: naming the parameter, its value and what would be right.
+    """
+    if Path.cwd().name == "notebooks":
+        os.chdir("..")
+    cells = namespace["In"]
+    types = _declared(cells)
+    for name in _injected(cells):
+        if name not in types:
+            raise ParameterError(_unknown(name, list(types)))
+    for name, kind in types.items():
+        _check_type(name, namespace[name], eval(kind, {}))
+    for name, check in checks.items():
+        if problem := check(namespace[name]):
+            raise ParameterError(f"{name} = {namespace[name]!r} {problem}.")
+    return {name: namespace[name] for name in types}
+
+
+def _declared(cells: list[str]) -> dict[str, str]:
+    """Name and type of each parameter: the annotated assignments of the notebook's first cells."""
+    for cell in cells:
+        assigned = [node for node in _statements(cell) if isinstance(node, ast.AnnAssign)]
+        if assigned:
+            return {node.target.id: ast.unparse(node.annotation) for node in assigned}
+    raise ParameterError("The notebook has no cell that declares its parameters with their types.")
+
+
+def _injected(cells: list[str]) -> list[str]:
+    """The names that Papermill was told to set."""
+    latest = next((cell for cell in reversed(cells) if cell.startswith("# Parameters\n")), "")
+    return [node.targets[0].id for node in _statements(latest) if isinstance(node, ast.Assign)]
+
+
+def _statements(cell: str) -> list[ast.stmt]:
+    try:
+        return ast.parse(cell).body
+    except SyntaxError:  # a cell with a magic in it, which is not where parameters stand
+        return []
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    guess = f" Did you mean {close[0]}?" if close else ""
+    return f"There is no parameter {name}.{guess} The parameters are: {', '.join(known)}."
+
+
+def _check_type(name: str, value: Any, kind: type) -> None:
+    wanted = (int, float) if kind is float else kind
+    if isinstance(value, wanted) and (kind is bool or not isinstance(value, bool)):
+        return
+    message = f"{name} = {value!r} is of type {type(value).__name__}, but must be {_words(kind)}."
+    if isinstance(value, str):
+        message += (
+            " Papermill's -p passes such values as text, and YAML reads 1e-4 as text (1.0e-4 is a"
+            f" number): use -y '{name}: VALUE' or a file with -f."
+        )
+    raise ParameterError(message)
+
+
+def _words(kind: type) -> str:
+    words = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+    return words.get(kind, getattr(kind, "__name__", str(kind)))

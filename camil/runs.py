@@ -1,0 +1,81 @@
+"""A run: the folder of one trained thing, with what it was made from."""
+
+import json
+import os
+import platform
+import subprocess
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("camil", "torch", "torchvision", "numpy", "librosa", "pretty_midi", "scikit-learn")
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write a text file whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)
+
+
+def write_json(path: Path | str, content: Any) -> None:
+    """Write a JSON file whole or not at all."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path | str) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        ValueError: if the file is not JSON, naming it.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not readable as JSON ({error}); make it anew.") from None
+
+
+def commit() -> str:
+    """The git commit of the project's folder, `-dirty` behind it if files differ; or `unknown`."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        answer = subprocess.run(
+            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return answer.stdout.strip()
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python and of the packages that a number depends on."""
+    return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+
+
+class Run:
+    """Where one training leaves its files, and the record of how it was made.
+
+    `run.json` is written last, by `finish`: a folder without it holds an unfinished run.
+
+    Args:
+        folder: made if it is not there.
+        parameters: the notebook's parameters.
+        corpus: `Corpus.identity` of the data.
+    """
+
+    def __init__(self, folder: Path | str, parameters: dict[str, Any], corpus: dict[str, str]):
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "run.json").unlink(missing_ok=True)
+        self.record = {"parameters": parameters, "corpus": corpus, "commit": commit()}
+        self._started = time.perf_counter()
+
+    def finish(self, device: Any, **more: Any) -> dict[str, Any]:
+        """Write `run.json`; `more` is added to the record, which is returned."""
+        seconds = round(time.perf_counter() - self._started, 1)
+        self.record |= {"device": str(device), "seconds": seconds, "versions": versions(), **more}
+        write_json(self.folder / "run.json", self.record)
+        return self.record
