@@ -13,7 +13,7 @@ import tinysoundfont
 
 MEL_BINS = 128
 MEL_FRAMES = 282
-LEAD_SECONDS = 2.5  # how long the end of a note rings on (release), at most, as far as we render
+LEAD_SECONDS = 2.0  # how long the end of a note rings on (release), at most, as far as we render
 HOLD_SECONDS = 12.0  # how far back a note that is held into a span is played from its true attack
 FLOOR_DB = -80.0
 
@@ -75,8 +75,8 @@ class SoundFont:
         """The span from ``begin`` to ``end`` (seconds) of a track as the soundfont plays it.
 
         Only what is heard in the span is rendered: its notes, those held into it, and the last
-        `LEAD_SECONDS` before it for what still rings. Notes are placed on a grid of 64 samples of
-        the track, so a span does not depend on where it begins: it equals the same span of the
+        `LEAD_SECONDS` before it for what still rings. Notes wait for a grid of 64 samples of the
+        track, so a span does not depend on where it begins: it equals the same span of the
         whole track except for tails beyond `LEAD_SECONDS` and holds beyond `HOLD_SECONDS`, where
         a note is struck anew. The same call gives the same samples, whatever was rendered before.
 
@@ -96,8 +96,10 @@ class SoundFont:
         if not heard.any():
             return np.zeros(samples, dtype=np.float32)
         per_second = self.sample_rate / _BLOCK
-        on = np.rint(start_seconds[heard] * per_second).astype(np.int64)
-        off = np.maximum(np.rint(end_seconds[heard] * per_second).astype(np.int64), on + 1)
+        # Rounded up: a note that begins with the next span must not click at the end of this one.
+        on = np.ceil(start_seconds[heard] * per_second - 1e-6).astype(np.int64)
+        off = np.ceil(end_seconds[heard] * per_second - 1e-6).astype(np.int64)
+        off = np.maximum(off, on + 1)
         first = round(begin * self.sample_rate)
         earliest = int((begin - HOLD_SECONDS) * per_second)
         origin = min(max(on.min(), earliest), first // _BLOCK)
@@ -115,7 +117,9 @@ class SoundFont:
         now = origin
         for block, kind, pitch, velocity in [*events, (last, 2, 0, 0)]:
             if block > now:
-                part = memoryview(stereo[(now - origin) * _BLOCK * 2 : (block - origin) * _BLOCK * 2])
+                part = memoryview(
+                    stereo[(now - origin) * _BLOCK * 2 : (block - origin) * _BLOCK * 2]
+                )
                 synth.generate((block - now) * _BLOCK, part.cast("B"))
                 now = block
             if kind == 0:

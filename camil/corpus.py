@@ -115,17 +115,12 @@ class Corpus:
             velocities say more about who made a file than about the instrument.
         """
         counts = self._counts[rows]
-        row = torch.repeat_interleave(torch.arange(len(rows), device=self.device), counts)
-        first = torch.cumsum(counts, 0) - counts
-        note = self._first[rows][row] + torch.arange(len(row), device=self.device) - first[row]
-        pitch, step, length = self._notes[note].long().unbind(1)
-        # +1 where a note begins, -1 where it ends: the running sum counts the sounding notes.
-        edges = torch.zeros(len(rows), PITCHES, SEGMENT_STEPS + 1, device=self.device)
-        line = (row * PITCHES + pitch - LOWEST_PITCH) * (SEGMENT_STEPS + 1)
-        one = torch.ones(len(row), device=self.device)
-        edges.view(-1).index_add_(0, line + step, one)
-        edges.view(-1).index_add_(0, line + step + length, -one)
-        return (edges.cumsum(2)[:, None, :, :SEGMENT_STEPS] > 0).float()
+        begins = torch.cumsum(counts, 0) - counts
+        within = torch.arange(int(counts.sum()), device=self.device)
+        within -= torch.repeat_interleave(begins, counts)
+        return draw_rolls(
+            self._notes[torch.repeat_interleave(self._first[rows], counts) + within], counts
+        )
 
     def mels(self, rows: Tensor) -> Tensor:
         """Mel-spectrograms of some segments.
@@ -159,6 +154,28 @@ class Corpus:
         self._velocity = flat["velocity"]
         self._counts = torch.from_numpy(counts.astype(np.int64)).to(self.device)
         self._first = torch.cumsum(self._counts, 0) - self._counts
+
+
+def draw_rolls(notes: Tensor, counts: Tensor) -> Tensor:
+    """Draw piano rolls, all at once and on the notes' device.
+
+    Args:
+        notes: `(notes, 3)` of integers: pitch, step and length, segment after segment.
+        counts: `(segments,)` of int64, the notes of each segment.
+
+    Returns:
+        `(segments, 1, 84, 192)` of float32, 1 where a note sounds.
+    """
+    device = notes.device
+    row = torch.repeat_interleave(torch.arange(len(counts), device=device), counts)
+    pitch, step, length = notes.long().unbind(1)
+    # +1 where a note begins, -1 where it ends: the running sum counts the sounding notes.
+    edges = torch.zeros(len(counts), PITCHES, SEGMENT_STEPS + 1, device=device)
+    line = (row * PITCHES + pitch - LOWEST_PITCH) * (SEGMENT_STEPS + 1)
+    one = torch.ones(len(row), device=device)
+    edges.view(-1).index_add_(0, line + step, one)
+    edges.view(-1).index_add_(0, line + step + length, -one)
+    return (edges.cumsum(2)[:, None, :, :SEGMENT_STEPS] > 0).float()
 
 
 def splits_of(groups: Sequence[str], seed: int = 0) -> dict[str, str]:

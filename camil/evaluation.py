@@ -16,6 +16,22 @@ METRICS = ("macro_f1", "weighted_f1", "accuracy")
 SMALLEST_PROBABILITY = 1e-7  # what float32 cannot tell from 0 beside 1
 
 
+def predictions_table(
+    segments: pd.DataFrame, probabilities: NDArray, classes: Sequence[str]
+) -> pd.DataFrame:
+    """The table of predictions that a run leaves.
+
+    Args:
+        segments: a row a segment with ``song``, ``track``, ``start_beat`` and ``instrument``.
+        probabilities: ``(segments, classes)``.
+        classes: names of the columns of ``probabilities``.
+    """
+    table = segments[["song", "track", "start_beat", "instrument"]].reset_index(drop=True)
+    table["predicted"] = np.asarray(classes, dtype=object)[probabilities.argmax(axis=1)]
+    names = [f"p_{name}" for name in classes]
+    return pd.concat([table, pd.DataFrame(probabilities, columns=names)], axis=1)
+
+
 def scores(true: ArrayLike, predicted: ArrayLike) -> dict:
     """F1 and accuracy of predicted classes.
 
@@ -71,13 +87,28 @@ def track_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
     if several.any():
         song, track = several.index[several][0]
         raise ValueError(f"track {track} of song {song} has more than one true instrument")
-    log_probability = np.log(predictions[columns].clip(lower=SMALLEST_PROBABILITY))
-    mean = log_probability.groupby([predictions["song"], predictions["track"]], sort=True).mean()
-    probability = np.exp(mean.sub(mean.max(axis=1), axis=0))
-    probability = probability.div(probability.sum(axis=1), axis=0)
+    probability = votes(predictions[columns], [predictions["song"], predictions["track"]])
     result = tracks["instrument"].first().to_frame()
     result["predicted"] = [name.removeprefix("p_") for name in probability.idxmax(axis=1)]
     return result.join(probability).reset_index()
+
+
+def votes(probabilities: pd.DataFrame, by) -> pd.DataFrame:
+    """Segments vote on the class they have in common: the mean of their log-probabilities.
+
+    A probability below 1e-7 counts as 1e-7, so that no single segment can veto a class.
+
+    Args:
+        probabilities: a row a segment, a column a class.
+        by: what segments have in common, as `DataFrame.groupby` takes it.
+
+    Returns:
+        A row a group, in the order of the groups' names, its probabilities adding up to 1.
+    """
+    log_probability = np.log(probabilities.clip(lower=SMALLEST_PROBABILITY))
+    mean = log_probability.groupby(by, sort=True).mean()
+    probability = np.exp(mean.sub(mean.max(axis=1), axis=0))
+    return probability.div(probability.sum(axis=1), axis=0)
 
 
 def bootstrap_interval(

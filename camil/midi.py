@@ -86,7 +86,7 @@ class Track:
 
 @dataclass
 class TempoMap:
-    """Piecewise constant tempo: from ``beat[i]``, at ``second[i]``, ``bpm[i]`` quarters a minute."""
+    """Piecewise constant tempo: ``bpm[i]`` from position ``beat[i]``, at ``second[i]``."""
 
     beat: np.ndarray
     second: np.ndarray

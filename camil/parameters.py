@@ -62,6 +62,11 @@ def is_corpus(value: str) -> str | None:
     return holds("corpus.json", "make one with 01_preprocess")(value) if value else "is empty"
 
 
+def is_file(value: str) -> str | None:
+    """The value is the path of a file."""
+    return None if Path(value).is_file() else "is not a file"
+
+
 def check_parameters(namespace: dict[str, Any], **checks: Check) -> dict[str, Any]:
     """The notebook's parameters by name, once each is known to be usable.
 

@@ -18,9 +18,7 @@ def chord_at(spans: list[Span], time: float) -> Span:
     return spans[-1]
 
 
-def compose_tune(
-    spans: list[Span], key: Key, metre: Metre, motion: str, rng: Random
-) -> list[Note]:
+def compose_tune(spans: list[Span], key: Key, metre: Metre, motion: str, rng: Random) -> list[Note]:
     """A tune over the chords of a section.
 
     A motif is a rhythm and a contour in scale steps; each return keeps both and fits the pitches
@@ -29,9 +27,7 @@ def compose_tune(
     """
     begin, measures = spans[0].start, round((spans[-1].end - spans[0].start) / metre.measure)
     plan = rng.choice(PLANS)
-    motifs = {
-        letter: _motif(tune_rhythm(metre, motion, rng), rng) for letter in sorted(set(plan))
-    }
+    motifs = {letter: _motif(tune_rhythm(metre, motion, rng), rng) for letter in sorted(set(plan))}
     pitch = nearest(rng.uniform(66, 76), spans[0].chord.tones)
     notes = []
     for bar in range(measures):
@@ -153,10 +149,25 @@ def thinned(notes: list[Note], shortest: float) -> list[Note]:
     found: list[Note] = []
     for note in notes:
         joins = found and note.start - (found[-1].start + found[-1].length) < 0.3
-        if joins and found[-1].length < shortest:
-            found[-1] = found[-1]._replace(length=note.start + note.length - found[-1].start)
-        elif joins and note.length < shortest and note.start % 1 > 0.01:
+        if (joins and found[-1].length < shortest) or (joins and note.length < shortest and note.start % 1 > 0.01):
             found[-1] = found[-1]._replace(length=note.start + note.length - found[-1].start)
         else:
+            found.append(note)
+    return found
+
+
+def decorated(notes: list[Note], spans: list[Span], key: Key, rng: Random) -> list[Note]:
+    """The same tune as it comes back: some long notes move on to a neighbour, some short ones go."""
+    found = []
+    for note in notes:
+        if note.length >= 1 and rng.random() < 0.35:
+            half = note.length / 2
+            scale = key.scale(chord_at(spans, note.start + half).chord)
+            neighbour = step(nearest(note.pitch, scale), rng.choice((-1, 1)), scale)
+            found += [
+                note._replace(length=half),
+                Note(note.start + half, half, neighbour, note.velocity - 6),
+            ]
+        elif note.length > 0.5 or rng.random() > 0.12:
             found.append(note)
     return found

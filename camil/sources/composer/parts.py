@@ -80,7 +80,9 @@ def varied(scene: Scene, table: dict, often: float = 0.3) -> list[str]:
     options = pattern_for(table, scene.feel, scene.metre)
     home = scene.rng.choice(options)
     size = len(scene.measures())
-    chosen = [scene.rng.choice(options) if scene.rng.random() < often else home for _ in range(size)]
+    chosen = [
+        scene.rng.choice(options) if scene.rng.random() < often else home for _ in range(size)
+    ]
     chosen[-1] = scene.rng.choice(options)
     return [fit(pattern, scene.metre.measure) for pattern in chosen]
 
@@ -185,7 +187,9 @@ def riff(scene: Scene) -> list[Note]:
         for (offset, length, _), degree in zip(attacks(rhythm), steps, strict=False):
             chord = chord_at(scene.spans, start + offset).chord
             minor = (chord.third - chord.root) % 12 == 3
-            blues = (0, 3, 5, 7, 10) if minor or scene.feel in ("funk", "blues") else (0, 2, 4, 7, 9)
+            blues = (
+                (0, 3, 5, 7, 10) if minor or scene.feel in ("funk", "blues") else (0, 2, 4, 7, 9)
+            )
             tones = tuple((chord.root + i) % 12 for i in blues)
             low = max(scene.player.low, min(scene.player.centre - 8, 52))
             root = nearest(low + 4, (chord.root,))
@@ -233,7 +237,9 @@ def _degree(symbol: str, root: int, span: Span, following: Span, scene: Scene) -
         return step(root, 1, scale)
     if symbol == "a":  # approach the next root by a semitone or a scale step
         goal = nearest(root, (following.chord.bass,))
-        return goal + scene.rng.choice((-1, 1)) if scene.rng.random() < 0.6 else step(goal, -1, scale)
+        return (
+            goal + scene.rng.choice((-1, 1)) if scene.rng.random() < 0.6 else step(goal, -1, scale)
+        )
     return root
 
 
@@ -277,7 +283,9 @@ def stabs(scene: Scene) -> list[Note]:
     player, rng = scene.player, scene.rng
     voices = rng.choice((2, 3, 3, 4))
     low, high = max(player.low, player.centre - 9), min(player.high, player.centre + 9)
-    return figure(scene, varied(scene, ACCENTS, 0.5), lambda c: scene.voiced(c, voices, low, high), 92)
+    return figure(
+        scene, varied(scene, ACCENTS, 0.5), lambda c: scene.voiced(c, voices, low, high), 92
+    )
 
 
 def repeated(scene: Scene) -> list[Note]:
@@ -287,7 +295,9 @@ def repeated(scene: Scene) -> list[Note]:
     low, high = max(player.low, player.centre - 12), min(player.high, player.centre + 6)
     cell = rng.choice(("x-x-x-x-", "x-x-x-x-", "x-xxx-xx", "xxxxxxxx", "..x-..x-"))
     patterns = [fit(cell, scene.metre.measure) for _ in scene.measures()]
-    return figure(scene, patterns, lambda c: scene.voiced(c, max(voices, 2), low, high)[-voices:], 66)
+    return figure(
+        scene, patterns, lambda c: scene.voiced(c, max(voices, 2), low, high)[-voices:], 66
+    )
 
 
 def chorale(scene: Scene) -> list[Note]:
@@ -351,7 +361,9 @@ def picking(scene: Scene) -> list[Note]:
     fret = scene.rng.choice((0, 0, 0, 2, 5))
     notes = figure(scene, varied(scene, PICKING), lambda c: fretted(c, fret), 72)
     return [
-        note._replace(length=min(note.length * 2, chord_at(scene.spans, note.start).end - note.start))
+        note._replace(
+            length=min(note.length * 2, chord_at(scene.spans, note.start).end - note.start)
+        )
         for note in notes
     ]
 
@@ -384,9 +396,7 @@ def two_hands(scene: Scene) -> list[Note]:
     """Accompaniment in the left hand; chords or the tune in the right."""
     rng = scene.rng
     if rng.random() < 0.5:
-        right = figure(
-            scene, varied(scene, COMPING), lambda c: scene.voiced(c, 3, 57, 76), 74
-        )
+        right = figure(scene, varied(scene, COMPING), lambda c: scene.voiced(c, 3, 57, 76), 74)
     else:
         right = placed(scene, thinned(scene.tune, 0.5), 74)
         if rng.random() < 0.4:
@@ -404,7 +414,5 @@ def two_hands(scene: Scene) -> list[Note]:
 
 def alberti(scene: Scene) -> list[Note]:
     """Broken chords under the tune: the left hand of a sonatina."""
-    below = figure(
-        scene, varied(scene, ALBERTI), lambda c: scene.voiced(c, 3, 48, 66), 62
-    )
+    below = figure(scene, varied(scene, ALBERTI), lambda c: scene.voiced(c, 3, 48, 66), 62)
     return below + placed(scene, scene.tune, 76)

@@ -1,0 +1,33 @@
+"""Every figure of the workbook, in one style: functions take arrays and tables, return a Figure.
+
+`style` holds colours and `save`; `architecture` draws Fig. 1; `results` what a trained model does
+(Fig. 2, the joint space, data efficiency, training curves); `music` segments, corpora and tracks.
+Table I is written by `camil.tables`.
+"""
+
+from camil.figures.architecture import architecture, layers
+from camil.figures.music import corpus_overview, label_timeline, roll_and_mel
+from camil.figures.results import (
+    confusion,
+    data_efficiency,
+    joint_space,
+    training_curves,
+    umap_points,
+)
+from camil.figures.style import COLOURS, NOT_SURE, save
+
+__all__ = [
+    "COLOURS",
+    "NOT_SURE",
+    "architecture",
+    "confusion",
+    "corpus_overview",
+    "data_efficiency",
+    "joint_space",
+    "label_timeline",
+    "layers",
+    "roll_and_mel",
+    "save",
+    "training_curves",
+    "umap_points",
+]

@@ -1,0 +1,144 @@
+"""Runs that are finished, gathered for a table."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from camil.evaluation import bootstrap_interval, scores, track_predictions
+from camil.runs import read_json
+
+# The order of the paper's Table I; conditions of other names follow as they come.
+CONDITIONS = ("AIC", "SIC", "CAMIL", "Fine-tuned CAMIL", "Unsupervised CAMIL")
+
+
+@dataclass
+class FinishedRun:
+    """The folder of a finished run; `metrics` is empty where nothing was classified."""
+
+    folder: Path
+    record: dict[str, Any]
+    metrics: dict[str, Any]
+
+    def predictions(self) -> pd.DataFrame:
+        """The predictions for the test songs."""
+        return pd.read_parquet(self.folder / "predictions.parquet")
+
+    def history(self) -> pd.DataFrame:
+        """One row an epoch; empty where nothing was trained step by step."""
+        return read_history(self.folder)
+
+    def summary(self) -> dict[str, Any]:
+        """What the run was made from, in one row."""
+        record = self.record
+        return {
+            "run": self.folder.name,
+            "condition": self.metrics.get("condition", ""),
+            "source": record["corpus"]["source"],
+            "corpus": record["corpus"]["sha256"][:12],
+            "seed": record["parameters"]["seed"],
+            "commit": record["commit"],
+            "device": record["device"],
+            "seconds": record["seconds"],
+        }
+
+
+def find_runs(runs: str | list[str]) -> list[FinishedRun]:
+    """The finished runs in a folder, or those of a list of run folders.
+
+    Raises:
+        ValueError: if there is none with predictions, or one of the list is not finished.
+    """
+    if isinstance(runs, str):
+        folders = sorted(record.parent for record in Path(runs).glob("*/run.json"))
+    else:
+        folders = [Path(folder) for folder in runs]
+        missing = [str(folder) for folder in folders if not (folder / "run.json").is_file()]
+        if missing:
+            raise ValueError(f"runs names folders without a finished run: {', '.join(missing)}.")
+    found = [_finished(folder) for folder in folders]
+    if not any(run.metrics for run in found):
+        raise ValueError(f"runs = {runs!r} holds no run of 03_classify; run that notebook first.")
+    return found
+
+
+def _finished(folder: Path) -> FinishedRun:
+    metrics = folder / "metrics.json"
+    return FinishedRun(
+        folder, read_json(folder / "run.json"), read_json(metrics) if metrics.is_file() else {}
+    )
+
+
+def read_history(folder: Path | str) -> pd.DataFrame:
+    """`history.jsonl` of a run: one row an epoch; empty where there is none."""
+    path = Path(folder) / "history.jsonl"
+    return pd.read_json(path, lines=True) if path.is_file() else pd.DataFrame()
+
+
+def table_rows(runs: list[FinishedRun]) -> pd.DataFrame:
+    """Table I: a row a condition, its runs being its seeds; computed from the predictions.
+
+    Returns:
+        The columns of `camil.tables.COLUMNS`. Scores are means over seeds, the interval comes
+        from a bootstrap over test songs.
+    """
+    groups: dict[tuple, list[FinishedRun]] = {}
+    for run in runs:
+        if run.metrics:
+            key = tuple(run.metrics[name] for name in ("condition", "train_fraction", "negatives"))
+            groups.setdefault(key, []).append(run)
+    return pd.DataFrame([_row(*key, groups[key]) for key in sorted(groups, key=_place)])
+
+
+def _place(key: tuple) -> tuple:
+    condition, train_fraction, _ = key
+    known = CONDITIONS.index(condition) if condition in CONDITIONS else len(CONDITIONS)
+    return (-train_fraction, known)
+
+
+def _row(
+    condition: str, train_fraction: float, negatives: str, runs: list[FinishedRun]
+) -> dict[str, Any]:
+    predictions = [run.predictions() for run in runs]
+    tracks = [track_predictions(one) for one in predictions]
+    segment_scores = [scores(one["instrument"], one["predicted"]) for one in predictions]
+    track_scores = [scores(one["instrument"], one["predicted"]) for one in tracks]
+    low, high = bootstrap_interval(predictions)
+    return {
+        "condition": condition,
+        "train_fraction": train_fraction,
+        "negatives": negatives,
+        "seeds": len(runs),
+        "macro_f1": _mean(segment_scores, "macro_f1"),
+        "macro_f1_low": low,
+        "macro_f1_high": high,
+        "weighted_f1": _mean(segment_scores, "weighted_f1"),
+        "accuracy": _mean(segment_scores, "accuracy"),
+        "track_macro_f1": _mean(track_scores, "macro_f1"),
+    }
+
+
+def _mean(all_scores: list[dict[str, float]], name: str) -> float:
+    return float(np.mean([one[name] for one in all_scores]))
+
+
+def provenance_note(runs: list[FinishedRun]) -> str:
+    """The line under a figure or table: data, split, seeds, commit."""
+    record = runs[0].record
+    source, checksum = record["corpus"]["source"], record["corpus"]["sha256"][:8]
+    seeds = sorted({run.record["parameters"]["seed"] for run in runs})
+    data = "Demonstration corpus composed by CAMIL, not real music" if source == "demo" else (
+        f"Corpus: {source}"
+    )  # fmt: skip
+    commits = sorted({run.record["commit"] for run in runs})
+    return (
+        f"{data} ({checksum}); split by song; seed{'s' * (len(seeds) > 1)} "
+        f"{', '.join(map(str, seeds))}; commit {', '.join(commits)}"
+    )
+
+
+def open_run(folder: str) -> FinishedRun:
+    """One finished run."""
+    return _finished(Path(folder))

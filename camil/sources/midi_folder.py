@@ -1,0 +1,185 @@
+"""A folder of MIDI files, heard through soundfonts."""
+
+import csv
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+
+from camil.audio import SoundFont, default_soundfont
+from camil.midi import INSTRUMENT_OF_PROGRAM, Segment, Track, read_midi, segments_of
+from camil.sources import Song, TrackSegments
+
+MIN_TRACK_NOTES = 8
+
+
+class MidiFolder:
+    """Every MIDI file below a folder, its tracks labelled by General MIDI program.
+
+    Drums, programs of none of the eight classes and tracks of fewer than eight notes are left out.
+    Where there are several soundfonts, each track's is drawn from the seed, the song's and the
+    track's name, so that it does not depend on what else is in the folder.
+
+    Songs that belong together (arrangements, editions) are told by a ``manifest.csv`` with the
+    columns ``path`` (relative to the manifest) and ``group``; a file it does not list is a group of
+    its own. Without a manifest only files with identical bytes are joined.
+
+    Args:
+        folder: searched recursively for ``.mid`` and ``.midi``.
+        soundfonts: paths of ``.sf2`` files; by default the one that comes with pretty_midi.
+        sample_rate: of the rendered audio, in hertz.
+        max_segments_per_track: see `camil.midi.segments_of`.
+        seed: draws the soundfonts.
+        manifest: path of the manifest; by default looked for in the folder and two levels up.
+    """
+
+    name = "midi"
+
+    def __init__(
+        self,
+        folder: str | PathLike,
+        soundfonts: Sequence[str | PathLike] = (),
+        sample_rate: int = 24000,
+        max_segments_per_track: int | None = 12,
+        seed: int = 0,
+        manifest: str | PathLike | None = None,
+    ):
+        self.folder = Path(folder)
+        self.sample_rate = sample_rate
+        self.max_segments_per_track = max_segments_per_track
+        self.seed = seed
+        self.manifest = Path(manifest) if manifest else _manifest_near(self.folder)
+        paths = list(soundfonts) or [default_soundfont()]
+        self.soundfonts = [SoundFont(path, sample_rate) for path in paths]
+
+    def songs(self) -> list[Song]:
+        """All files, sorted by name: the path below the folder without its suffix.
+
+        Raises:
+            ValueError: if the folder, the manifest or a soundfont is missing or not what it should
+                be, or if the folder holds no MIDI file.
+        """
+        if not self.folder.is_dir():
+            raise ValueError(f"the folder of MIDI files {self.folder} does not exist")
+        files = [
+            path
+            for path in self.folder.rglob("*")
+            if path.suffix.lower() in (".mid", ".midi") and path.is_file()
+        ]
+        if not files:
+            raise ValueError(f"the folder {self.folder} holds no .mid or .midi file")
+        for soundfont in self.soundfonts:
+            soundfont.presets  # noqa: B018 - loads it, so that a wrong one is told before the work
+        names = [path.relative_to(self.folder).with_suffix("").as_posix() for path in files]
+        shared = {name for name, count in Counter(names).items() if count > 1}
+        songs = []
+        for name, path in zip(names, files, strict=True):
+            name = name + path.suffix if name in shared else name  # a.mid beside a.midi
+            songs.append(Song(name, path, self._group(name, path)))
+        return sorted(songs)
+
+    def read(self, song: Song) -> list[TrackSegments]:
+        """The melodic tracks of one song; raises MidiError if the file cannot be read."""
+        score = read_midi(song.path)
+        tracks = []
+        for track in score.tracks:
+            instrument = INSTRUMENT_OF_PROGRAM.get(track.program)
+            if track.is_drum or instrument is None or len(track.pitch) < MIN_TRACK_NOTES:
+                continue
+            segments = segments_of(track, score, self.max_segments_per_track)
+            soundfont = self._soundfont(song.name, track)
+            if segments and soundfont:
+                tracks.append(
+                    TrackSegments(
+                        track.name,
+                        instrument,
+                        track.program,
+                        soundfont.path.stem,
+                        segments,
+                        _Rendering(soundfont, track),
+                    )
+                )
+        return tracks
+
+    def description(self) -> dict:
+        """Origin, licences as the manifest tells them, soundfonts and parameters."""
+        return {
+            "source": self.name,
+            "folder": self.folder.name,
+            "licence": sorted({row["licence"] for row in self._rows.values() if row.get("licence")})
+            or "that of the files in the folder",
+            "manifest": self.manifest and _sha256(self.manifest),
+            "soundfonts": {font.path.name: _sha256(font.path) for font in self.soundfonts},
+            "sample_rate": self.sample_rate,
+            "max_segments_per_track": self.max_segments_per_track,
+            "seed": self.seed,
+        }
+
+    @cached_property
+    def _rows(self) -> dict[Path, dict]:
+        """Rows of the manifest by absolute path, those below the folder."""
+        if self.manifest is None:
+            return {}
+        if not self.manifest.is_file():
+            raise ValueError(f"the manifest {self.manifest} does not exist")
+        with open(self.manifest, newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        if rows and not {"path", "group"} <= rows[0].keys():
+            raise ValueError(f"the manifest {self.manifest} needs the columns path and group")
+        below, top = self.folder.resolve(), self.manifest.resolve().parent
+        return {top / row["path"]: row for row in rows if (top / row["path"]).is_relative_to(below)}
+
+    def _group(self, name: str, path: Path) -> str:
+        if self.manifest is None:
+            return _sha256(path)[:16]
+        row = self._rows.get(path.resolve())
+        return row["group"] if row else name
+
+    def _soundfont(self, song: str, track: Track) -> SoundFont | None:
+        """The one drawn for this track, of those that have its program."""
+        able = [font for font in self.soundfonts if track.program in font.presets]
+        if not able:
+            return None
+        drawn = hashlib.sha256(f"{self.seed}/{song}/{track.name}".encode()).digest()
+        return able[int.from_bytes(drawn[:8]) % len(able)]
+
+
+class _Rendering:
+    """A track through a soundfont: the audio of any of its segments."""
+
+    def __init__(self, soundfont: SoundFont, track: Track):
+        self.soundfont = soundfont
+        self.track = track
+
+    def __call__(self, segment: Segment) -> np.ndarray:
+        track = self.track
+        return self.soundfont.render(
+            track.program,
+            track.pitch,
+            track.velocity,
+            track.start_seconds,
+            track.end_seconds,
+            segment.start_seconds,
+            segment.end_seconds,
+        )
+
+
+def _manifest_near(folder: Path) -> Path | None:
+    """The nearest ``manifest.csv`` with the columns path and group, up to two levels up."""
+    folder = folder.resolve()
+    for place in [folder, *folder.parents][:3]:
+        path = place / "manifest.csv"
+        if path.is_file():
+            with open(path, encoding="utf-8", errors="replace") as file:
+                if {"path", "group"} <= set(file.readline().strip().split(",")):
+                    return path
+    return None
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,37 @@
+"""Open a source by name, with the parameters of `01_preprocess`."""
+
+from pathlib import Path
+
+from camil.sources import Source
+from camil.sources.demo import Demo
+from camil.sources.midi_folder import MidiFolder
+from camil.sources.slakh import Slakh
+
+
+def open_source(
+    dataset: str,
+    source: str,
+    corpus: str,
+    songs: int,
+    max_segments_per_track: int,
+    soundfonts: list[str],
+    sample_rate: int,
+    midi_source: str,
+    merge_strings: bool,
+    seed: int,
+) -> Source:
+    """The source that the parameters name; what each means stands in `01_preprocess`.
+
+    Raises:
+        ValueError: if the source has no folder, or the data set is unknown.
+    """
+    kept = {"sample_rate": sample_rate, "max_segments_per_track": max_segments_per_track}
+    if dataset == "demo":
+        return Demo(Path(corpus) / "midi", songs=songs, seed=seed, soundfonts=soundfonts, **kept)
+    if not source:
+        raise ValueError(f"source is empty: dataset {dataset!r} needs the folder it is to be read from.")
+    if dataset == "midi":
+        return MidiFolder(source, soundfonts=soundfonts, seed=seed, **kept)
+    if dataset == "slakh":
+        return Slakh(source, midi_source=midi_source, merge_strings=merge_strings, **kept)
+    raise ValueError(f"dataset must be demo, midi or slakh, got {dataset!r}.")

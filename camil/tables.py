@@ -1,0 +1,176 @@
+"""Table I as Markdown, LaTeX and CSV, with the paper's figures beside ours."""
+
+import math
+import re
+from pathlib import Path
+
+import pandas as pd
+
+COLUMNS = (
+    "condition", "train_fraction", "negatives", "seeds", "macro_f1", "macro_f1_low",
+    "macro_f1_high", "weighted_f1", "accuracy", "track_macro_f1",
+)  # fmt: skip
+HEADINGS = (
+    "Condition", "Train data", "Negatives", "Seeds", "Macro-F1", "95 % interval", "Weighted F1",
+    "Accuracy", "Track macro-F1", "Paper (Slakh)",
+)  # fmt: skip
+NONE = "–"
+
+# F1 scores of the paper's Table I, measured on Slakh2100; the averaging is not said there.
+PAPER = {
+    ("AIC", 1.0): 0.9613,
+    ("SIC", 1.0): 0.6008,
+    ("CAMIL", 1.0): 0.6236,
+    ("Fine-tuned CAMIL", 1.0): 0.6270,
+    ("Unsupervised CAMIL", 1.0): 0.6086,
+    ("SIC", 0.5): 0.5573,
+    ("CAMIL", 0.5): 0.5772,
+    ("Unsupervised CAMIL", 0.5): 0.5768,
+}
+NEGATIVES = {"class": "Class-based", "random": "Random"}
+
+
+def markdown(table: pd.DataFrame, note: str = "") -> str:
+    """Table I for a README: the best symbolic row is bold, `note` stands under it.
+
+    Args:
+        table: the columns of `COLUMNS`, rows in the order to print; train_fraction from 0 to 1,
+            negatives "class", "random" or empty. Scores may be missing (NaN).
+
+    Raises:
+        ValueError: if a column is missing or there is no row.
+    """
+    rows = _rows(table)
+    best = _best(table)
+    lines = [_markdown_row(HEADINGS), "|:--|--:|:--|" + "--:|" * (len(HEADINGS) - 3)]
+    for i, cells in enumerate(rows):
+        cells = [_escape_markdown(cell) for cell in cells]
+        lines.append(_markdown_row(f"**{cell}**" if i in best else cell for cell in cells))
+    if note:
+        lines += ["", f"*{_escape_markdown(note)}*"]
+    return "\n".join(lines) + "\n"
+
+
+def latex(table: pd.DataFrame, note: str = "") -> str:
+    r"""Table I as a `tabular` to `\input`; the document loads booktabs.
+
+    Rules part the audio reference and each share of training data, as in the paper. Arguments and
+    errors as of `markdown`.
+    """
+    rows = _rows(table)
+    best = _best(table)
+    lines = [
+        r"% \usepackage{booktabs} in the preamble",
+        r"\begin{tabular}{lrlrrrrrrr}",
+        r"\toprule",
+    ]
+    lines += [_latex_row(map(_escape_latex, HEADINGS)), r"\midrule"]
+    groups = [(_is_audio(c), f) for c, f in zip(table["condition"], table["train_fraction"])]
+    for i, cells in enumerate(rows):
+        if i and groups[i] != groups[i - 1]:
+            lines.append(r"\midrule")
+        cells = [_escape_latex(cell) for cell in cells]
+        lines.append(_latex_row(rf"\textbf{{{cell}}}" if i in best else cell for cell in cells))
+    lines.append(r"\bottomrule")
+    if note:
+        lines.append(
+            rf"\multicolumn{{{len(HEADINGS)}}}{{l}}{{\footnotesize {_escape_latex(note)}}}\\"
+        )
+    return "\n".join([*lines, r"\end{tabular}"]) + "\n"
+
+
+def csv(table: pd.DataFrame) -> str:
+    """Table I to six digits, the columns of `COLUMNS` only; errors as of `markdown`."""
+    _require(table)
+    return table[list(COLUMNS)].to_csv(index=False, float_format="%.6g", lineterminator="\n")
+
+
+def write(table: pd.DataFrame, path: str | Path, note: str = "") -> list[Path]:
+    """Write `path`.md, `path`.csv and `path`.tex; returns the files. Errors as of `markdown`."""
+    path = Path(path)
+    texts = {".md": markdown(table, note), ".csv": csv(table), ".tex": latex(table, note)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files = [path.with_name(path.name + suffix) for suffix in texts]
+    for file, text in zip(files, texts.values(), strict=True):
+        file.write_text(text, encoding="utf-8")
+    return files
+
+
+def _require(table: pd.DataFrame) -> None:
+    missing = [column for column in COLUMNS if column not in table.columns]
+    if missing:
+        raise ValueError(
+            f"Table I needs the column{'s' * (len(missing) > 1)} {', '.join(missing)}; "
+            f"the table has {', '.join(map(str, table.columns)) or 'none'}."
+        )
+    if table.empty:
+        raise ValueError("Table I needs at least one row; the table is empty.")
+
+
+def _rows(table: pd.DataFrame) -> list[list[str]]:
+    """The cells of every row as text, under `HEADINGS`."""
+    _require(table)
+    rows = []
+    for row in table.to_dict("records"):
+        paper = PAPER.get((_short(row["condition"]), round(float(row["train_fraction"]), 6)))
+        low, high = _score(row["macro_f1_low"]), _score(row["macro_f1_high"])
+        rows.append([
+            str(row["condition"]),
+            f"{100 * row['train_fraction']:g} %",
+            _negatives(row["negatives"]),
+            str(row["seeds"]),
+            _score(row["macro_f1"]),
+            NONE if NONE in (low, high) else f"{low} to {high}",
+            *(_score(row[name]) for name in ("weighted_f1", "accuracy", "track_macro_f1")),
+            _score(paper),
+        ])  # fmt: skip
+    return rows
+
+
+def _best(table: pd.DataFrame) -> set[int]:
+    """Places of the symbolic rows with the highest macro-F1 as printed."""
+    symbolic = {
+        i: round(float(score), 3)
+        for i, (name, score) in enumerate(zip(table["condition"], table["macro_f1"], strict=True))
+        if not _is_audio(name) and not math.isnan(score)
+    }
+    return {i for i, score in symbolic.items() if score == max(symbolic.values())}
+
+
+def _short(condition: str) -> str:
+    """The condition without what the paper puts in brackets: SIC of "SIC (Baseline)"."""
+    return str(condition).split(" (")[0]
+
+
+def _is_audio(condition: str) -> bool:
+    return _short(condition) == "AIC"
+
+
+def _negatives(value) -> str:
+    if not isinstance(value, str) or value.strip() in ("", "-", NONE):  # NaN where CSV was empty
+        return NONE
+    return NEGATIVES.get(value, value)
+
+
+def _score(value: float | None) -> str:
+    return NONE if value is None or math.isnan(value) else f"{value:.3f}"
+
+
+def _markdown_row(cells) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _latex_row(cells) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+def _escape_markdown(text: str) -> str:
+    return re.sub(r"([\\`*_|<>\[\]])", r"\\\1", " ".join(text.split()))
+
+
+def _escape_latex(text: str) -> str:
+    named = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    named |= {NONE: "--", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"}
+    return re.sub(
+        r"[\\~^–<>|&%$#_{}]", lambda m: named.get(m[0], "\\" + m[0]), " ".join(text.split())
+    )
