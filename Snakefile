@@ -1,5 +1,8 @@
 # The notebooks as a graph: `make figures`, or `snakemake --cores all --configfile config/demo.yaml`.
 # A profile in config/ names the data and the conditions; every job runs one notebook.
+import sys
+from pathlib import Path
+
 import yaml
 
 if not config:
@@ -15,7 +18,8 @@ PRETRAIN, CLASSIFY = config["pretrain"]["runs"], config["classify"]["runs"]
 
 def camil(*rooms):
     """The files of `camil` that a notebook's result depends on."""
-    return [f"camil/{room}.py" for room in rooms]
+    files = [[f"camil/{room}.py", *Path(f"camil/{room}").glob("*.py")] for room in rooms]
+    return [str(file) for group in files for file in group if Path(file).is_file()]
 
 
 READS_CORPUS = camil("corpus", "training", "encoders", "runs", "parameters", "midi")
@@ -24,7 +28,7 @@ READS_CORPUS = camil("corpus", "training", "encoders", "runs", "parameters", "mi
 def execute(notebook):
     """The command that runs a notebook; its screen goes to the log, which is shown on failure."""
     return (
-        f"python -m camil.notebooks notebooks/{notebook}.ipynb {{log.notebook:q}}"
+        f"{sys.executable} -m camil.notebooks notebooks/{notebook}.ipynb {{log.notebook:q}}"
         " --cell-timeout {config[cell_timeout]} -y {params.yaml:q} > {log.text:q} 2>&1"
     )
 
@@ -73,10 +77,7 @@ rule all:
 rule preprocess:
     input:
         notebook="notebooks/01_preprocess.ipynb",
-        code=camil("preprocessing", "midi", "audio", "parameters", "runs", "corpus"),
-        sources=expand(
-            "camil/sources/{name}.py", name=glob_wildcards("camil/sources/{name}.py").name
-        ),
+        code=camil("preprocessing", "sources", "sources/composer", "midi", "audio", "parameters"),
     output:
         f"{CORPUS}/corpus.json",
         f"{CORPUS}/segments.parquet",
@@ -140,7 +141,7 @@ rule confusion:
     input:
         f"{run_folder(config['shown'], config['seeds'][0])}/metrics.json",
         notebook="notebooks/04_confusion.ipynb",
-        code=camil("figures", "evaluation", "parameters"),
+        code=camil("figures", "evaluation", "results", "parameters"),
     output:
         f"{FIGURES}/fig2.pdf",
         f"{FIGURES}/fig2.png",
@@ -160,7 +161,7 @@ rule umap:
     input:
         f"{SHOWN_SPACE}/run.json",
         notebook="notebooks/05_umap.ipynb",
-        code=READS_CORPUS + camil("figures", "evaluation"),
+        code=READS_CORPUS + camil("figures", "evaluation", "results"),
         corpus=f"{CORPUS}/corpus.json",
     output:
         f"{FIGURES}/umap.pdf",
@@ -179,7 +180,7 @@ rule results:
         [f"{folder}/run.json" for folder in run_folders(PRETRAIN)],
         [f"{folder}/metrics.json" for folder in run_folders(CLASSIFY)],
         notebook="notebooks/06_results.ipynb",
-        code=camil("figures", "evaluation", "tables", "runs", "encoders", "parameters"),
+        code=camil("figures", "evaluation", "results", "tables", "encoders", "parameters"),
     output:
         expand(
             f"{FIGURES}/{{file}}",
@@ -199,7 +200,7 @@ rule results:
         notebook=f"{EXECUTED}/06_results.ipynb",
         text=f"{EXECUTED}/06_results.log",
     params:
-        yaml=as_yaml(runs=run_folders(PRETRAIN) + run_folders(CLASSIFY), figures=FIGURES),
+        yaml=as_yaml(runs=",".join(run_folders(PRETRAIN) + run_folders(CLASSIFY)), figures=FIGURES),
     shell:
         execute("06_results")
 

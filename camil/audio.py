@@ -81,7 +81,8 @@ class SoundFont:
         a note is struck anew. The same call gives the same samples, whatever was rendered before.
 
         Args:
-            pitch, velocity, start_seconds, end_seconds: ``(notes,)``, the whole track's.
+            pitch, velocity, start_seconds, end_seconds: ``(notes,)``, the whole track's. Notes of
+                one pitch that overlap end together, as they do in a track read from MIDI.
 
         Returns:
             Mono float32 ``(round((end - begin) * sample_rate),)``.
@@ -168,9 +169,10 @@ class MelSpectrogram:
     """Log-mel spectrogram of a segment, stretched to a fixed number of frames.
 
     Frame ``k`` is centred on sample ``k (n - 1) / (frames - 1)`` of ``n``: the first on the first
-    sample, the last on the last, however long the segment is. Power of the Hann-windowed spectrum,
-    Slaney mel filters, decibels relative to the segment's loudest bin. Where the hop comes out
-    whole this is librosa's ``melspectrogram(center=True, pad_mode="constant")``.
+    sample, the last on the last, however long the segment is. (Beyond ``(frames - 1) * window``
+    samples, six seconds at 24 kHz, the windows no longer touch.) Power of the Hann-windowed
+    spectrum, Slaney mel filters, decibels relative to the segment's loudest bin. Where the hop
+    comes out whole this is librosa's ``melspectrogram(center=True, pad_mode="constant")``.
 
     Args:
         sample_rate: of the audio, in hertz.

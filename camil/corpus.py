@@ -54,7 +54,7 @@ class Corpus:
             )
         self._hold_notes(segments)
         self._held_mels: Tensor | None = None
-        indices = self.table["instrument"].map(INSTRUMENTS.index).to_numpy(np.int64)
+        indices = self.table["instrument"].map(INSTRUMENTS.index).to_numpy(np.int64, copy=True)
         self.labels = torch.from_numpy(indices).to(self.device)
 
     def __len__(self) -> int:

@@ -106,7 +106,7 @@ class TempoMap:
 @dataclass
 class Score:
     """A MIDI file: its tracks, and ``measures``, the position in quarter notes of each downbeat and
-    of the end of the last measure."""
+    of the end of the last measure; measures come in pairs, the last may be empty."""
 
     tracks: list[Track]
     measures: np.ndarray
@@ -148,8 +148,7 @@ def segments_of(
     A pair is two consecutive measures whatever their metre; what a pair has beyond 192 steps is cut
     off, in the notes and in the audio. Onsets and ends are rounded to the nearest step, so a note a
     hair before the barline begins the new segment; notes held over from before begin at step 0;
-    notes end with the segment and last at least one step. Notes outside C1..B7 are dropped, and so
-    is a last measure without a partner.
+    notes end with the segment and last at least one step. Notes outside C1..B7 are dropped.
 
     Args:
         max_segments: keep at most so many, evenly spaced through the track; ``None`` keeps all.
@@ -172,6 +171,14 @@ def segments_of(
     if max_segments is not None and len(spans) > max_segments:
         spans = [spans[i] for i in np.linspace(0, len(spans) - 1, max_segments).round().astype(int)]
     return [_segment(score, start, end, notes) for start, end, notes in spans]
+
+
+def piano_roll(segment: Segment) -> np.ndarray:
+    """The piano roll of one segment: `(84, 192)` of float32, 1 where a note sounds."""
+    roll = np.zeros((PITCHES, SEGMENT_STEPS), np.float32)
+    for pitch, step, length in zip(segment.pitch, segment.step, segment.length, strict=True):
+        roll[pitch - LOWEST_PITCH, step : step + length] = 1
+    return roll
 
 
 def _notes_between(track: Track, near: slice, start: float, end: float) -> np.ndarray:
@@ -258,7 +265,11 @@ def _on_ticks(beat: np.ndarray, resolution: int) -> np.ndarray:
 
 
 def _measures(midi: pretty_midi.PrettyMIDI, tempo: TempoMap, last: float) -> np.ndarray:
-    """Downbeats in quarter notes until the measure that holds ``last`` is full, and its end."""
+    """Downbeats in quarter notes to the end of the measure that holds ``last``, and that end.
+
+    Their number is even: a last measure without a partner is followed by an empty one, so that a
+    stem that ends early is cut like the whole song.
+    """
     changes = {0.0: 4.0}  # beat of a change: length of its measures
     for signature in midi.time_signature_changes:
         if signature.denominator > 64:
@@ -274,7 +285,9 @@ def _measures(midi: pretty_midi.PrettyMIDI, tempo: TempoMap, last: float) -> np.
         if count + sum(map(len, downbeats)) > MAX_MEASURES:
             raise ValueError(f"it claims to have more than {MAX_MEASURES} measures")
         downbeats.append(begin + changes[begin] * np.arange(count))
-    downbeats.append([downbeats[-1][-1] + changes[begins[-1]]])
+    length = changes[begins[-1]]
+    extra = 1 + sum(map(len, downbeats)) % 2
+    downbeats.append(downbeats[-1][-1] + length * np.arange(1, extra + 1))
     return np.concatenate(downbeats)
 
 

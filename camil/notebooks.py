@@ -4,11 +4,13 @@
 """
 
 import argparse
+import logging
 import sys
 from pathlib import Path
 
 import papermill
 import yaml
+from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.kernelspec import NoSuchKernel
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
@@ -18,11 +20,18 @@ START_TIMEOUT = 60  # seconds; a kernel needs two to seven
 FAULTS_OF_THE_KERNEL = (RuntimeError, CellTimeoutError, DeadKernelError, TimeoutError, OSError)
 
 
+class QuietKernelManager(AsyncKernelManager):
+    """Talks to the kernel through files where it can: no ports to race for, none open to others."""
+
+    def __init__(self, **settings):
+        super().__init__(transport="tcp" if sys.platform == "win32" else "ipc", **settings)
+
+
 def execute(notebook: Path, output: Path, parameters: dict, cell_timeout: int) -> None:
     """Execute a notebook; its copy with outputs is written as it goes, also when it fails.
 
-    Kernels that start at the same moment race for ports, and now and then one hangs: such a run
-    is begun again, up to three times. An error in a cell is not tried again.
+    A kernel that does not start, dies or hangs is begun again, up to three times; a training
+    then goes on from its last epoch. An error in a cell is not tried again.
 
     Args:
         cell_timeout: seconds that one cell may take.
@@ -39,6 +48,7 @@ def execute(notebook: Path, output: Path, parameters: dict, cell_timeout: int) -
                 parameters,
                 start_timeout=START_TIMEOUT,
                 execution_timeout=cell_timeout,
+                kernel_manager_class=QuietKernelManager,
                 log_output=True,
                 progress_bar=False,
             )
@@ -59,6 +69,7 @@ def main() -> int:
     arguments.add_argument("-y", "--yaml", default="{}", help="the parameters, as YAML")
     arguments.add_argument("--cell-timeout", type=int, default=12 * 3600, help="seconds")
     given = arguments.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     try:
         execute(given.notebook, given.output, yaml.safe_load(given.yaml), given.cell_timeout)
     except papermill.PapermillExecutionError as error:

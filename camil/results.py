@@ -45,19 +45,18 @@ class FinishedRun:
         }
 
 
-def find_runs(runs: str | list[str]) -> list[FinishedRun]:
-    """The finished runs in a folder, or those of a list of run folders.
+def find_runs(runs: str) -> list[FinishedRun]:
+    """The finished runs in a folder, or in run folders separated by commas.
 
     Raises:
         ValueError: if there is none with predictions, or one of the list is not finished.
     """
-    if isinstance(runs, str):
-        folders = sorted(record.parent for record in Path(runs).glob("*/run.json"))
-    else:
-        folders = [Path(folder) for folder in runs]
-        missing = [str(folder) for folder in folders if not (folder / "run.json").is_file()]
-        if missing:
-            raise ValueError(f"runs names folders without a finished run: {', '.join(missing)}.")
+    folders = [Path(folder.strip()) for folder in runs.split(",")]
+    if len(folders) == 1 and not (folders[0] / "run.json").is_file():
+        folders = sorted(record.parent for record in folders[0].glob("*/run.json"))
+    missing = [str(folder) for folder in folders if not (folder / "run.json").is_file()]
+    if missing:
+        raise ValueError(f"runs names folders without a finished run: {', '.join(missing)}.")
     found = [_finished(folder) for folder in folders]
     if not any(run.metrics for run in found):
         raise ValueError(f"runs = {runs!r} holds no run of 03_classify; run that notebook first.")

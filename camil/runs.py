@@ -39,14 +39,24 @@ def read_json(path: Path | str) -> Any:
 
 
 def commit() -> str:
-    """The git commit of the project's folder, `-dirty` behind it if files differ; or `unknown`."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    """The git commit of the project's folder, `-dirty` behind it if its code has changed since; or `unknown`."""
     try:
-        answer = subprocess.run(
-            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
-        )
+        head = _git("rev-parse", "--short=12", "HEAD")
+        # What a run leaves, figures among it, does not change what the next one computes.
+        changed = _git("status", "--porcelain", "--", "camil", "notebooks", "config", "Snakefile")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+    return f"{head}-dirty" if changed else head
+
+
+def _git(*arguments: str) -> str:
+    answer = subprocess.run(
+        ["git", *arguments],
+        cwd=Path(__file__).parent.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return answer.stdout.strip()
 
 

@@ -14,7 +14,7 @@ HEADINGS = (
     "Condition", "Train data", "Negatives", "Seeds", "Macro-F1", "95 % interval", "Weighted F1",
     "Accuracy", "Track macro-F1", "Paper (Slakh)",
 )  # fmt: skip
-NONE = "–"
+NONE = "\N{EN DASH}"
 
 # F1 scores of the paper's Table I, measured on Slakh2100; the averaging is not said there.
 PAPER = {
@@ -65,7 +65,9 @@ def latex(table: pd.DataFrame, note: str = "") -> str:
         r"\toprule",
     ]
     lines += [_latex_row(map(_escape_latex, HEADINGS)), r"\midrule"]
-    groups = [(_is_audio(c), f) for c, f in zip(table["condition"], table["train_fraction"])]
+    groups = [
+        (_is_audio(c), f) for c, f in zip(table["condition"], table["train_fraction"], strict=True)
+    ]
     for i, cells in enumerate(rows):
         if i and groups[i] != groups[i - 1]:
             lines.append(r"\midrule")
@@ -171,6 +173,5 @@ def _escape_markdown(text: str) -> str:
 def _escape_latex(text: str) -> str:
     named = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
     named |= {NONE: "--", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"}
-    return re.sub(
-        r"[\\~^–<>|&%$#_{}]", lambda m: named.get(m[0], "\\" + m[0]), " ".join(text.split())
-    )
+    named |= {character: "\\" + character for character in "&%$#_{}"}
+    return "".join(named.get(character, character) for character in " ".join(text.split()))

@@ -6,6 +6,7 @@ Table I is written by `camil.tables`.
 """
 
 from camil.figures.architecture import architecture, layers
+from camil.figures.batches import class_counts, class_scores, pairs
 from camil.figures.music import corpus_overview, label_timeline, roll_and_mel
 from camil.figures.results import (
     confusion,
@@ -20,12 +21,15 @@ __all__ = [
     "COLOURS",
     "NOT_SURE",
     "architecture",
+    "class_counts",
+    "class_scores",
     "confusion",
     "corpus_overview",
     "data_efficiency",
     "joint_space",
     "label_timeline",
     "layers",
+    "pairs",
     "roll_and_mel",
     "save",
     "training_curves",

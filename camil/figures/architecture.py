@@ -93,12 +93,10 @@ def _joined(seen: list, blocks: tuple) -> list[Layer]:
         kind = type(module).__name__
         if kind == "Conv2d":
             kernel, step = module.kernel_size, module.stride[0]
-            layer = Layer(
-                "convolution", f"conv {kernel[0]}×{kernel[1]}", f"BN, ReLU\nstride {step}", shape
-            )
+            layer = Layer("convolution", f"conv {_size(kernel)}", f"BN, ReLU\nstride {step}", shape)
         elif kind == "MaxPool2d":
             k = module.kernel_size
-            layer = Layer("pooling", "max pool", f"{k}×{k}\nstride {module.stride}", shape)
+            layer = Layer("pooling", "max pool", f"{_size((k, k))}\nstride {module.stride}", shape)
         elif kind == "AdaptiveAvgPool2d":
             layer = Layer("pooling", "avg pool", "global", shape[:1])
         else:
@@ -158,7 +156,7 @@ def _short(count: int) -> str:
 
 
 def _size(shape: tuple[int, ...]) -> str:
-    return "×".join(map(str, shape))
+    return "\N{MULTIPLICATION SIGN}".join(map(str, shape))
 
 
 def _input(axes: Axes, y: float, shape: tuple, kind: str, picture: np.ndarray) -> float:

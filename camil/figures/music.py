@@ -1,7 +1,5 @@
 """Music as the encoders see it: a segment, a corpus, and a track labelled segment by segment."""
 
-from collections.abc import Sequence
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -191,7 +189,7 @@ def label_timeline(
                   color=COLOURS[name], edgecolor="white", linewidth=0.4)  # fmt: skip
         bottom += height
     for (begin, end), tint in zip(spans, palette[decided], strict=True):
-        above.axvspan(begin, end, color=tint, alpha=0.15, linewidth=0)
+        above.axvspan(begin, end, color=tint, alpha=0.1, linewidth=0)
         above.axvline(begin, color="0.85", linewidth=0.5, zorder=0)
     below.set(xlabel="quarter notes", ylabel="probability", yticks=(0, 0.5, 1), ylim=(0, 1))
     below.set_xlim(
@@ -201,7 +199,7 @@ def label_timeline(
         above.set_title(title)
     keys = [Patch(color=colour, label=name) for name, colour in COLOURS.items()]
     keys.append(Patch(color=NOT_SURE, label=f"not sure (under {sure:g})"))
-    figure.legend(handles=keys, loc="outside lower center", ncols=9, handlelength=0.9,
+    figure.legend(loc="outside lower center", handles=keys, ncols=9, handlelength=0.9,
                   columnspacing=1.1, handletextpad=0.4)  # fmt: skip
     return figure
 

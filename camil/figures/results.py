@@ -93,7 +93,7 @@ def umap_points(embeddings: np.ndarray, seed: int = 0) -> np.ndarray:
     from umap import UMAP  # numba behind it takes seconds to import
 
     neighbours = min(15, len(embeddings) - 1)
-    # One job, as a seed asks for; PCA to begin with, because the spectral start fails on few points.
+    # One job, as a seed asks for; PCA to begin with, as the spectral start fails on few.
     reducer = UMAP(n_neighbors=neighbours, init="pca", random_state=seed, n_jobs=1)
     return reducer.fit_transform(embeddings)
 
@@ -156,8 +156,7 @@ def joint_space(
         Line2D([], [], marker=MARKERS["MIDI"], color="0.3", label="MIDI", **dot),
         Line2D([], [], marker=MARKERS["audio"], color="0.3", label="audio", mfc="none", **dot),
     ]
-    figure.legend(
-        handles=instruments + kinds, loc="outside lower center", ncols=5, columnspacing=1,
+    figure.legend(loc="outside lower center", handles=instruments + kinds, ncols=5, columnspacing=1,
         handletextpad=0.1,
     )  # fmt: skip
     return figure
@@ -280,7 +279,7 @@ def training_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
     lines = [Line2D([], [], label=name, **styles[name]) for name in histories]
     for label, width in (("training loss (thin)", THIN), ("validation (thick)", THICK)):
         lines.append(Line2D([], [], label=label, color="0.45", linewidth=width))
-    figure.legend(handles=lines, loc="outside lower center", ncols=4 if len(panels) > 1 else 2,
+    figure.legend(loc="outside lower center", handles=lines, ncols=4 if len(panels) > 1 else 2,
                   handlelength=2.4, columnspacing=1.4)  # fmt: skip
     return figure
 

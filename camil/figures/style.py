@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from camil.midi import INSTRUMENTS
 
@@ -110,18 +111,26 @@ def save(figure: Figure, path: str | Path, note: str = "") -> tuple[Path, Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     files = path.with_name(path.name + ".pdf"), path.with_name(path.name + ".png")
-    noted = None
+    width, height = figure.get_size_inches()
+    # The size as drawn, that text keeps its size on the page; only a note makes it higher.
+    page = Bbox.from_extents(0, -0.16 if note else 0, width, height)
+    engine = figure.get_layout_engine()
+    figure.draw_without_rendering()  # lays out
+    figure.set_layout_engine("none")
+    for legend in figure.legends:  # they hang on the page, and would sink into the note
+        legend.set_bbox_to_anchor((0, 0, 1, 1), transform=figure.transFigure)
+    style = {"ha": "center", "va": "top", "fontsize": 6, "color": "0.35"}
+    noted = figure.text(0.5, -0.03 / height, note, **style)
     with plt.rc_context():
         plt.rcdefaults()
         plt.rcParams.update({k: v for k, v in STYLE.items() if k.startswith(("pdf", "savefig"))})
-        if note:
-            below = -0.05 / figure.get_figheight()  # 0.05 in under the edge; bbox "tight" widens it
-            noted = figure.text(0.5, below, note, ha="center", va="top", fontsize=6, color="0.35")
-        margin = {"bbox_inches": "tight", "pad_inches": 0.03}
-        figure.savefig(files[0], metadata={"CreationDate": None}, **margin)
-        figure.savefig(files[1], dpi=300, **margin)
-    if noted:
-        noted.remove()  # the figure is the caller's; a second save must not print a second note
+        figure.savefig(files[0], metadata={"CreationDate": None}, bbox_inches=page)
+        figure.savefig(files[1], dpi=300, bbox_inches=page)
+    # The figure is the caller's: a second save must not print a second note.
+    noted.remove()
+    for legend in figure.legends:
+        legend.set_bbox_to_anchor(None)
+    figure.set_layout_engine(engine or "none")
     return files
 
 

@@ -171,7 +171,7 @@ def _original_split(path: Path) -> str:
 
 
 def _lakh_file(path: Path) -> str | None:
-    """The MD5 of the Lakh file, without parsing the YAML: all songs are asked before any is read."""
+    """The MD5 of the Lakh file, found without parsing the YAML, as every song is asked for it."""
     try:
         found = re.search(r"^UUID:\s*(\w+)", (path / "metadata.yaml").read_text(), re.MULTILINE)
     except (OSError, UnicodeDecodeError):

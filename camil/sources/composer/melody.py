@@ -1,5 +1,6 @@
 """Tunes from motifs, and the lines that answer and accompany them."""
 
+from itertools import pairwise
 from random import Random
 
 from .harmony import Key, Span, nearest, step
@@ -149,7 +150,8 @@ def thinned(notes: list[Note], shortest: float) -> list[Note]:
     found: list[Note] = []
     for note in notes:
         joins = found and note.start - (found[-1].start + found[-1].length) < 0.3
-        if (joins and found[-1].length < shortest) or (joins and note.length < shortest and note.start % 1 > 0.01):
+        off_beat = note.length < shortest and note.start % 1 > 0.01
+        if joins and (found[-1].length < shortest or off_beat):
             found[-1] = found[-1]._replace(length=note.start + note.length - found[-1].start)
         else:
             found.append(note)
@@ -157,7 +159,7 @@ def thinned(notes: list[Note], shortest: float) -> list[Note]:
 
 
 def decorated(notes: list[Note], spans: list[Span], key: Key, rng: Random) -> list[Note]:
-    """The same tune as it comes back: some long notes move on to a neighbour, some short ones go."""
+    """A tune as it comes back: some long notes move on to a neighbour, some short ones go."""
     found = []
     for note in notes:
         if note.length >= 1 and rng.random() < 0.35:
@@ -170,4 +172,49 @@ def decorated(notes: list[Note], spans: list[Span], key: Key, rng: Random) -> li
             ]
         elif note.length > 0.5 or rng.random() > 0.12:
             found.append(note)
+    return found
+
+
+def with_runs(
+    notes: list[Note], spans: list[Span], key: Key, often: float, rng: Random
+) -> list[Note]:
+    """Some leaps of a line filled with quick scale notes, taken from the end of the note before."""
+    found = []
+    for note, following in zip(notes, [*notes[1:], None], strict=True):
+        leap = following.pitch - note.pitch if following else 0
+        joined = following and following.start - note.start - note.length < 0.3
+        if not joined or abs(leap) < 3 or note.length < 0.5 or rng.random() > often:
+            found.append(note)
+            continue
+        direction = 1 if leap > 0 else -1
+        scale = key.scale(chord_at(spans, note.start).chord)
+        path = [step(note.pitch, direction, scale)]
+        while (following.pitch - path[-1]) * direction > 0:
+            path.append(step(path[-1], direction, scale))
+        path = path[:-1][-int(note.length / 2 / 0.25) - 1 :]
+        kept = note.length - 0.25 * len(path)
+        if kept < 0.25:
+            found.append(note)
+            continue
+        found.append(note._replace(length=kept))
+        found += [
+            Note(note.start + kept + 0.25 * i, 0.25, pitch, note.velocity - 4)
+            for i, pitch in enumerate(path)
+        ]
+    return found
+
+
+def struck_again(notes: list[Note], often: float, rng: Random) -> list[Note]:
+    """Some long notes of a line as two or three of the same pitch, as a brass player tongues."""
+    found = []
+    for note in notes:
+        if note.length < 1 or note.length > 3 or rng.random() > often:
+            found.append(note)
+            continue
+        cuts = rng.choice(((0.0, 0.5), (0.0, 0.75), (0.0, 0.5, 0.75)))
+        edges = [*(note.length * cut for cut in cuts), note.length]
+        found += [
+            note._replace(start=note.start + begin, length=end - begin)
+            for begin, end in pairwise(edges)
+        ]
     return found

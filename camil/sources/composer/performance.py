@@ -79,21 +79,21 @@ def _swung(time: float, swing: float) -> float:
 
 
 def _breathe(notes: list[Note], capacity: float) -> list[Note]:
-    """Cut the end of a longish note where the breath would be spent."""
+    """Cut the end of a long note, or leave a short one out, where the breath would be spent."""
     found = []
-    inhaled = notes[0].start if notes else 0.0
-    last_end = inhaled
+    inhaled = last_end = notes[0].start if notes else 0.0
     for start, together in groupby(notes, key=lambda note: note.start):
         chord = list(together)
         if start - last_end >= 0.25:
             inhaled = start
-        last_end = start + max(note.length for note in chord)
-        if last_end - inhaled > capacity * 0.6 and last_end - start >= 0.75:
-            pause = 0.5 if last_end - start >= 1.5 else 0.3
-            chord = [
-                note._replace(length=min(note.length, last_end - start - pause)) for note in chord
-            ]
-            last_end -= pause
+        end = start + max(note.length for note in chord)
+        if end - inhaled > capacity * 0.6 and end - start >= 0.75:
+            pause = 0.5 if end - start >= 1.5 else 0.3
+            end -= pause
+            chord = [note._replace(length=min(note.length, end - start)) for note in chord]
+        elif end - inhaled > capacity * 1.5:
+            continue
+        last_end = end
         found += chord
     return found
 

@@ -3,75 +3,82 @@
 from collections.abc import Callable
 from random import Random
 
-from . import parts
+from . import chords, lines
+from .parts import Scene
 from .players import Player
 
-Part = Callable[[parts.Scene], list]
+Part = Callable[[Scene], list]
 
 
-def rest(scene: parts.Scene) -> list:
+def rest(scene: Scene) -> list:
     """Nothing: the player counts measures."""
     return []
 
 
 ROLES: dict[str, dict[str, dict[Part, float]]] = {
     "lead": {
-        "any": {parts.tune: 8, parts.response: 1, parts.counter: 1, rest: 1},
-        "Piano": {parts.tune: 3, parts.alberti: 2, parts.two_hands: 2, parts.arpeggio: 1},
-        "Guitar": {parts.tune: 7, parts.response: 1, parts.arpeggio: 1, parts.picking: 1},
-        "Organ": {parts.tune: 6, parts.chorale: 1, parts.hymn: 1},
-        "Brass": {parts.tune: 8, parts.fanfare: 1.5, parts.counter: 1, rest: 1},
+        "any": {lines.tune: 8, lines.response: 1, lines.counter: 1, rest: 1},
+        "Piano": {lines.tune: 3, chords.alberti: 2, chords.two_hands: 2, lines.arpeggio: 1},
+        "Strings": {lines.tune: 8, lines.counter: 1, chords.repeated: 1},
+        "Guitar": {lines.tune: 7, lines.response: 1, lines.arpeggio: 1, chords.picking: 1},
+        "Organ": {
+            lines.tune: 4, chords.tune_over_chords: 4, chords.chorale: 1, chords.hymn: 1,
+        },
+        "Brass": {lines.tune: 8, lines.fanfare: 2, lines.counter: 1, rest: 1},
     },
     "second": {
         "any": {
-            parts.counter: 4, parts.response: 3, parts.harmony: 2, parts.tune: 3,
-            parts.arpeggio: 1, rest: 1.5,
+            lines.counter: 4, lines.response: 3, lines.harmony: 2, lines.tune: 3,
+            lines.arpeggio: 1, rest: 1.5,
         },
-        "Guitar": {parts.counter: 2, parts.response: 3, parts.picking: 2, parts.tune: 2, rest: 1},
+        "Strings": {
+            lines.counter: 4, lines.harmony: 2, lines.tune: 2, chords.repeated: 2, rest: 1,
+        },
+        "Guitar": {lines.counter: 2, lines.response: 3, chords.picking: 2, lines.tune: 2, rest: 1},
         "Brass": {
-            parts.counter: 4, parts.response: 2, parts.harmony: 2, parts.tune: 2, parts.fanfare: 1,
-            rest: 1.5,
+            lines.counter: 3, lines.response: 2, lines.harmony: 2, lines.tune: 2, lines.fanfare: 2,
+            chords.stabs: 1, rest: 1.5,
         },
     },
     "comp": {
-        "any": {parts.comp: 3, parts.arpeggio: 3, parts.repeated: 1, parts.counter: 1},
+        "any": {chords.comp: 3, lines.arpeggio: 3, chords.repeated: 1, lines.counter: 1},
         "Piano": {
-            parts.two_hands: 5, parts.comp: 2, parts.arpeggio: 1, parts.left_hand: 1,
-            parts.alberti: 1,
+            chords.two_hands: 5, chords.comp: 2, lines.arpeggio: 1, chords.left_hand: 1,
+            chords.alberti: 1,
         },
-        "Guitar": {parts.strum: 4, parts.picking: 4, parts.comp: 2, parts.arpeggio: 1},
-        "Organ": {parts.pad: 3, parts.comp: 4, parts.hymn: 1, parts.two_hands: 1},
-        "Brass": {parts.comp: 4, parts.stabs: 1, parts.counter: 1},
+        "Guitar": {chords.strum: 4, chords.picking: 4, chords.comp: 2, lines.arpeggio: 1},
+        "Organ": {chords.pad: 4, chords.comp: 3, chords.hymn: 1, chords.tune_over_chords: 1},
+        "Brass": {chords.comp: 4, chords.stabs: 1, lines.counter: 1},
     },
     "pad": {
-        "any": {parts.pad: 5, parts.counter: 1, parts.chorale: 1},
+        "any": {chords.pad: 5, lines.counter: 1, chords.chorale: 1},
         "Strings": {
-            parts.pad: 5, parts.counter: 2, parts.repeated: 1, parts.chorale: 1, parts.tune: 1,
+            chords.pad: 5, lines.counter: 2, chords.repeated: 1, chords.chorale: 1, lines.tune: 1,
         },
-        "Organ": {parts.pad: 6, parts.comp: 1, parts.hymn: 1},
-        "Brass": {parts.pad: 4, parts.chorale: 2, parts.stabs: 1, parts.counter: 1},
-        "Piano": {parts.pad: 3, parts.two_hands: 1, parts.arpeggio: 1},
+        "Organ": {chords.pad: 6, chords.comp: 1, chords.hymn: 1},
+        "Brass": {chords.pad: 4, chords.chorale: 2, chords.stabs: 1, lines.counter: 1},
+        "Piano": {chords.pad: 3, chords.two_hands: 1, lines.arpeggio: 1},
     },
     "bass": {
-        "any": {parts.bass: 10, parts.riff: 0.5},
-        "Piano": {parts.bass: 2, parts.left_hand: 3},
+        "any": {lines.bass: 10, lines.riff: 0.5},
+        "Piano": {lines.bass: 2, chords.left_hand: 3},
     },
     "hits": {
-        "any": {parts.stabs: 3, parts.chorale: 3, parts.pad: 1, parts.riff: 1, rest: 1},
+        "any": {chords.stabs: 3, chords.chorale: 3, chords.pad: 1, lines.riff: 1, rest: 1},
         "Brass": {
-            parts.stabs: 4, parts.chorale: 3, parts.fanfare: 1.5, parts.pad: 1, parts.riff: 0.5,
+            chords.stabs: 4, chords.chorale: 3, lines.fanfare: 1.5, chords.pad: 1, lines.riff: 0.5,
             rest: 1,
         },
-        "Strings": {parts.stabs: 2, parts.chorale: 2, parts.repeated: 2, parts.pad: 1},
+        "Strings": {chords.stabs: 2, chords.chorale: 2, chords.repeated: 2, chords.pad: 1},
     },
     "riff": {
-        "any": {parts.riff: 6, parts.comp: 1, parts.response: 1},
-        "Guitar": {parts.riff: 4, parts.power_chords: 3, parts.response: 1, parts.strum: 0.5},
-        "Reed": {parts.riff: 6, parts.response: 1, rest: 1},
+        "any": {lines.riff: 6, chords.comp: 1, lines.response: 1},
+        "Guitar": {lines.riff: 4, chords.power_chords: 3, lines.response: 1, chords.strum: 0.5},
+        "Reed": {lines.riff: 6, lines.response: 1, rest: 1},
     },
     "hymn": {
-        "any": {parts.hymn: 6, parts.chorale: 2, parts.pad: 2},
-        "Piano": {parts.hymn: 3, parts.two_hands: 2},
+        "any": {chords.hymn: 6, chords.chorale: 2, chords.pad: 2},
+        "Piano": {chords.hymn: 3, chords.two_hands: 2},
     },
 }  # fmt: skip
 

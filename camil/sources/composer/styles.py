@@ -177,7 +177,8 @@ STYLES = {
     ),
     "orchestral": Style(
         "plain", {"4/4": 5, "3/4": 3, "6/8": 1, "5/4": 1}, (72, 144),
-        (*CLASSICAL_MAJOR, "I bVI bIII bVII", "I bVII IV I"), CLASSICAL_MINOR + POP_MINOR, drums=0.1,
+        (*CLASSICAL_MAJOR, "I bVI bIII bVII", "I bVII IV I"),
+        CLASSICAL_MINOR + POP_MINOR, drums=0.1,
         seats=(
             Seat("pad", {"String Section": 4, "Choir": 2, "French Horn": 2, "Church Organ": 2}),
             Seat("lead", {"Violin": 1, "Flute": 3, "Oboe": 2, "French Horn": 3, "Trumpet": 2,
@@ -201,7 +202,8 @@ STYLES = {
                           "English Horn": 1, "French Horn": 1, "Church Organ": 1}),
             Seat("second", {"Trombone": 2, "Flute": 2, "Clarinet": 2, "Cello": 1, "Recorder": 2,
                             "French Horn": 1, "Viola": 1}),
-            Seat("comp", {"Nylon Guitar": 4, "Piano": 3, "Steel Guitar": 3, "Church Organ": 2}, 0.8),
+            Seat("comp", {"Nylon Guitar": 4, "Piano": 3, "Steel Guitar": 3, "Church Organ": 2},
+                 0.8),
             Seat("bass", {"Tuba": 2, "Cello": 1, "Bassoon": 1, "Upright Bass": 4, "Bass Guitar": 2},
                  0.7),
         ),

@@ -1,0 +1,134 @@
+"""The demonstration corpus: songs that the project composes itself, as MIDI files."""
+
+import csv
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+
+from camil.sources import composer
+from camil.sources.midi_folder import MidiFolder
+
+MANIFEST = "manifest.csv"
+RECIPE = "composed.txt"  # which songs these are
+COLUMNS = ("path", "group", "licence", "style", "key", "tempo", "metre")
+LICENCE = "MIT (composed by this program)"
+
+
+class Demo(MidiFolder):
+    """Songs composed from a seed into a folder of MIDI files, then read like any other folder.
+
+    The files ``song-001.mid`` ... and their ``manifest.csv`` (tempo in quarter notes per minute)
+    are written if they are not there already; the same seed gives the same bytes.
+
+    Args:
+        folder: where the files are, or will be.
+        songs: how many.
+        seed: of the composer, and of the draw of soundfonts.
+        soundfonts, sample_rate, max_segments_per_track: see `MidiFolder`.
+
+    Raises:
+        ValueError: if `songs` is not positive, or the folder holds something else.
+    """
+
+    name = "demo"
+
+    def __init__(
+        self,
+        folder: str | PathLike,
+        songs: int = 240,
+        seed: int = 0,
+        soundfonts: Sequence[str | PathLike] = (),
+        sample_rate: int = 24000,
+        max_segments_per_track: int | None = 4,
+    ):
+        if songs < 1:
+            raise ValueError(f"songs must be at least 1, got {songs}")
+        compose_folder(Path(folder), songs, seed)
+        super().__init__(
+            folder,
+            soundfonts=soundfonts,
+            sample_rate=sample_rate,
+            max_segments_per_track=max_segments_per_track,
+            seed=seed,
+            manifest=Path(folder) / MANIFEST,
+        )
+        self.size = songs
+
+    def description(self) -> dict:
+        """As a MIDI folder's, and that nobody should take its figures for the paper's."""
+        note = "demonstration corpus composed by this program; not the paper's data"
+        return super().description() | {"songs": self.size, "note": note}
+
+
+def compose_folder(folder: Path, songs: int, seed: int) -> None:
+    """Compose the songs and their manifest into `folder`, unless they are there already.
+
+    They are written beside the folder and moved into place once complete, so that an interrupted
+    run leaves nothing half done. Songs of another seed, number or version of the composer are
+    replaced; a folder that holds anything else is not touched.
+
+    Raises:
+        ValueError: if the folder holds something that was not composed here.
+    """
+    recipe = f"songs {songs}, seed {seed}, composer {_composer_version()}\n"
+    if _recipe(folder) == recipe:
+        return
+    if folder.exists() and not all(_is_ours(path) for path in folder.iterdir()):
+        raise ValueError(
+            f"the folder {folder} holds files that are not demonstration songs; "
+            "name an empty or a new folder to compose into"
+        )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        beside.chmod(0o755)  # mkdtemp's own is for its owner alone
+        _write(beside, songs, seed)
+        (beside / RECIPE).write_text(recipe)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(beside, folder)
+    except OSError:
+        if _recipe(folder) != recipe:  # else another process was faster with the same songs
+            raise
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _recipe(folder: Path) -> str:
+    mark = folder / RECIPE
+    return mark.read_text() if mark.is_file() else ""
+
+
+def _is_ours(path: Path) -> bool:
+    return path.name in (MANIFEST, RECIPE) or bool(re.fullmatch(r"song-\d+\.mid", path.name))
+
+
+def _composer_version() -> str:
+    """A fingerprint of the composer's source: other code composes other songs."""
+    sources = sorted(Path(composer.__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
+
+
+def _write(folder: Path, songs: int, seed: int) -> None:
+    with open(folder / MANIFEST, "w", newline="", encoding="utf-8") as file:
+        manifest = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        manifest.writeheader()
+        for index in range(1, songs + 1):
+            song = composer.compose(seed, index)
+            name = f"song-{index:03d}"
+            song.midi.write(str(folder / f"{name}.mid"))
+            manifest.writerow(
+                {
+                    "path": f"{name}.mid",
+                    "group": name,
+                    "licence": LICENCE,
+                    "style": song.style,
+                    "key": song.key,
+                    "tempo": song.tempo,
+                    "metre": song.metre,
+                }
+            )

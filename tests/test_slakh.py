@@ -1,0 +1,226 @@
+import json
+import os
+import pickle
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pretty_midi
+import pytest
+import soundfile
+import yaml
+
+from camil.sources.slakh import Slakh
+
+approx = pytest.approx
+
+
+def make_track(path, stems, suffix="flac", rate=44100, seconds=8.0, uuid="ab12"):
+    """A Slakh track: stems are name: (class, program, pitches); Lakh's bass is an octave lower."""
+    lakh = pretty_midi.PrettyMIDI()
+    about = {}
+    for folder in ("MIDI", "stems"):
+        (path / folder).mkdir(parents=True)
+    for name, (instrument, program, pitches) in stems.items():
+        midi = pretty_midi.PrettyMIDI()
+        for file, down in ((midi, 0), (lakh, 12 if instrument == "Bass" else 0)):
+            part = pretty_midi.Instrument(program)
+            for i, pitch in enumerate(pitches):
+                part.notes.append(pretty_midi.Note(90, pitch - down, i, i + 0.9))
+            file.instruments.append(part)
+        midi.write(str(path / "MIDI" / f"{name}.mid"))
+        time = np.arange(round(seconds * rate)) / rate
+        tone = np.sin(2 * np.pi * 100 * (program + 1) * time) * (time % 1 < 0.9)
+        soundfile.write(path / "stems" / f"{name}.{suffix}", 0.5 * tone, rate)
+        about[name] = {
+            "inst_class": instrument, "is_drum": False, "program_num": program,
+            "plugin_name": f"{name}.nkm", "audio_rendered": False, "midi_saved": False,
+        }  # fmt: skip
+    lakh.write(str(path / "all_src.mid"))
+    (path / "metadata.yaml").write_text(yaml.safe_dump({"UUID": uuid, "stems": about}))
+
+
+STEMS = {
+    "S00": ("Guitar", 25, range(60, 68)),
+    "S01": ("Bass", 33, range(40, 48)),
+    "S02": ("Strings (continued)", 50, range(70, 78)),
+    "S03": ("Strings", 40, range(71, 79)),
+    "S04": ("Synth Pad", 90, range(60, 68)),
+}
+
+
+@pytest.fixture
+def redux(tmp_path):
+    folder = tmp_path / "slakh"
+    places = ("train/Track00001", "validation/Track01501", "test/Track01876", "omitted/Track00049")
+    for i, place in enumerate(places):
+        make_track(folder / place, STEMS, uuid=f"ab{i % 3}")
+    return folder
+
+
+@pytest.fixture
+def sample():
+    if "CAMIL_SHARED" not in os.environ:
+        pytest.skip("CAMIL_SHARED does not name a folder with real data")
+    return Path(os.environ["CAMIL_SHARED"], "data", "slakh_sample")
+
+
+@pytest.fixture
+def whole_sample(sample, tmp_path):
+    """The real Track00001, whose recordings are cut to two seconds, filled up with silence."""
+    source = sample / "slakh2100_flac_redux" / "train" / "Track00001"
+    target = tmp_path / "redux" / "train" / "Track00001"
+    shutil.copytree(source, target, copy_function=shutil.copyfile)
+    for path in [target, *target.rglob("*")]:
+        path.chmod(0o755)
+    for path in target.glob("stems/*.flac"):
+        audio, rate = soundfile.read(path)
+        soundfile.write(path, np.pad(audio, (0, 240 * rate)), rate)
+    return target.parent.parent
+
+
+def read(source, name="Track00001"):
+    song = next(song for song in source.songs() if song.name == name)
+    return {track.track: track for track in source.read(song)}
+
+
+def test_the_redux_split_is_that_of_the_folders_without_the_omitted(redux):
+    songs = Slakh(redux).songs()
+    assert [(song.name, song.split) for song in songs] == [
+        ("Track00001", "train"), ("Track01501", "validation"), ("Track01876", "test"),
+    ]  # fmt: skip
+
+
+def test_the_original_split_goes_by_number_and_keeps_what_redux_omits(redux):
+    songs = {song.name: song for song in Slakh(redux, split="original").songs()}
+    assert {name: song.split for name, song in songs.items()} == {
+        "Track00001": "train", "Track00049": "train", "Track01501": "validation",
+        "Track01876": "test",
+    }  # fmt: skip
+    assert songs["Track00001"].group == songs["Track00049"].group == "ab0"  # the same Lakh file
+    assert songs["Track01501"].group == "ab1"
+
+
+def test_a_splits_file_splits_a_flat_folder(tmp_path):
+    for number in (3, 49, 66, 1600):
+        make_track(tmp_path / "flat" / f"Track{number:05d}", {}, uuid=f"x{number}")
+    changes = {
+        "Track00003": {"action": "move", "source_split": "train", "destination_split": "test"},
+        "Track00049": {"action": "omit", "source_split": "train"},
+        "Track00066": {"action": None},
+    }
+    (tmp_path / "splits.json").write_text(json.dumps(changes))
+    songs = Slakh(tmp_path / "flat", splits_file=tmp_path / "splits.json").songs()
+    assert [(song.name, song.split) for song in songs] == [
+        ("Track00003", "test"), ("Track00066", "train"), ("Track01600", "validation"),
+    ]  # fmt: skip
+    assert {song.split for song in Slakh(tmp_path / "flat").songs()} == {None}
+    with pytest.raises(ValueError, match="splits file"):
+        Slakh(tmp_path / "flat", splits_file=tmp_path / "none.json").songs()
+
+
+def test_the_published_redux_list_has_the_published_counts(sample, tmp_path):
+    for number in range(1, 2101):
+        (tmp_path / f"Track{number:05d}").mkdir()
+    source = Slakh(tmp_path, splits_file=sample.parent / "slakh_splits" / "redux.json")
+    splits = [song.split for song in source.songs()]
+    assert [splits.count(s) for s in ("train", "validation", "test")] == [1289, 270, 151]
+
+
+def test_stems_of_the_eight_classes_are_read_with_their_plugin(redux):
+    tracks = read(Slakh(redux))
+    assert {name: track.instrument for name, track in tracks.items()} == {
+        "S00": "Guitar", "S01": "Bass", "S02": "Strings", "S03": "Strings",
+    }  # fmt: skip
+    assert tracks["S00"].timbre == "S00.nkm"
+    assert tracks["S00"].program == 25
+    assert tracks["S00"].segments[0].pitch.tolist() == [60, 61, 62, 63]
+
+
+def test_continued_strings_can_be_kept_apart(redux):
+    assert set(read(Slakh(redux, merge_strings=False))) == {"S00", "S01", "S03"}
+
+
+def test_the_bass_of_the_stem_is_an_octave_above_the_lakh_file(redux):
+    stem, lakh = read(Slakh(redux)), read(Slakh(redux, midi_source="all_src"))
+    assert stem["S01"].segments[0].pitch.tolist() == [40, 41, 42, 43]
+    assert lakh["S01"].segments[0].pitch.tolist() == [28, 29, 30, 31]
+    assert lakh["S00"].segments[0].pitch.tolist() == stem["S00"].segments[0].pitch.tolist()
+
+
+@pytest.mark.parametrize(("suffix", "rate"), [("flac", 44100), ("wav", 16000)])
+def test_audio_is_that_span_of_the_stem_at_the_rate_asked_for(tmp_path, suffix, rate):
+    make_track(tmp_path / "Track00001", STEMS, suffix, rate)
+    source = pickle.loads(pickle.dumps(Slakh(tmp_path, sample_rate=12000)))
+    track = read(source)["S01"]
+    second = track.segments[1]
+    assert (second.start_seconds, second.end_seconds) == approx((4, 8))
+    audio = track.audio(second)
+    time = 4 + np.arange(48000) / 12000
+    expected = 0.5 * np.sin(2 * np.pi * 3400 * time) * (time % 1 < 0.9)
+    away = (time % 1 > 0.02) & (np.abs(time % 1 - 0.9) > 0.02) & (time % 1 < 0.98)
+    np.testing.assert_allclose(audio[away], expected[away], atol=0.01)
+
+
+def test_segments_beyond_the_end_of_the_recording_are_dropped(tmp_path):
+    make_track(tmp_path / "Track00001", STEMS, seconds=6.0)
+    assert [s.start_beat for s in read(Slakh(tmp_path))["S00"].segments] == [0]
+    shutil.rmtree(tmp_path / "Track00001")
+    make_track(tmp_path / "Track00001", STEMS, seconds=7.95)  # after the last note
+    assert [s.start_beat for s in read(Slakh(tmp_path))["S00"].segments] == [0, 8]
+
+
+def test_stems_without_midi_or_audio_or_with_broken_ones_are_passed_over(redux):
+    track = redux / "train" / "Track00001"
+    (track / "stems" / "S00.flac").unlink()
+    (track / "MIDI" / "S01.mid").unlink()
+    (track / "stems" / "S02.flac").write_bytes(b"fLaC")
+    assert set(read(Slakh(redux))) == {"S03"}
+    (track / "MIDI" / "S03.mid").write_bytes(b"MThd")
+    assert read(Slakh(redux)) == {}
+
+
+def test_a_track_without_metadata_is_told_by_name(redux):
+    (redux / "train" / "Track00001" / "metadata.yaml").write_text("stems: [")
+    with pytest.raises(ValueError, match=r"metadata\.yaml of Track00001"):
+        read(Slakh(redux))
+    (redux / "train" / "Track00001" / "metadata.yaml").unlink()
+    with pytest.raises(ValueError, match="Track00001 has no readable metadata"):
+        read(Slakh(redux))
+
+
+def test_wrong_arguments_and_folders_are_told(tmp_path):
+    with pytest.raises(ValueError, match=r"split must be one of .*got 'new'"):
+        Slakh(tmp_path, split="new")
+    with pytest.raises(ValueError, match=r"midi_source must be one of .*got 'both'"):
+        Slakh(tmp_path, midi_source="both")
+    with pytest.raises(ValueError, match="holds no TrackNNNNN"):
+        Slakh(tmp_path).songs()
+    with pytest.raises(ValueError, match="does not exist"):
+        Slakh(tmp_path / "nowhere").songs()
+
+
+def test_the_real_track_shows_the_octave_that_slakh_added_to_its_bass(whole_sample):
+    stem = read(Slakh(whole_sample, max_segments_per_track=None))
+    lakh = read(Slakh(whole_sample, midi_source="all_src", max_segments_per_track=None))
+    assert {name: track.instrument for name, track in stem.items()} == {
+        "S00": "Guitar", "S02": "Piano", "S03": "Bass", "S04": "Strings", "S05": "Organ",
+        "S07": "Guitar", "S08": "Guitar", "S09": "Organ", "S10": "Organ",
+    }  # fmt: skip
+    pitches = [np.concatenate([s.pitch for s in t["S03"].segments]) for t in (stem, lakh)]
+    assert [(p.min(), p.max()) for p in pitches] == [(47, 58), (26, 43)]
+    for name in stem.keys() - {"S03"}:
+        for ours, theirs in zip(stem[name].segments, lakh[name].segments, strict=True):
+            assert ours.pitch.tolist() == theirs.pitch.tolist()
+            assert ours.start_seconds == theirs.start_seconds
+
+
+def test_the_real_samples_are_told_apart_by_layout(sample):
+    (redux,) = Slakh(sample / "slakh2100_flac_redux").songs()
+    assert (redux.split, redux.group) == ("train", "1a81ae092884234f3264e2f45927f00a")
+    baby = Slakh(sample / "babyslakh_16k")
+    with_audio, without = baby.songs()
+    assert (with_audio.group, with_audio.split) == (redux.group, None)
+    assert baby.read(with_audio) == []  # two seconds of audio hold no segment
+    with pytest.raises(ValueError, match="Track00007 has no readable metadata"):
+        baby.read(without)
