@@ -1,6 +1,6 @@
 """Run a notebook unattended: Papermill, with retries for kernels that never started or hung.
 
-    python -m camil.notebooks notebooks/03_classify.ipynb runs/03.ipynb -y "{epochs: 3, seed: 1}"
+python -m camil.notebooks notebooks/03_classify.ipynb runs/03.ipynb -y "{epochs: 3, seed: 1}"
 """
 
 import argparse

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from threadpoolctl import threadpool_limits
 
 from camil.audio import MEL_BINS, MEL_FRAMES
 from camil.runs import commit, versions, write_json
@@ -39,6 +39,7 @@ SCHEMA = pa.schema(
         ("mel", pa.int64()),
     ]
 )
+_worker: dict[str, Any] = {}
 Spectrogram = Callable[[np.ndarray], np.ndarray]
 
 
@@ -144,16 +145,27 @@ def _extracted(
 ) -> Iterator[SongSegments]:
     """Each song's segments in the order of the songs, with a progress line every few seconds."""
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    extract = partial(extract_song, source=source, spectrogram=spectrogram)
     started = reported = time.monotonic()
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        for done, segments in enumerate(pool.map(extract, songs), start=1):
+    with ProcessPoolExecutor(
+        workers, get_context("spawn"), _begin_worker, (source, spectrogram)
+    ) as pool:
+        for done, segments in enumerate(pool.map(_extract_in_worker, songs), start=1):
             yield segments
             now = time.monotonic()
             if now - reported > 5 or done == len(songs):
                 reported, rate = now, done / (now - started)
                 left = (len(songs) - done) / rate
                 print(f"{done}/{len(songs)} songs, {rate:.1f} a second, {left:.0f} s left")
+
+
+def _begin_worker(source: Source, spectrogram: Spectrogram) -> None:
+    """Keep source and spectrogram in the process: soundfonts are loaded once, not for every song."""
+    _worker.update(source=source, spectrogram=spectrogram)
+    threadpool_limits(1)  # the processes share the cores already
+
+
+def _extract_in_worker(song: Song) -> SongSegments:
+    return extract_song(song, **_worker)
 
 
 def extract_song(song: Song, source: Source, spectrogram: Spectrogram) -> SongSegments:

@@ -133,7 +133,8 @@ def embed(encoder: nn.Module, draw: Callable[[Tensor], Tensor], rows: Tensor) ->
 def autocast(device: torch.device) -> torch.autocast:
     """bfloat16 where the processor multiplies it fast, else no change."""
     fast = device.type == "cuda" or (
-        device.type == "cpu" and getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16", False)
+        device.type == "cpu"
+        and getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16", False)
     )
     return torch.autocast(device.type, torch.bfloat16, enabled=fast)
 
@@ -182,7 +183,9 @@ class Checkpoint:
                 header = file.metadata()
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except safetensors.SafetensorError as error:
-            raise ValueError(f"{self.path} is damaged ({error}); delete it to begin anew.") from None
+            raise ValueError(
+                f"{self.path} is damaged ({error}); delete it to begin anew."
+            ) from None
         if header["key"] != self.key:
             return []
         history = json.loads(header["history"])
@@ -220,7 +223,9 @@ def _save(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | Non
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name[len(prefix):]: value for name, value in tensors.items() if name.startswith(prefix)}
+    return {
+        name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)
+    }
 
 
 def _source_checksum() -> str:

@@ -85,7 +85,7 @@ def corpus_overview(table: pd.DataFrame) -> Figure:
     require_columns(table, ["instrument", "split", "bpm", "pitch"], "The overview of a corpus")
     instrument = require_instruments(table["instrument"], "The overview of a corpus")
     figure, (count, pitch, tempo) = plt.subplots(
-        1, 3, figsize=(PAGE, 2.3), width_ratios=(1.25, 1.25, 1)
+        1, 3, figsize=(PAGE, 2.5), width_ratios=(1.25, 1.25, 1)
     )
     rows = np.arange(len(INSTRUMENTS))
     left = np.zeros(len(INSTRUMENTS))
@@ -102,7 +102,7 @@ def corpus_overview(table: pd.DataFrame) -> Figure:
         Patch(color="0.25", alpha=opacity, linewidth=0, label=split)
         for split, opacity in SPLITS.items()
     ]
-    count.legend(handles=keys, loc="lower right", handlelength=1)
+    figure.legend(handles=keys, loc="outside lower left", ncols=3, handlelength=1)
 
     notes = [np.concatenate([[], *table["pitch"][instrument == name]]) for name in INSTRUMENTS]
     for row, (name, of_class) in enumerate(zip(INSTRUMENTS, notes, strict=True)):

@@ -29,7 +29,9 @@ def open_source(
     if dataset == "demo":
         return Demo(Path(corpus) / "midi", songs=songs, seed=seed, soundfonts=soundfonts, **kept)
     if not source:
-        raise ValueError(f"source is empty: dataset {dataset!r} needs the folder it is to be read from.")
+        raise ValueError(
+            f"source is empty: dataset {dataset!r} needs the folder it is to be read from."
+        )
     if dataset == "midi":
         return MidiFolder(source, soundfonts=soundfonts, seed=seed, **kept)
     if dataset == "slakh":
