@@ -37,7 +37,8 @@ def label(path: Path | str, pretrained: Path | str) -> pd.DataFrame:
 
     Returns:
         A row a segment: `track`, `program` (as the file has it), `start_beat`, `end_beat`,
-        `start_seconds`, `end_seconds`, `predicted` (a class, or `not sure`), and `p_Guitar` ... its probabilities.
+        `start_seconds`, `end_seconds`, `predicted` (a class, or `not sure`), and the
+        probabilities `p_Guitar` ... `p_Reed`.
 
     Raises:
         MidiError: if the file cannot be read.

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import papermill
 import yaml
-from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.kernelspec import NoSuchKernel
+from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
 ATTEMPTS = 3

@@ -19,7 +19,7 @@ class ParameterError(ValueError):
     """A parameter of a notebook is not what the notebook can work with."""
 
     def _render_traceback_(self) -> list[str]:
-        """IPython shows these lines in place of a traceback: the sentence is all there is to say."""
+        """IPython shows these lines in place of a traceback: the sentence says it all."""
         return [f"ParameterError: {self}"]
 
 

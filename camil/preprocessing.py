@@ -115,7 +115,7 @@ class MelFile:
         self.count = 0
 
     def __enter__(self) -> "MelFile":
-        self._file = open(self.path.with_suffix(".partial"), "wb")  # noqa: SIM115
+        self._file = open(self.path.with_suffix(".partial"), "wb")
         self._write_header()
         return self
 
@@ -159,7 +159,7 @@ def _extracted(
 
 
 def _begin_worker(source: Source, spectrogram: Spectrogram) -> None:
-    """Keep source and spectrogram in the process: soundfonts are loaded once, not for every song."""
+    """Keep the source in the process: its soundfonts are loaded once, not for every song."""
     _worker.update(source=source, spectrogram=spectrogram)
     threadpool_limits(1)  # the processes share the cores already
 

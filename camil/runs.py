@@ -39,7 +39,7 @@ def read_json(path: Path | str) -> Any:
 
 
 def commit() -> str:
-    """The git commit of the project's folder, `-dirty` behind it if its code has changed since; or `unknown`."""
+    """The git commit of the code, `-dirty` behind it if it has changed since; or `unknown`."""
     try:
         head = _git("rev-parse", "--short=12", "HEAD")
         # What a run leaves, figures among it, does not change what the next one computes.

@@ -154,7 +154,8 @@ class Progress:
             rate = (self.done - self.first) / (now - self.started)
             print(
                 f"epoch {epoch}, step {self.done}/{self.steps}: loss {loss.item():.4f}, "
-                f"{rate * self.batch_size:.0f} segments/s, {(self.steps - self.done) / rate:.0f} s left",
+                f"{rate * self.batch_size:.0f} segments/s, "
+                f"{(self.steps - self.done) / rate:.0f} s left",
                 flush=True,
             )
 
