@@ -48,8 +48,9 @@ def run_folders(names):
 def parameters_of_run(stage, wildcards):
     """A run's parameters: the stage's own, then its; a run it builds on is named by its folder."""
     given = config[stage]["all"] | config[stage]["runs"][wildcards.name]
-    for key in {"pretrained", "pretrained_audio"} & given.keys():
-        given[key] = run_folder(given[key], wildcards.seed)
+    for key in "pretrained", "pretrained_audio":
+        if given.get(key):
+            given[key] = run_folder(given[key], wildcards.seed)
     run = run_folder(wildcards.name, wildcards.seed)
     return as_yaml(**given, corpus=CORPUS, run=run, seed=int(wildcards.seed))
 

@@ -1,4 +1,4 @@
-"""Run a notebook unattended: Papermill, with retries for kernels that never started or hung.
+"""Run a notebook unattended: Papermill, with another try for kernels that never start or hang.
 
 python -m camil.notebooks notebooks/03_classify.ipynb runs/03.ipynb -y "{epochs: 3, seed: 1}"
 """
@@ -6,6 +6,7 @@ python -m camil.notebooks notebooks/03_classify.ipynb runs/03.ipynb -y "{epochs:
 import argparse
 import logging
 import sys
+import tempfile
 from pathlib import Path
 
 import papermill
@@ -20,11 +21,16 @@ START_TIMEOUT = 60  # seconds; a kernel needs two to seven
 FAULTS_OF_THE_KERNEL = (RuntimeError, CellTimeoutError, DeadKernelError, TimeoutError, OSError)
 
 
-class QuietKernelManager(AsyncKernelManager):
-    """Talks to the kernel through files where it can: no ports to race for, none open to others."""
+class SocketKernelManager(AsyncKernelManager):
+    """Talks to the kernel through sockets in a folder of its own: no ports to race for."""
 
     def __init__(self, **settings):
-        super().__init__(transport="tcp" if sys.platform == "win32" else "ipc", **settings)
+        self._folder = tempfile.TemporaryDirectory(prefix="camil-")
+        super().__init__(transport="ipc", ip=f"{self._folder.name}/kernel", **settings)
+
+
+# Windows has no such sockets.
+KERNEL_MANAGER = AsyncKernelManager if sys.platform == "win32" else SocketKernelManager
 
 
 def execute(notebook: Path, output: Path, parameters: dict, cell_timeout: int) -> None:
@@ -48,7 +54,7 @@ def execute(notebook: Path, output: Path, parameters: dict, cell_timeout: int) -
                 parameters,
                 start_timeout=START_TIMEOUT,
                 execution_timeout=cell_timeout,
-                kernel_manager_class=QuietKernelManager,
+                kernel_manager_class=KERNEL_MANAGER,
                 log_output=True,
                 progress_bar=False,
             )
