@@ -8,7 +8,8 @@ wrong name, type or value with a sentence.
 import ast
 import difflib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,15 @@ def is_corpus(value: str) -> str | None:
 def is_file(value: str) -> str | None:
     """The value is the path of a file."""
     return None if Path(value).is_file() else "is not a file"
+
+
+@contextmanager
+def as_sentence() -> Iterator[None]:
+    """Show what a wrong parameter led to as its sentence alone, without the way it took."""
+    try:
+        yield
+    except (ValueError, FileNotFoundError) as error:
+        raise ParameterError(str(error)) from None
 
 
 def check_parameters(namespace: dict[str, Any], **checks: Check) -> dict[str, Any]:

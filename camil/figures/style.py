@@ -1,6 +1,7 @@
 """One look for all figures: sizes of a two-column paper, colours, and how a figure is saved."""
 
 import functools
+import textwrap
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -113,14 +114,15 @@ def save(figure: Figure, path: str | Path, note: str = "") -> tuple[Path, Path]:
     files = path.with_name(path.name + ".pdf"), path.with_name(path.name + ".png")
     width, height = figure.get_size_inches()
     # The size as drawn, that text keeps its size on the page; only a note makes it higher.
-    page = Bbox.from_extents(0, -0.16 if note else 0, width, height)
+    lines = textwrap.wrap(note, int(24 * width))  # 24 letters of 6 points an inch
+    page = Bbox.from_extents(0, -0.1 * len(lines) - 0.06 * bool(lines), width, height)
     engine = figure.get_layout_engine()
     figure.draw_without_rendering()  # lays out
     figure.set_layout_engine("none")
     for legend in figure.legends:  # they hang on the page, and would sink into the note
         legend.set_bbox_to_anchor((0, 0, 1, 1), transform=figure.transFigure)
     style = {"ha": "center", "va": "top", "fontsize": 6, "color": "0.35"}
-    noted = figure.text(0.5, -0.03 / height, note, **style)
+    noted = figure.text(0.5, -0.03 / height, "\n".join(lines), **style)
     with plt.rc_context():
         plt.rcdefaults()
         plt.rcParams.update({k: v for k, v in STYLE.items() if k.startswith(("pdf", "savefig"))})

@@ -1,0 +1,208 @@
+"""The notebooks and the graph, run for real on a corpus of a few songs."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from sklearn.metrics import accuracy_score, f1_score
+
+PROJECT = Path(__file__).parent.parent
+NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
+CONDITIONS = {
+    ("AIC", 1.0),
+    ("SIC", 1.0),
+    ("CAMIL", 1.0),
+    ("Fine-tuned CAMIL", 1.0),
+    ("Unsupervised CAMIL", 1.0),
+    ("AIC", 0.5),
+    ("SIC", 0.5),
+    ("CAMIL", 0.5),
+    ("Unsupervised CAMIL", 0.5),
+}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A copy of the project whose demo is tiny, with its graph run once."""
+    folder = tmp_path_factory.mktemp("project")
+    for part in ("camil", "notebooks", "config", "Snakefile"):
+        copy = shutil.copytree if (PROJECT / part).is_dir() else shutil.copy
+        copy(PROJECT / part, folder / part)
+    profile = yaml.safe_load((folder / "config/demo.yaml").read_text())
+    profile["preprocess"] |= {"songs": 30, "max_segments_per_track": 2}
+    for stage in ("pretrain", "classify"):
+        profile[stage]["all"] |= {"width": 4, "epochs": 1, "batch_size": 32}
+    (folder / "config/demo.yaml").write_text(yaml.safe_dump(profile))
+    result = graph(folder)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return folder
+
+
+def graph(folder: Path, *options: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--show-failed-logs"]
+    command += ["--configfile", "config/demo.yaml", *options]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=1500)
+
+
+def jobs(folder: Path) -> set[str]:
+    """What the graph would do now: rule and run folder of each job."""
+    lines = graph(folder, "--dry-run").stdout.splitlines()
+    rules = [i for i, line in enumerate(lines) if line.strip().startswith(("rule", "localrule"))]
+    found = set()
+    for i in rules:
+        name = lines[i].strip().rstrip(":").split()[1]
+        run = next((line.split("name=")[1].split(",")[0] for line in lines[i : i + 10]
+                    if "name=" in line), "")  # fmt: skip
+        found.add(f"{name} {run}".strip())
+    return found - {"all"}
+
+
+def test_the_table_has_every_condition_of_the_paper_recomputed_from_predictions(project):
+    table = pd.read_csv(project / "figures/demo/table1.csv")
+    assert set(zip(table["condition"], table["train_fraction"], strict=True)) == CONDITIONS
+    runs = {
+        (metrics["condition"], metrics["train_fraction"]): path.parent
+        for path in project.glob("runs/demo/*/metrics.json")
+        if (metrics := json.loads(path.read_text()))
+    }
+    for row in table.to_dict("records"):
+        predictions = pd.read_parquet(
+            runs[row["condition"], row["train_fraction"]] / "predictions.parquet"
+        )
+        true, predicted = predictions["instrument"], predictions["predicted"]
+        classes = sorted(set(true))
+        macro = f1_score(true, predicted, average="macro", labels=classes, zero_division=0)
+        assert row["macro_f1"] == pytest.approx(macro, abs=1e-6)
+        assert row["accuracy"] == pytest.approx(accuracy_score(true, predicted), abs=1e-6)
+        assert row["macro_f1_low"] <= row["macro_f1"] <= row["macro_f1_high"]
+        columns = [name for name in predictions if name.startswith("p_")]
+        assert predictions[columns].sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-6)
+        best = predictions[columns].idxmax(axis=1).str.removeprefix("p_")
+        assert (best == predicted).all()
+
+
+def test_predictions_are_of_the_test_songs_all_of_them(project):
+    segments = pd.read_parquet(project / "corpora/demo/segments.parquet")
+    test = segments[segments["split"] == "test"]
+    predictions = pd.read_parquet(project / "runs/demo/sic-seed0/predictions.parquet")
+    keys = ["song", "track", "start_beat", "instrument"]
+    assert predictions[keys].to_numpy().tolist() == test[keys].to_numpy().tolist()
+
+
+def test_every_figure_is_there_and_says_that_it_shows_a_demonstration(project):
+    for name in ("fig1", "fig2", "umap", "data_efficiency", "training_curves"):
+        for suffix in (".pdf", ".png"):
+            assert (project / "figures/demo" / (name + suffix)).stat().st_size > 5000
+    for name in ("table1.md", "table1.tex"):
+        assert "emonstration corpus" in (project / "figures/demo" / name).read_text()
+
+
+def test_every_notebook_was_executed_top_to_bottom_and_stays_small(project):
+    executed = list((project / "runs/demo/notebooks").glob("*.ipynb"))
+    assert {path.name[:2] for path in executed} == {path.name[:2] for path in NOTEBOOKS}
+    for path in executed:
+        cells = [c for c in json.loads(path.read_text())["cells"] if c["cell_type"] == "code"]
+        assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
+        assert path.stat().st_size < 3_000_000
+
+
+def test_01_05_and_07_have_something_to_hear(project):
+    for name in ("01_preprocess", "05_umap", "07_label"):
+        text = (project / f"runs/demo/notebooks/{name}.ipynb").read_text()
+        assert "data:audio/wav;base64," in text
+
+
+def test_a_labelled_copy_plays_what_the_labels_say(project):
+    labels = pd.read_csv(project / "runs/demo/label/tracks.csv")
+    assert len(labels) >= 2
+    assert list((project / "runs/demo/label").glob("*-labelled.mid"))
+
+
+def test_a_second_run_does_nothing_and_says_so(project):
+    result = graph(project)
+    assert result.returncode == 0
+    assert "Nothing to be done" in result.stdout + result.stderr
+
+
+def test_a_changed_parameter_reruns_its_condition_and_what_depends_on_it(project):
+    path = project / "config/demo.yaml"
+    before = path.read_text()
+    profile = yaml.safe_load(before)
+    profile["pretrain"]["runs"]["unsupervised"]["margin"] = 0.9
+    path.write_text(yaml.safe_dump(profile))
+    expected = {"pretrain unsupervised", "classify unsupervised-frozen", "results"}
+    assert jobs(project) == expected
+    path.write_text(before)
+    assert jobs(project) == set()
+
+
+def test_an_edited_loss_reruns_training_but_not_preprocessing(project):
+    path = project / "camil/losses.py"
+    before = path.read_text()
+    path.write_text(before + "\n# edited\n")
+    planned = jobs(project)
+    assert {"pretrain camil", "pretrain unsupervised", "classify camil-frozen"} <= planned
+    assert "preprocess" not in planned
+    assert "classify sic" not in planned
+    path.write_text(before)
+
+
+def test_a_failing_notebook_shows_the_reason_and_leaves_its_copy(project):
+    result = graph(project, "--config", "shown=sic", "--until", "results", "--forcerun", "results")
+    assert result.returncode != 0  # sic builds on no pre-trained run, so there is no joint space
+    wrong = {"runs": "runs/nowhere", "figures": "figures/wrong"}
+    output = project / "runs/wrong/06.ipynb"
+    result = execute(project, "06_results", output, wrong)
+    assert result.returncode == 1
+    assert "runs/nowhere" in result.stderr
+    assert str(output) in result.stderr
+    assert "runs/nowhere" in output.read_text()
+
+
+def execute(folder: Path, notebook: str, output: Path, parameters: dict):
+    command = [sys.executable, "-m", "camil.notebooks", f"notebooks/{notebook}.ipynb", str(output)]
+    command += ["-y", yaml.safe_dump(parameters, default_flow_style=True)]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+
+
+@pytest.mark.parametrize(
+    ("notebook", "parameters", "message"),
+    [
+        ("01_preprocess", {"dataset": "midi", "source": "nowhere"}, "nowhere"),
+        ("01_preprocess", {"dataset": "midi", "source": "config"}, "no .mid"),
+        ("02_pretrain", {"epohcs": 3}, "Did you mean epochs?"),
+        ("02_pretrain", {"corpus": "corpora/none"}, "make one with 01_preprocess"),
+        ("03_classify", {"freeze": "false"}, "must be true or false"),
+        ("03_classify", {"train_fraction": 0.04}, "train_fraction"),
+    ],
+)
+def test_a_wrong_parameter_is_a_sentence(project, tmp_path, notebook, parameters, message):
+    result = execute(project, notebook, tmp_path / "executed.ipynb", parameters)
+    assert result.returncode == 1
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_source_notebook_is_clean_and_papermill_knows_its_parameters(notebook):
+    content = json.loads(notebook.read_text())
+    code = [cell for cell in content["cells"] if cell["cell_type"] == "code"]
+    assert not any(cell["outputs"] or cell["execution_count"] for cell in code)
+    assert content["metadata"]["kernelspec"]["name"] == "python3"
+    declared = [cell for cell in code if "parameters" in cell["metadata"].get("tags", [])]
+    assert len(declared) == 1
+    lines = "".join(declared[0]["source"]).splitlines()
+    help_text = subprocess.run(
+        [sys.executable, "-m", "papermill", "--help-notebook", str(notebook)],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    for line in lines:
+        name, kind = line.split("=")[0].split(":")
+        assert f"{name}: {kind.strip()}" in help_text
