@@ -71,6 +71,7 @@ def fit(
     Raises:
         FloatingPointError: if the loss is not finite, naming epoch and step.
     """
+    model.to(memory_format=torch.channels_last)  # convolutions on CPUs and tensor cores want it
     sign = 1 if best.endswith("f1") else -1
     checkpoint = Checkpoint(Path(folder), model, settings | {"epochs": epochs, "seed": seed})
     optimizer = torch.optim.Adam((p for p in model.parameters() if p.requires_grad), learning_rate)
