@@ -83,11 +83,18 @@ rule preprocess:
         f"{CORPUS}/corpus.json",
         f"{CORPUS}/segments.parquet",
         f"{CORPUS}/mels.npy",
+        f"{FIGURES}/segment.png",
+        f"{FIGURES}/segment.pdf",
     log:
         notebook=f"{EXECUTED}/01_preprocess.ipynb",
         text=f"{EXECUTED}/01_preprocess.log",
     params:
-        yaml=as_yaml(**config["preprocess"], source=config.get("source", ""), corpus=CORPUS),
+        yaml=as_yaml(
+            **config["preprocess"],
+            source=config.get("source", ""),
+            corpus=CORPUS,
+            figure=f"{FIGURES}/segment",
+        ),
     threads: workflow.cores
     shell:
         execute("01_preprocess")

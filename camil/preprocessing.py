@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from camil.audio import MEL_BINS, MEL_FRAMES
 from camil.runs import commit, versions, write_json
-from camil.sources import Song, Source
+from camil.sources import Song, Source, TrackSegments
 
 SCHEMA = pa.schema(
     [
@@ -198,6 +198,25 @@ def extract_song(song: Song, source: Source, spectrogram: Spectrogram) -> SongSe
         why = "no track of the eight instruments has two measures with enough notes"
         return SongSegments([], np.empty((0, MEL_BINS, MEL_FRAMES), "<f2"), why)
     return SongSegments(rows, np.stack(mels))
+
+
+def first_part(source: Source) -> tuple[Song, TrackSegments]:
+    """The first song of a source that can be read, and its first part: something to look at.
+
+    Raises:
+        ValueError: if no song can be read.
+    """
+    skipped = []
+    songs = source.songs()
+    for song in songs:
+        try:
+            parts = source.read(song)
+        except (ValueError, OSError) as error:
+            skipped.append({"song": song.name, "why": str(error)})
+            continue
+        if parts:
+            return song, parts[0]
+    raise ValueError(_nothing(source, songs, skipped))
 
 
 def _write_table(path: Path, rows: list[dict[str, Any]]) -> None:

@@ -91,7 +91,7 @@ def test_files_that_cannot_be_labelled_say_why(tmp_path, pretrained):
     with pytest.raises(MidiError, match=r"text\.mid"):
         label(tmp_path / "text.mid", pretrained)
     empty = pretty_midi.PrettyMIDI()
-    empty.instruments.append(pretty_midi.Instrument(0, notes=[], is_drum=False))
+    empty.instruments.append(pretty_midi.Instrument(0))
     empty.instruments[0].notes.append(pretty_midi.Note(80, 60, 0, 1))
     empty.write(str(tmp_path / "one.mid"))
     with pytest.raises(ValueError, match="no pitched track with two notes"):
