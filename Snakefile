@@ -4,11 +4,21 @@ import sys
 from pathlib import Path
 
 import yaml
+from snakemake.exceptions import WorkflowError
+
+sys.path.insert(0, workflow.basedir)
+from camil.parameters import ParameterError
+from camil.profile import check_profile
 
 if not config:
 
     configfile: "config/demo.yaml"
 
+
+try:
+    check_profile(config)
+except ParameterError as error:
+    raise WorkflowError(f"{workflow.configfiles[0]}: {error}")
 
 NAME = config["name"]
 CORPUS, RUNS, FIGURES = f"corpora/{NAME}", f"runs/{NAME}", f"figures/{NAME}"

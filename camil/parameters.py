@@ -94,20 +94,20 @@ def check_parameters(namespace: dict[str, Any], **checks: Check) -> dict[str, An
     if Path.cwd().name == "notebooks":
         os.chdir("..")
     cells = namespace["In"]
-    types = _declared(cells)
+    types = declared_types(cells)
     for name in _injected(cells):
         if name not in types:
-            raise ParameterError(_unknown(name, list(types)))
+            raise ParameterError(unknown_name(name, list(types)))
     for name, kind in types.items():
-        _check_type(name, namespace[name], eval(kind, {}))
+        check_type(name, namespace[name], kind)
     for name, check in checks.items():
         if problem := check(namespace[name]):
             raise ParameterError(f"{name} = {namespace[name]!r} {problem}.")
     return {name: namespace[name] for name in types}
 
 
-def _declared(cells: list[str]) -> dict[str, str]:
-    """Name and type of each parameter: the annotated assignments of the notebook's first cells."""
+def declared_types(cells: list[str]) -> dict[str, str]:
+    """Name and type of each parameter: the annotated assignments of the first cell that has any."""
     for cell in cells:
         assigned = [node for node in _statements(cell) if isinstance(node, ast.AnnAssign)]
         if assigned:
@@ -128,13 +128,20 @@ def _statements(cell: str) -> list[ast.stmt]:
         return []
 
 
-def _unknown(name: str, known: list[str]) -> str:
+def unknown_name(name: str, known: list[str]) -> str:
+    """The sentence for a name that is none of the parameters."""
     close = difflib.get_close_matches(name, known, n=1)
     guess = f" Did you mean {close[0]}?" if close else ""
     return f"There is no parameter {name}.{guess} The parameters are: {', '.join(known)}."
 
 
-def _check_type(name: str, value: Any, kind: type) -> None:
+def check_type(name: str, value: Any, declared: str) -> None:
+    """See that a value is of its parameter's declared type; a whole number is a number, too.
+
+    Raises:
+        ParameterError: telling the value and what would be right.
+    """
+    kind = eval(declared, {})
     wanted = (int, float) if kind is float else kind
     if isinstance(value, wanted) and (kind is bool or not isinstance(value, bool)):
         return

@@ -202,7 +202,7 @@ class Checkpoint:
 
     def save(self, optimizer, history: list[dict[str, float]], is_best: bool) -> None:
         """Keep everything that the next epoch needs, and the weights if they are the best yet."""
-        model = {name: value.contiguous() for name, value in self.model.state_dict().items()}
+        model = self.model.state_dict()
         if is_best:
             _save(model, self.best_path)
         tensors = {f"model.{name}": value for name, value in model.items()}
@@ -220,6 +220,7 @@ class Checkpoint:
 
 def _save(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
     partial = path.with_name(path.name + ".partial")
+    tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
     safetensors.torch.save_file(tensors, partial, metadata)
     os.replace(partial, path)
 

@@ -1,0 +1,79 @@
+"""A profile: the file in `config/` that says on which data the graph runs which conditions."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from camil.parameters import ParameterError, check_type, declared_types, unknown_name
+
+NOTEBOOKS = {
+    "preprocess": "01_preprocess",
+    "pretrain": "02_pretrain",
+    "classify": "03_classify",
+}
+NEEDED = ("name", "seeds", "threads", "cell_timeout", "shown", *NOTEBOOKS)
+BUILDS_ON = {"pretrained": ("pretrain", "classify"), "pretrained_audio": ("classify",)}
+
+
+def check_profile(profile: dict[str, Any], notebooks: Path | str = "notebooks") -> None:
+    """See, before any job starts, that every notebook will know what the profile tells it.
+
+    Args:
+        profile: the content of the profile.
+        notebooks: the folder of the notebooks, whose parameter cells say what there is to set.
+
+    Raises:
+        ParameterError: naming the entry, and what would be right.
+    """
+    for name in NEEDED:
+        if name not in profile:
+            raise ParameterError(f"The profile has no {name}; see config/demo.yaml for an example.")
+    for stage, notebook in NOTEBOOKS.items():
+        types = declared_types(_parameters_cell(Path(notebooks) / f"{notebook}.ipynb"))
+        for place, given in _settings(profile, stage).items():
+            _check_settings(place, given, types)
+    for stage in ("pretrain", "classify"):
+        for name, given in profile[stage]["runs"].items():
+            _check_references(profile, f"{stage}: {name}", given or {})
+    shown = profile["classify"]["runs"].get(profile["shown"])
+    if not (shown and shown.get("pretrained") in profile["pretrain"]["runs"]):
+        raise ParameterError(
+            f"shown: {profile['shown']} must be a run of classify that builds on one of pretrain, "
+            "whose joint space can be drawn."
+        )
+
+
+def _settings(profile: dict[str, Any], stage: str) -> dict[str, dict[str, Any]]:
+    """Each block of parameters that a stage is given, by its place in the profile."""
+    block = profile[stage]
+    if stage == "preprocess":
+        return {stage: block}
+    if set(block) != {"all", "runs"}:
+        raise ParameterError(f"{stage} must hold `all` and `runs`, it holds {', '.join(block)}.")
+    runs = {f"{stage}: {name}": given or {} for name, given in block["runs"].items()}
+    return {f"{stage}: all": block["all"]} | runs
+
+
+def _check_settings(place: str, given: dict[str, Any], types: dict[str, str]) -> None:
+    for name, value in given.items():
+        if name not in types:
+            raise ParameterError(f"{place}: {unknown_name(name, list(types))}")
+        try:
+            check_type(name, value, types[name])
+        except ParameterError as error:
+            raise ParameterError(f"{place}: {error}") from None
+
+
+def _check_references(profile: dict[str, Any], place: str, given: dict[str, Any]) -> None:
+    for key, stages in BUILDS_ON.items():
+        known = [name for stage in stages for name in profile[stage]["runs"]]
+        if given.get(key) and given[key] not in known:
+            raise ParameterError(
+                f"{place}: {key} names {given[key]}, which is no run of this profile; there are "
+                f"{', '.join(known)}."
+            )
+
+
+def _parameters_cell(notebook: Path) -> list[str]:
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    return ["".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", [])]

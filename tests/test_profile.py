@@ -1,0 +1,40 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from camil.parameters import ParameterError
+from camil.profile import check_profile
+
+PROJECT = Path(__file__).parent.parent
+PROFILES = sorted((PROJECT / "config").glob("*.yaml"))
+
+
+@pytest.fixture
+def profile():
+    return yaml.safe_load((PROJECT / "config/demo.yaml").read_text())
+
+
+@pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.stem)
+def test_the_profiles_that_come_with_the_project_are_right(path):
+    check_profile(yaml.safe_load(path.read_text()), PROJECT / "notebooks")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda p: p.pop("seeds"), "has no seeds"),
+        (lambda p: p["pretrain"]["all"].update(epohcs=3), r"pretrain: all: .*mean epochs\?"),
+        (lambda p: p["classify"]["runs"]["sic"].update(freeze="no"), "classify: sic: freeze"),
+        (lambda p: p["classify"]["all"].update(learning_rate="1e-4"), "must be a number"),
+        (lambda p: p["preprocess"].update(songs="many"), "preprocess: songs"),
+        (lambda p: p["classify"]["runs"]["camil-tuned"].update(pretrained="x"), "names x"),
+        (lambda p: p["pretrain"]["runs"]["camil"].update(pretrained_audio="x"), "names x"),
+        (lambda p: p.update(shown="sic"), "shown: sic must be"),
+        (lambda p: p["pretrain"].pop("all"), "must hold `all` and `runs`"),
+    ],
+)
+def test_a_wrong_entry_is_named_before_any_job_starts(profile, change, message):
+    change(profile)
+    with pytest.raises(ParameterError, match=message):
+        check_profile(profile, PROJECT / "notebooks")
