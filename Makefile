@@ -5,10 +5,12 @@ PROFILE ?= config/demo.yaml
 CORES ?= all
 # The environment at hand if CAMIL is installed in it (conda, a container); else one in .venv.
 PYTHON := $(shell python3 -I -c "import importlib.metadata as m; m.version('camil'), m.version('snakemake')" 2>/dev/null && echo python3 || echo .venv/bin/python)
+# The Snakefile reads it from here: no quoting, no reading as YAML.
+export SOURCE
 READY := $(if $(filter .venv/bin/python,$(PYTHON)),.venv/ready)
 
 figures: $(READY)
-	$(PYTHON) -m snakemake --cores $(CORES) --configfile $(PROFILE) --rerun-incomplete --show-failed-logs $(if $(SOURCE),--config source='$(SOURCE)')
+	$(PYTHON) -m snakemake --cores $(CORES) --configfile '$(PROFILE)' --rerun-incomplete
 
 test: $(READY)
 	$(PYTHON) -m ruff format --check
@@ -16,7 +18,7 @@ test: $(READY)
 	$(PYTHON) -m pytest
 
 lab: $(READY)
-	$(PYTHON) -m jupyterlab --notebook-dir=. notebooks/01_preprocess.ipynb
+	$(PYTHON) -m jupyterlab --notebook-dir=. $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/01_preprocess.ipynb
 
 .venv/ready: pyproject.toml constraints.txt
 	python3 -m venv .venv

@@ -1,5 +1,7 @@
 # The notebooks as a graph: `make figures`, or `snakemake --cores all --configfile config/demo.yaml`.
 # A profile in config/ names the data and the conditions; every job runs one notebook.
+import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -15,10 +17,15 @@ if not config:
     configfile: "config/demo.yaml"
 
 
+# `make figures SOURCE=folder` comes by way of the environment, which leaves any name as it is.
+if source := os.environ.get("SOURCE") or config.get("source"):
+    config["source"] = os.path.normpath(str(source))
 try:
     check_profile(config)
 except ParameterError as error:
-    raise WorkflowError(f"{workflow.configfiles[0]}: {error}")
+    raise WorkflowError(f"The profile is not right: {error}")
+
+PYTHON = shlex.quote(sys.executable).replace("{", "{{").replace("}", "}}")
 
 NAME = config["name"]
 CORPUS, RUNS, FIGURES = f"corpora/{NAME}", f"runs/{NAME}", f"figures/{NAME}"
@@ -36,10 +43,11 @@ READS_CORPUS = camil("corpus", "training", "encoders", "runs", "parameters", "mi
 
 
 def execute(notebook):
-    """The command that runs a notebook; its screen goes to the log, which is shown on failure."""
+    """The command that runs a notebook; its log is shown when it fails."""
     return (
-        f"{sys.executable} -m camil.notebooks notebooks/{notebook}.ipynb {{log.notebook:q}}"
+        f"{PYTHON} -m camil.notebooks notebooks/{notebook}.ipynb {{log.notebook:q}}"
         " --cell-timeout {config[cell_timeout]} -y {params.yaml:q} > {log.text:q} 2>&1"
+        " || {{ tail -n 60 {log.text:q} >&2; exit 1; }}"
     )
 
 

@@ -9,7 +9,7 @@ import torch
 
 from camil.audio import SoundFont, default_soundfont
 from camil.corpus import draw_rolls
-from camil.encoders import load_classifier
+from camil.encoders import MIDIEncoder, load_classifier
 from camil.evaluation import votes
 from camil.midi import read_midi, segments_of
 from camil.training import embed
@@ -42,9 +42,11 @@ def label(path: Path | str, pretrained: Path | str) -> pd.DataFrame:
 
     Raises:
         MidiError: if the file cannot be read.
-        ValueError: if no track has two measures with notes.
+        ValueError: if no track has two measures with notes, or the run classifies audio.
     """
     classifier = load_classifier(Path(pretrained) / "classifier.safetensors")
+    if not isinstance(classifier.encoder, MIDIEncoder):
+        raise ValueError(f"{pretrained} classifies audio; name a run of 03_classify on MIDI.")
     score = read_midi(path)
     tracks = [track for track in score.tracks if not track.is_drum]
     segments = [(track, segment) for track in tracks for segment in segments_of(track, score)]

@@ -46,11 +46,22 @@ def fraction(value: float) -> str | None:
     return None if 0 < value <= 1 else "must be above 0 and at most 1 (0.5 is half)"
 
 
-def holds(file: str, hint: str) -> Check:
-    """The value is a folder with `file` in it, or the empty string; `hint` says how to make one."""
+def given(value: str) -> str | None:
+    """The value is not empty."""
+    return None if value.strip() else "is empty; name a file or folder"
+
+
+def holds(file: str, hint: str, optional: bool = False) -> Check:
+    """The value is a folder with `file` in it; `hint` says how to make one.
+
+    Args:
+        optional: whether the value may be empty.
+    """
 
     def check(value: str) -> str | None:
-        if not value or (Path(value) / file).is_file():
+        if not value.strip():
+            return None if optional else f"is empty; {hint}"
+        if (Path(value) / file).is_file():
             return None
         missing = f"holds no {file}" if Path(value).is_dir() else "does not exist"
         return f"names a folder that {missing}; {hint}"
@@ -58,9 +69,7 @@ def holds(file: str, hint: str) -> Check:
     return check
 
 
-def is_corpus(value: str) -> str | None:
-    """The value is the folder of a corpus."""
-    return holds("corpus.json", "make one with 01_preprocess")(value) if value else "is empty"
+is_corpus = holds("corpus.json", "make one with 01_preprocess")
 
 
 def is_file(value: str) -> str | None:
@@ -77,6 +86,30 @@ def as_sentence() -> Iterator[None]:
         raise ParameterError(str(error)) from None
 
 
+# What the parameters of the notebooks must be beyond their types, wherever they are given.
+CHECKS: dict[str, Check] = {
+    "dataset": one_of("demo", "midi", "slakh"),
+    "midi_source": one_of("stem", "all_src"),
+    "songs": at_least(3),
+    "max_segments_per_track": at_least(1),
+    "sample_rate": at_least(8000),
+    "objective": one_of("contrastive"),
+    "negatives": one_of("class", "random"),
+    "negatives_per_anchor": at_least(1),
+    "margin": above_zero,
+    "modality": one_of("midi", "audio"),
+    "train_fraction": fraction,
+    "width": at_least(1),
+    "depth": one_of(10, 18, 34),
+    "embedding": at_least(2),
+    "epochs": at_least(1),
+    "batch_size": at_least(2),
+    "learning_rate": above_zero,
+    "points": at_least(4),
+    "seed": at_least(0),
+}
+
+
 def check_parameters(namespace: dict[str, Any], **checks: Check) -> dict[str, Any]:
     """The notebook's parameters by name, once each is known to be usable.
 
@@ -86,13 +119,14 @@ def check_parameters(namespace: dict[str, Any], **checks: Check) -> dict[str, An
 
     Args:
         namespace: the notebook's `globals()`.
-        checks: a check for each parameter that needs more than its type.
+        checks: a check for each parameter that needs more than its type and `CHECKS`.
 
     Raises:
         ParameterError: naming the parameter, its value and what would be right.
     """
-    if Path.cwd().name == "notebooks":
-        os.chdir("..")
+    here = Path.cwd()
+    if (here / "01_preprocess.ipynb").is_file() and (here.parent / "Snakefile").is_file():
+        os.chdir(here.parent)
     cells = namespace["In"]
     types = declared_types(cells)
     for name in _injected(cells):
@@ -100,7 +134,8 @@ def check_parameters(namespace: dict[str, Any], **checks: Check) -> dict[str, An
             raise ParameterError(unknown_name(name, list(types)))
     for name, kind in types.items():
         check_type(name, namespace[name], kind)
-    for name, check in checks.items():
+    known = {name: check for name, check in CHECKS.items() if name in types}
+    for name, check in (known | checks).items():
         if problem := check(namespace[name]):
             raise ParameterError(f"{name} = {namespace[name]!r} {problem}.")
     return {name: namespace[name] for name in types}

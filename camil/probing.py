@@ -23,8 +23,8 @@ def linear_probe(
     Returns:
         A linear layer on the embeddings as they are: the scaling that helps the fit is folded in.
     """
-    scaler = StandardScaler().fit(embeddings.double().cpu().numpy())
-    train, held_out = (scaler.transform(x.double().cpu().numpy()) for x in (embeddings, validation))
+    scaler = StandardScaler().fit(embeddings.cpu().double().numpy())
+    train, held_out = (scaler.transform(x.cpu().double().numpy()) for x in (embeddings, validation))
     target, held_out_target = labels.cpu().numpy(), validation_labels.cpu().numpy()
     fits = [LogisticRegression(C=c, max_iter=1000).fit(train, target) for c in REGULARIZATION]
     score = [f1_score(held_out_target, fit.predict(held_out), average="macro") for fit in fits]

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from camil.parameters import ParameterError, check_type, declared_types, unknown_name
+from camil.parameters import CHECKS, ParameterError, check_type, declared_types, unknown_name
 
 NOTEBOOKS = {
     "preprocess": "01_preprocess",
@@ -12,6 +12,9 @@ NOTEBOOKS = {
     "classify": "03_classify",
 }
 NEEDED = ("name", "seeds", "threads", "cell_timeout", "shown", *NOTEBOOKS)
+KNOWN = (*NEEDED, "source", "label")
+# What the graph itself tells each notebook.
+BY_THE_GRAPH = ("corpus", "run", "source", "figure", "seed")
 BUILDS_ON = {"pretrained": ("pretrain", "classify"), "pretrained_audio": ("classify",)}
 
 
@@ -28,10 +31,19 @@ def check_profile(profile: dict[str, Any], notebooks: Path | str = "notebooks") 
     for name in NEEDED:
         if name not in profile:
             raise ParameterError(f"The profile has no {name}; see config/demo.yaml for an example.")
+    for name in profile:
+        if name not in KNOWN:
+            raise ParameterError(unknown_name(name, list(KNOWN)))
+    _check_source(profile)
+    seeds = profile["seeds"]
+    if not (isinstance(seeds, list) and seeds and all(type(seed) is int for seed in seeds)):
+        raise ParameterError(f"seeds = {seeds!r} must be a list of whole numbers, such as [0, 1].")
     for stage, notebook in NOTEBOOKS.items():
         types = declared_types(_parameters_cell(Path(notebooks) / f"{notebook}.ipynb"))
         for place, given in _settings(profile, stage).items():
             _check_settings(place, given, types)
+    if both := set(profile["pretrain"]["runs"]) & set(profile["classify"]["runs"]):
+        raise ParameterError(f"{', '.join(both)} names a run of pretrain and one of classify.")
     for stage in ("pretrain", "classify"):
         for name, given in profile[stage]["runs"].items():
             _check_references(profile, f"{stage}: {name}", given or {})
@@ -43,6 +55,16 @@ def check_profile(profile: dict[str, Any], notebooks: Path | str = "notebooks") 
         )
 
 
+def _check_source(profile: dict[str, Any]) -> None:
+    dataset = profile["preprocess"].get("dataset", "demo")
+    source = profile.get("source", "")
+    if dataset != "demo" and not Path(source).is_dir():
+        raise ParameterError(
+            f"source = {source!r} is not a folder, and dataset {dataset!r} is read from one; name "
+            "it in the profile, or with make figures SOURCE=folder."
+        )
+
+
 def _settings(profile: dict[str, Any], stage: str) -> dict[str, dict[str, Any]]:
     """Each block of parameters that a stage is given, by its place in the profile."""
     block = profile[stage]
@@ -51,17 +73,21 @@ def _settings(profile: dict[str, Any], stage: str) -> dict[str, dict[str, Any]]:
     if set(block) != {"all", "runs"}:
         raise ParameterError(f"{stage} must hold `all` and `runs`, it holds {', '.join(block)}.")
     runs = {f"{stage}: {name}": given or {} for name, given in block["runs"].items()}
-    return {f"{stage}: all": block["all"]} | runs
+    return {f"{stage}: all": block["all"] or {}} | runs
 
 
 def _check_settings(place: str, given: dict[str, Any], types: dict[str, str]) -> None:
     for name, value in given.items():
         if name not in types:
             raise ParameterError(f"{place}: {unknown_name(name, list(types))}")
+        if name in BY_THE_GRAPH and (place, name) != ("preprocess", "seed"):
+            raise ParameterError(f"{place}: {name} is set by the graph; leave it out here.")
         try:
             check_type(name, value, types[name])
         except ParameterError as error:
             raise ParameterError(f"{place}: {error}") from None
+        if name in CHECKS and (problem := CHECKS[name](value)):
+            raise ParameterError(f"{place}: {name} = {value!r} {problem}.")
 
 
 def _check_references(profile: dict[str, Any], place: str, given: dict[str, Any]) -> None:

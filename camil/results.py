@@ -13,6 +13,8 @@ from camil.runs import read_json
 # The order of the paper's Table I; conditions of other names follow as they come.
 CONDITIONS = ("AIC", "SIC", "CAMIL", "Fine-tuned CAMIL", "Unsupervised CAMIL")
 
+PRETRAINING = {"class": "CAMIL", "random": "Unsupervised CAMIL"}  # by its negatives
+
 
 @dataclass
 class FinishedRun:
@@ -28,7 +30,16 @@ class FinishedRun:
 
     def history(self) -> pd.DataFrame:
         """One row an epoch; empty where nothing was trained step by step."""
-        return read_history(self.folder)
+        path = self.folder / "history.jsonl"
+        return pd.read_json(path, lines=True) if path.is_file() else pd.DataFrame()
+
+    @property
+    def title(self) -> str:
+        """The run's condition for a figure, with its share of the data."""
+        parameters = self.record["parameters"]
+        condition = self.metrics.get("condition") or PRETRAINING[parameters["negatives"]]
+        share = parameters["train_fraction"]
+        return condition if share == 1 else f"{condition}, {share:.0%}"
 
     def summary(self) -> dict[str, Any]:
         """What the run was made from, in one row."""
@@ -70,24 +81,29 @@ def _finished(folder: Path) -> FinishedRun:
     )
 
 
-def read_history(folder: Path | str) -> pd.DataFrame:
-    """`history.jsonl` of a run: one row an epoch; empty where there is none."""
-    path = Path(folder) / "history.jsonl"
-    return pd.read_json(path, lines=True) if path.is_file() else pd.DataFrame()
-
-
 def table_rows(runs: list[FinishedRun]) -> pd.DataFrame:
     """Table I: a row a condition, its runs being its seeds; computed from the predictions.
 
     Returns:
         The columns of `camil.tables.COLUMNS`. Scores are means over seeds, the interval comes
         from a bootstrap over test songs.
+
+    Raises:
+        ValueError: if two runs of one condition have the same seed, or other test songs.
     """
     groups: dict[tuple, list[FinishedRun]] = {}
     for run in runs:
         if run.metrics:
             key = tuple(run.metrics[name] for name in ("condition", "train_fraction", "negatives"))
             groups.setdefault(key, []).append(run)
+    for (condition, *_), same in groups.items():
+        seeds = [run.record["parameters"]["seed"] for run in same]
+        if len(set(seeds)) < len(seeds):
+            names = ", ".join(run.folder.name for run in same)
+            raise ValueError(
+                f"The runs {names} are all condition {condition!r}, and two have the same seed; "
+                "give what differs another condition."
+            )
     return pd.DataFrame([_row(*key, groups[key]) for key in sorted(groups, key=_place)])
 
 
@@ -104,7 +120,9 @@ def _row(
     tracks = [track_predictions(one) for one in predictions]
     segment_scores = [scores(one["instrument"], one["predicted"]) for one in predictions]
     track_scores = [scores(one["instrument"], one["predicted"]) for one in tracks]
-    low, high = bootstrap_interval(predictions)
+    # One song says nothing about another: then there is no interval.
+    several = predictions[0]["song"].nunique() > 1
+    low, high = bootstrap_interval(predictions) if several else (np.nan, np.nan)
     return {
         "condition": condition,
         "train_fraction": train_fraction,

@@ -77,11 +77,14 @@ def test_a_folder_must_hold_what_is_needed(tmp_path):
     assert "holds no run.json" in check(str(tmp_path))
     (tmp_path / "run.json").write_text("{}")
     assert check(str(tmp_path)) is None
-    assert check("") is None
+    assert check("") == "is empty; make one with 02_pretrain"
+    assert holds("run.json", "", optional=True)("") is None
 
 
 def test_a_kernel_started_in_notebooks_moves_to_the_project(tmp_path, monkeypatch):
     (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks/01_preprocess.ipynb").touch()
+    (tmp_path / "Snakefile").touch()
     monkeypatch.chdir(tmp_path / "notebooks")
     check_parameters(notebook())
     assert os.getcwd() == str(tmp_path)

@@ -16,8 +16,9 @@ def profile():
 
 
 @pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.stem)
-def test_the_profiles_that_come_with_the_project_are_right(path):
-    check_profile(yaml.safe_load(path.read_text()), PROJECT / "notebooks")
+def test_the_profiles_that_come_with_the_project_are_right(path, tmp_path):
+    profile = yaml.safe_load(path.read_text()) | {"source": str(tmp_path)}
+    check_profile(profile, PROJECT / "notebooks")
 
 
 @pytest.mark.parametrize(
@@ -32,6 +33,13 @@ def test_the_profiles_that_come_with_the_project_are_right(path):
         (lambda p: p["pretrain"]["runs"]["camil"].update(pretrained_audio="x"), "names x"),
         (lambda p: p.update(shown="sic"), "shown: sic must be"),
         (lambda p: p["pretrain"].pop("all"), "must hold `all` and `runs`"),
+        (lambda p: p.update(soruce="x"), r"Did you mean source\?"),
+        (lambda p: p["preprocess"].update(dataset="midi"), "source = '' is not a folder"),
+        (lambda p: p.update(seeds=0), "seeds = 0 must be a list"),
+        (lambda p: p["classify"]["all"].update(seed=3), "seed is set by the graph"),
+        (lambda p: p["pretrain"]["all"].update(negatives="clas"), "must be one of 'class'"),
+        (lambda p: p["classify"]["all"].update(train_fraction=5), "at most 1"),
+        (lambda p: p["pretrain"]["runs"].update(sic={}), "sic names a run of pretrain and"),
     ],
 )
 def test_a_wrong_entry_is_named_before_any_job_starts(profile, change, message):

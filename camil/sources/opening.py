@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from camil.sources import Source
 from camil.sources.demo import Demo
 from camil.sources.midi_folder import MidiFolder
@@ -37,3 +39,26 @@ def open_source(
     if dataset == "slakh":
         return Slakh(source, midi_source=midi_source, merge_strings=merge_strings, **kept)
     raise ValueError(f"dataset must be demo, midi or slakh, got {dataset!r}.")
+
+
+def sound_of(row, parameters: dict) -> tuple[np.ndarray, int]:
+    """The audio of one segment of a corpus, played again from where the corpus came from.
+
+    Args:
+        row: a row of `Corpus.table`.
+        parameters: those of `01_preprocess`, as the corpus has recorded them.
+
+    Returns:
+        Mono float32 audio and its sample rate in hertz.
+
+    Raises:
+        ValueError: if the source is no longer there, or no longer has this segment.
+    """
+    source = open_source(**parameters)
+    for song in source.songs():
+        if song.name == row["song"]:
+            for part in source.read(song):
+                for segment in part.segments:
+                    if (part.track, segment.start_beat) == (row["track"], row["start_beat"]):
+                        return part.audio(segment), source.sample_rate
+    raise ValueError(f"{row['song']} is not in the source any more, or has changed")
