@@ -13,7 +13,7 @@ from camil.midi import INSTRUMENTS, MidiError
 
 @pytest.fixture(scope="module")
 def pretrained(tmp_path_factory):
-    """A run whose classifier finds everything a Pipe when it is high, a Bass when it is low."""
+    """A run whose classifier is untrained, but surer than chance."""
     folder = tmp_path_factory.mktemp("run")
     torch.manual_seed(0)
     save_classifier(

@@ -91,7 +91,7 @@ def test_a_run_with_other_settings_begins_anew(tmp_path):
 def test_the_model_is_left_with_its_best_epoch(tmp_path):
     model, history = train(tmp_path, epochs=6, learning_rate=0.3)
     best = min(line["validation_loss"] for line in history)
-    assert best < history[-1]["validation_loss"] or history[-1]["validation_loss"] == best
+    assert best < history[-1]["validation_loss"]  # so that keeping the last would be seen
     reference, _, _ = problem()
     reference.load_state_dict(model.state_dict())
     torch.manual_seed(0)

@@ -7,9 +7,12 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import pretty_midi
 import pytest
 import yaml
 from sklearn.metrics import accuracy_score, f1_score
+
+from camil.labelling import PROGRAM
 
 PROJECT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
@@ -51,7 +54,9 @@ def graph(folder: Path, *options: str) -> subprocess.CompletedProcess:
 
 def jobs(folder: Path) -> set[str]:
     """What the graph would do now: rule and run folder of each job."""
-    lines = graph(folder, "--dry-run").stdout.splitlines()
+    result = graph(folder, "--dry-run")
+    assert result.returncode == 0, result.stdout + result.stderr
+    lines = (result.stdout + result.stderr).splitlines()
     rules = [i for i, line in enumerate(lines) if line.strip().startswith(("rule", "localrule"))]
     found = set()
     for i in rules:
@@ -118,9 +123,12 @@ def test_01_05_and_07_have_something_to_hear(project):
 
 
 def test_a_labelled_copy_plays_what_the_labels_say(project):
-    labels = pd.read_csv(project / "runs/demo/label/tracks.csv")
-    assert len(labels) >= 2
-    assert list((project / "runs/demo/label").glob("*-labelled.mid"))
+    tracks = pd.read_csv(project / "runs/demo/label/tracks.csv")
+    assert len(tracks) >= 2
+    (copy,) = (project / "runs/demo/label").glob("*-labelled.mid")
+    pitched = [i for i in pretty_midi.PrettyMIDI(str(copy)).instruments if not i.is_drum]
+    for row, instrument in zip(tracks.to_dict("records"), pitched, strict=True):
+        assert instrument.program == PROGRAM.get(row["predicted"], row["program"])
 
 
 def test_a_second_run_does_nothing_and_says_so(project):
@@ -153,15 +161,17 @@ def test_an_edited_loss_reruns_training_but_not_preprocessing(project):
 
 
 def test_a_failing_notebook_shows_the_reason_and_leaves_its_copy(project):
-    result = graph(project, "--config", "shown=sic", "--until", "results", "--forcerun", "results")
-    assert result.returncode != 0  # sic builds on no pre-trained run, so there is no joint space
-    wrong = {"runs": "runs/nowhere", "figures": "figures/wrong"}
-    output = project / "runs/wrong/06.ipynb"
-    result = execute(project, "06_results", output, wrong)
-    assert result.returncode == 1
-    assert "runs/nowhere" in result.stderr
-    assert str(output) in result.stderr
-    assert "runs/nowhere" in output.read_text()
+    notebook = project / "notebooks/04_confusion.ipynb"
+    before = notebook.read_text()
+    notebook.write_text(before.replace("figures.confusion(", "figures.no_such_figure("))
+    result = graph(project)
+    shown = result.stdout + result.stderr
+    assert result.returncode != 0
+    assert "no_such_figure" in shown
+    assert "runs/demo/notebooks/04_confusion.log" in shown
+    assert "no_such_figure" in (project / "runs/demo/notebooks/04_confusion.ipynb").read_text()
+    notebook.write_text(before)
+    assert graph(project).returncode == 0
 
 
 def execute(folder: Path, notebook: str, output: Path, parameters: dict):
@@ -179,6 +189,7 @@ def execute(folder: Path, notebook: str, output: Path, parameters: dict):
         ("02_pretrain", {"corpus": "corpora/none"}, "make one with 01_preprocess"),
         ("03_classify", {"freeze": "false"}, "must be true or false"),
         ("03_classify", {"train_fraction": 0.04}, "train_fraction"),
+        ("06_results", {"runs": "runs/nowhere", "figures": "figures/x"}, "runs/nowhere"),
     ],
 )
 def test_a_wrong_parameter_is_a_sentence(project, tmp_path, notebook, parameters, message):
