@@ -4,16 +4,14 @@ Encoders are kept as safetensors files that say in their header how to rebuild t
 loading one never runs code from the file.
 """
 
-import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, conv1x1
+
+from camil.tensorfiles import read_tensors, write_tensors
 
 BLOCKS = {10: (1, 1, 1, 1), 18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}  # depth -> blocks of each stage
 
@@ -142,7 +140,7 @@ def save_encoder(path: str | Path, encoder: Encoder) -> None:
     Raises:
         FileNotFoundError: if the folder does not exist.
     """
-    _write(Path(path), encoder, _description(encoder))
+    write_tensors(Path(path), encoder.state_dict(), "encoder", _description(encoder))
 
 
 def load_encoder(path: str | Path) -> Encoder:
@@ -152,19 +150,19 @@ def load_encoder(path: str | Path) -> Encoder:
         FileNotFoundError: if there is no such file.
         ValueError: if the file is damaged or is not an encoder of CAMIL.
     """
-    tensors, description = _read(Path(path), kind="encoder")
+    tensors, description = read_tensors(Path(path), "encoder")
     return _rebuilt(Path(path), tensors, lambda: _encoder_from(description))
 
 
 def save_classifier(path: str | Path, classifier: Classifier) -> None:
     """Write a classifier with its encoder and class names, as `save_encoder` does."""
     description = {"encoder": _description(classifier.encoder), "classes": classifier.classes}
-    _write(Path(path), classifier, description)
+    write_tensors(Path(path), classifier.state_dict(), "classifier", description)
 
 
 def load_classifier(path: str | Path) -> Classifier:
     """Read a classifier, on the CPU and in evaluation mode; errors as of `load_encoder`."""
-    tensors, description = _read(Path(path), kind="classifier")
+    tensors, description = read_tensors(Path(path), "classifier")
     return _rebuilt(
         Path(path),
         tensors,
@@ -188,45 +186,6 @@ def _description(encoder: Encoder) -> dict:
 def _encoder_from(description: dict) -> Encoder:
     classes = {cls.__name__: cls for cls in (Encoder, MIDIEncoder, AudioEncoder)}
     return classes[description["class"]](**description["config"])
-
-
-def _write(path: Path, module: nn.Module, description: dict) -> None:
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"cannot write {path}: create the folder {path.parent} first")
-    kind = "classifier" if isinstance(module, Classifier) else "encoder"
-    tensors = {name: t.detach().cpu().contiguous() for name, t in module.state_dict().items()}
-    metadata = {"format": "pt", f"camil.{kind}": json.dumps(description)}
-    # A run killed while writing must not leave half a file under the final name.
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        unfinished.write_bytes(safetensors.torch.save(tensors, metadata))
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-def _read(path: Path, kind: str) -> tuple[dict[str, Tensor], dict]:
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"there is no {kind} file {path}: check the path, or train a run that writes it"
-        )
-    try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except safetensors.SafetensorError as error:
-        raise ValueError(
-            f"{path} is damaged or not a safetensors file ({error}): "
-            "copy it again, or train the run again"
-        ) from error
-    if f"camil.{kind}" not in metadata:
-        other = next((k.removeprefix("camil.") for k in metadata if k.startswith("camil.")), None)
-        found = f"a CAMIL {other}" if other else "a safetensors file of another program"
-        raise ValueError(f"{path} is {found}, not a CAMIL {kind}: name a file of the right kind")
-    try:
-        return tensors, json.loads(metadata[f"camil.{kind}"])
-    except json.JSONDecodeError as error:
-        raise ValueError(f"the header of {path} is damaged: train the run again") from error
 
 
 def _rebuilt(path: Path, tensors: dict[str, Tensor], build) -> nn.Module:
