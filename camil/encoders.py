@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from huggingface_hub import ModelCard, PyTorchModelHubMixin, hf_hub_download
+from huggingface_hub.constants import SAFETENSORS_SINGLE_FILE
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, conv1x1
 
@@ -16,7 +18,7 @@ from camil.tensorfiles import read_tensors, write_tensors
 BLOCKS = {10: (1, 1, 1, 1), 18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}  # depth -> blocks of each stage
 
 
-class Encoder(nn.Module):
+class Encoder(nn.Module, PyTorchModelHubMixin, library_name="camil"):
     """A ResNet from an image of any size to an embedding (section III-E of the CAMIL paper).
 
     A 7x7 convolution with stride 2, batch normalisation, ReLU and a 3x3 max-pool with stride 2;
@@ -40,6 +42,8 @@ class Encoder(nn.Module):
     Raises:
         ValueError: if an argument cannot be built, or the input has another shape.
     """
+
+    file_of_run = "encoder.safetensors"
 
     def __init__(
         self,
@@ -95,17 +99,42 @@ class Encoder(nn.Module):
         x = self.fc(self.avgpool(x).flatten(1))  # (batch, embedding)
         return nn.functional.normalize(x, dim=1) if self.config["normalize"] else x
 
+    def _save_pretrained(self, save_directory: Path) -> None:
+        save_encoder(save_directory / SAFETENSORS_SINGLE_FILE, self)
+
+    @classmethod
+    def _from_pretrained(cls, *, model_id: str, **source) -> "Encoder":
+        """An encoder from a folder, of `save_pretrained` or of a run, or from the Hub."""
+        folder = Path(model_id)
+        if folder.is_dir():
+            files = (folder / SAFETENSORS_SINGLE_FILE, folder / cls.file_of_run)
+            path = next((file for file in files if file.is_file()), files[0])
+        else:
+            known = ("revision", "cache_dir", "force_download", "local_files_only", "token")
+            given = {name: source[name] for name in known if name in source}
+            path = Path(hf_hub_download(model_id, SAFETENSORS_SINGLE_FILE, **given))
+        encoder = load_encoder(path)
+        if not isinstance(encoder, cls):
+            raise ValueError(f"{path} holds a {type(encoder).__name__}, not a {cls.__name__}")
+        return encoder
+
+    def generate_model_card(self, text: str | None = None) -> ModelCard:
+        """The card that `save_pretrained` writes; `camil.sharing.model_card` makes a full one."""
+        return ModelCard(text or f"---\nlibrary_name: camil\n---\n# {type(self).__name__}\n")
+
 
 class MIDIEncoder(Encoder):
     """f_M of the paper: piano rolls, 84 pitches by 192 steps."""
 
     input_shape = (84, 192)
+    file_of_run = "encoder.safetensors"
 
 
 class AudioEncoder(Encoder):
     """f_A of the paper: mel-spectrograms, 128 bins by 282 frames."""
 
     input_shape = (128, 282)
+    file_of_run = "audio_encoder.safetensors"
 
 
 class Classifier(nn.Module):

@@ -84,8 +84,12 @@ class Run:
         self._started = time.perf_counter()
 
     def finish(self, device: Any, **more: Any) -> dict[str, Any]:
-        """Write `run.json`; `more` is added to the record, which is returned."""
+        """Write `run.json`; `more` is added to the record, which is returned.
+
+        The training's checkpoint has served then and is deleted.
+        """
         seconds = round(time.perf_counter() - self._started, 1)
         self.record |= {"device": str(device), "seconds": seconds, "versions": versions(), **more}
         write_json(self.folder / "run.json", self.record)
+        (self.folder / "checkpoint.safetensors").unlink(missing_ok=True)
         return self.record

@@ -1,9 +1,11 @@
-"""What pre-training minimises: one class a loss, each a function of two batches of embeddings."""
+"""Hadsell's contrastive loss, the one of the CAMIL paper."""
 
 import math
 
 import torch
 from torch import Tensor, nn
+
+from camil.losses.embeddings import at_least_single
 
 
 class ContrastiveLoss(nn.Module):
@@ -36,18 +38,13 @@ class ContrastiveLoss(nn.Module):
     def forward(self, midi: Tensor, audio: Tensor, matching: Tensor) -> Tensor:
         _check_pairs(midi, audio, matching)
         # vector_norm has the gradient 0 at distance 0, where a written-out sqrt has NaN.
-        distance = torch.linalg.vector_norm(_at_least_single(midi) - _at_least_single(audio), dim=1)
+        distance = torch.linalg.vector_norm(at_least_single(midi) - at_least_single(audio), dim=1)
         pull = distance.square()  # (pairs,)
         push = (self.margin - distance).clamp(min=0).square()
         return torch.where(matching, pull, push).mean()
 
     def extra_repr(self) -> str:
         return f"margin={self.margin}"
-
-
-def _at_least_single(embedding: Tensor) -> Tensor:
-    """Half precision loses small distances and overflows on the squares of large ones."""
-    return embedding.to(torch.promote_types(embedding.dtype, torch.float32))
 
 
 def _check_pairs(midi: Tensor, audio: Tensor, matching: Tensor) -> None:
