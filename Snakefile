@@ -22,13 +22,18 @@ def camil(*rooms):
     return [str(file) for group in files for file in group if Path(file).is_file()]
 
 
-READS_CORPUS = camil("corpus", "training", "encoders", "runs", "parameters", "midi")
+READS_CORPUS = camil("corpus", "augmentation", "midi", "parameters", "runs")
+READS_CORPUS += camil("training", "checkpoints", "devices", "progress", "encoders", "tensorfiles")
+# GPUs of a training job; with more than one, as many processes share its batches.
+GPUS = config.get("gpus", 0)
 
 
-def execute(notebook):
+def execute(notebook, processes=1):
     """The command that runs a notebook; its screen goes to the log, which is shown on failure."""
+    several = f"torch.distributed.run --standalone --nproc-per-node {processes} -m "
     return (
-        f"{sys.executable} -m camil.notebooks notebooks/{notebook}.ipynb {{log.notebook:q}}"
+        f"{sys.executable} -m {several if processes > 1 else ''}camil.notebooks"
+        f" notebooks/{notebook}.ipynb {{log.notebook:q}}"
         " --cell-timeout {config[cell_timeout]} -y {params.yaml:q} > {log.text:q} 2>&1"
     )
 
@@ -98,7 +103,7 @@ rule pretrain:
     input:
         runs_below("pretrain"),
         notebook="notebooks/02_pretrain.ipynb",
-        code=READS_CORPUS + camil("losses", "samplers"),
+        code=READS_CORPUS + camil("losses", "samplers", "mining"),
         corpus=f"{CORPUS}/corpus.json",
     output:
         f"{RUNS}/{{name}}-seed{{seed}}/run.json",
@@ -110,8 +115,10 @@ rule pretrain:
     params:
         yaml=lambda wildcards: parameters_of_run("pretrain", wildcards),
     threads: config["threads"]
+    resources:
+        gpu=GPUS,
     shell:
-        execute("02_pretrain")
+        execute("02_pretrain", GPUS)
 
 
 rule classify:
@@ -120,7 +127,7 @@ rule classify:
     input:
         runs_below("classify"),
         notebook="notebooks/03_classify.ipynb",
-        code=READS_CORPUS + camil("probing", "evaluation"),
+        code=READS_CORPUS + camil("losses", "probing", "evaluation", "sharing"),
         corpus=f"{CORPUS}/corpus.json",
     output:
         f"{RUNS}/{{name}}-seed{{seed}}/run.json",
@@ -133,8 +140,10 @@ rule classify:
     params:
         yaml=lambda wildcards: parameters_of_run("classify", wildcards),
     threads: config["threads"]
+    resources:
+        gpu=GPUS,
     shell:
-        execute("03_classify")
+        execute("03_classify", GPUS)
 
 
 rule confusion:

@@ -102,15 +102,17 @@ def uniform(seeds: Tensor, number: Tensor | int) -> Tensor:
     SplitMix64 (Steele, Lea & Flood, 2014): a counter, times an odd constant, well mixed. Integers
     wrap around and give the same on every device.
     """
-    x = seeds + number * _signed(0x9E3779B97F4A7C15)
+    step = _signed(0x9E3779B97F4A7C15)
+    x = seeds + (number * step if isinstance(number, Tensor) else _signed(number * step))
     x = (x ^ _shifted(x, 30)) * _signed(0xBF58476D1CE4E5B9)
     x = (x ^ _shifted(x, 27)) * _signed(0x94D049BB133111EB)
     x = x ^ _shifted(x, 31)
     return _shifted(x, 40).float() / 2**24
 
 
-def _signed(constant: int) -> int:
-    return constant - 2**64 if constant >= 2**63 else constant
+def _signed(number: int) -> int:
+    """The number modulo 2^64, as int64 writes it."""
+    return (number + 2**63) % 2**64 - 2**63
 
 
 def _shifted(x: Tensor, places: int) -> Tensor:

@@ -8,10 +8,13 @@
 | `SigmoidPairs` | a batch, each pair judged for itself | all of the batch |
 | `SupervisedContrastive` | a batch with labels | all of other instruments |
 | `SoftLabels`, `EmbeddingDistillation` | a student and its teacher | none |
+
+`LogitAdjustedCrossEntropy` is for classifying, where classes are of unequal size.
 """
 
 from camil.losses.contrastive import ContrastiveLoss
 from camil.losses.distillation import EmbeddingDistillation, SoftLabels
+from camil.losses.imbalance import LogitAdjustedCrossEntropy
 from camil.losses.infonce import InfoNCE, SupervisedContrastive
 from camil.losses.sigmoid import SigmoidPairs
 from camil.losses.triplet import TripletLoss
@@ -20,6 +23,7 @@ __all__ = [
     "ContrastiveLoss",
     "EmbeddingDistillation",
     "InfoNCE",
+    "LogitAdjustedCrossEntropy",
     "SigmoidPairs",
     "SoftLabels",
     "SupervisedContrastive",
