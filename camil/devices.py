@@ -58,7 +58,8 @@ def _join(kind: str) -> torch.device:
         except ModuleNotFoundError:  # the whole of Lightning is installed instead
             from lightning.fabric import Fabric
         here = int(os.environ.get("LOCAL_WORLD_SIZE", processes()))
-        _fabric = Fabric(kind, "ddp", here, num_nodes=processes() // here)
+        nodes = processes() // here
+        _fabric = Fabric(accelerator=kind, strategy="ddp", devices=here, num_nodes=nodes)
         _fabric.launch()
     return _fabric.device
 

@@ -2,10 +2,12 @@
 
 import json
 import multiprocessing
+import os
 import random
 import signal
 import socket
 import time
+from pathlib import Path
 
 import pytest
 import small_training
@@ -17,7 +19,10 @@ from camil.encoders import MIDIEncoder
 from camil.tensorfiles import read_tensors
 from camil.training import best_epoch, embed, fit
 
-# Forked from a clean process that has imported torch once: quick to start, real to kill.
+# Forked from a clean process that has imported torch once: quick to start, real to kill. That
+# process finds its imports by the environment alone.
+HERE = Path(__file__).parent
+os.environ["PYTHONPATH"] = os.pathsep.join([str(HERE), str(HERE.parent)])
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["small_training"])
 
