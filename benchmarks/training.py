@@ -209,15 +209,15 @@ def measure(ways, given, device) -> dict:
         "floor": least,
         "given": {name: str(value) for name, value in vars(given).items()},
         "threads": torch.get_num_threads(),
-        "device": _name(device),
+        "device": name_of(device),
         "commit": commit(),
         "versions": versions(),
         "date": time.strftime("%Y-%m-%d"),
     }
 
 
-def _name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
+def name_of(device: torch.device) -> str:
+    return torch.cuda.get_devicename_of(device) if device.type == "cuda" else str(device)
 
 
 if __name__ == "__main__":
