@@ -204,6 +204,14 @@ def test_half_precision_gives_the_loss_of_the_same_numbers(batch, loss, dtype):
 
 
 @EACH
+def test_autocast_leaves_the_loss_in_single_precision(batch, loss):
+    midi, audio = (part.float() for part in batch)
+    with torch.autocast("cpu", torch.bfloat16):
+        value = loss(midi, audio)
+    assert value.item() == pytest.approx(loss(midi, audio).item(), rel=1e-5)
+
+
+@EACH
 def test_a_collapsed_space_has_a_finite_loss_and_gradient(loss):
     midi = torch.zeros(7, 5, requires_grad=True)
     value = loss(midi, torch.zeros(7, 5))

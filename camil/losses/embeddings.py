@@ -15,6 +15,15 @@ def on_sphere(embedding: Tensor) -> Tensor:
     return torch.nn.functional.normalize(at_least_single(embedding), dim=1, eps=1e-6)
 
 
+def cosines(midi: Tensor, audio: Tensor) -> Tensor:
+    """The cosine of every MIDI ``i`` and audio ``j``, ``(batch, batch)``, never in half precision.
+
+    Autocast would multiply in bfloat16, whose steps of 1/256 a low temperature makes large.
+    """
+    with torch.autocast(midi.device.type, enabled=False):
+        return on_sphere(midi) @ on_sphere(audio).T
+
+
 def check_batch(midi: Tensor, audio: Tensor) -> None:
     """See that row ``i`` of both can be one segment.
 

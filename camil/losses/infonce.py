@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from camil.losses.embeddings import check_allowed, check_batch, on_sphere, positive
+from camil.losses.embeddings import check_allowed, check_batch, cosines, positive
 
 SHARPEST = math.log(100)  # CLIP's bound: a temperature below 0.01 makes training unstable
 
@@ -47,8 +47,7 @@ class InfoNCE(nn.Module):
     def forward(self, midi: Tensor, audio: Tensor, allowed: Tensor | None = None) -> Tensor:
         check_batch(midi, audio)
         allowed = check_allowed(allowed, len(midi), midi.device)
-        cosine = on_sphere(midi) @ on_sphere(audio).T  # (batch, batch)
-        logits = cosine * sharpness(self.scale)
+        logits = cosines(midi, audio) * sharpness(self.scale)
         itself = torch.arange(len(midi), device=midi.device)
         left_out = ~allowed & (itself[:, None] != itself)
         # Of both directions: a pair that is no negative in one is none in the other.
@@ -84,8 +83,7 @@ class SupervisedContrastive(nn.Module):
         check_batch(midi, audio)
         if labels.shape != midi.shape[:1]:
             raise ValueError(f"labels must be ({len(midi)},), got {tuple(labels.shape)}")
-        cosine = on_sphere(midi) @ on_sphere(audio).T  # (batch, batch)
-        logits = cosine * sharpness(self.scale)
+        logits = cosines(midi, audio) * sharpness(self.scale)
         same = (labels[:, None] == labels).to(logits.dtype)
         share = same / same.sum(1, keepdim=True)  # symmetric classes: the same both ways
         to_audio = -(share * logits.log_softmax(1)).sum(1).mean()

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from camil.losses.embeddings import check_allowed, check_batch, on_sphere, positive
+from camil.losses.embeddings import check_allowed, check_batch, cosines, positive
 from camil.losses.infonce import sharpness
 
 
@@ -38,8 +38,7 @@ class SigmoidPairs(nn.Module):
     def forward(self, midi: Tensor, audio: Tensor, allowed: Tensor | None = None) -> Tensor:
         check_batch(midi, audio)
         allowed = check_allowed(allowed, len(midi), midi.device)
-        cosine = on_sphere(midi) @ on_sphere(audio).T  # (batch, batch)
-        logits = cosine * sharpness(self.scale) + self.bias
+        logits = cosines(midi, audio) * sharpness(self.scale) + self.bias
         right = logsigmoid(logits.diagonal()).sum()
         wrong = torch.where(allowed, logsigmoid(-logits), 0).sum()
         return -(right + wrong) / len(midi)
