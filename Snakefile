@@ -39,13 +39,18 @@ def camil(*rooms):
     return [str(file) for group in files for file in group if Path(file).is_file()]
 
 
-READS_CORPUS = camil("corpus", "training", "encoders", "runs", "parameters", "midi")
+READS_CORPUS = camil("corpus", "augmentation", "midi", "parameters", "runs")
+READS_CORPUS += camil("training", "checkpoints", "devices", "progress", "encoders", "tensorfiles")
+# GPUs of a training job; with more than one, as many processes share its batches.
+GPUS = config.get("gpus", 0)
 
 
-def execute(notebook):
+def execute(notebook, processes=1):
     """The command that runs a notebook; its log is shown when it fails."""
+    several = f"torch.distributed.run --standalone --nproc-per-node {processes} -m "
     return (
-        f"{PYTHON} -m camil.notebooks notebooks/{notebook}.ipynb {{log.notebook:q}}"
+        f"{PYTHON} -m {several if processes > 1 else ''}camil.notebooks"
+        f" notebooks/{notebook}.ipynb {{log.notebook:q}}"
         " --cell-timeout {config[cell_timeout]} -y {params.yaml:q} > {log.text:q} 2>&1"
         " || {{ tail -n 60 {log.text:q} >&2; exit 1; }}"
     )
@@ -124,7 +129,7 @@ rule pretrain:
     input:
         runs_below("pretrain"),
         notebook="notebooks/02_pretrain.ipynb",
-        code=READS_CORPUS + camil("losses", "samplers"),
+        code=READS_CORPUS + camil("losses", "objectives", "samplers", "mining"),
         corpus=f"{CORPUS}/corpus.json",
     output:
         f"{RUNS}/{{name}}-seed{{seed}}/run.json",
@@ -136,8 +141,10 @@ rule pretrain:
     params:
         yaml=lambda wildcards: parameters_of_run("pretrain", wildcards),
     threads: config["threads"]
+    resources:
+        gpu=GPUS,
     shell:
-        execute("02_pretrain")
+        execute("02_pretrain", GPUS)
 
 
 rule classify:
@@ -146,7 +153,7 @@ rule classify:
     input:
         runs_below("classify"),
         notebook="notebooks/03_classify.ipynb",
-        code=READS_CORPUS + camil("probing", "evaluation"),
+        code=READS_CORPUS + camil("objectives", "probing", "evaluation", "sharing"),
         corpus=f"{CORPUS}/corpus.json",
     output:
         f"{RUNS}/{{name}}-seed{{seed}}/run.json",
@@ -159,8 +166,10 @@ rule classify:
     params:
         yaml=lambda wildcards: parameters_of_run("classify", wildcards),
     threads: config["threads"]
+    resources:
+        gpu=GPUS,
     shell:
-        execute("03_classify")
+        execute("03_classify", GPUS)
 
 
 rule confusion:

@@ -4,21 +4,21 @@ Encoders are kept as safetensors files that say in their header how to rebuild t
 loading one never runs code from the file.
 """
 
-import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import safetensors
-import safetensors.torch
 import torch
+from huggingface_hub import ModelCard, PyTorchModelHubMixin, hf_hub_download
+from huggingface_hub.constants import SAFETENSORS_SINGLE_FILE
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, conv1x1
+
+from camil.tensorfiles import read_tensors, write_tensors
 
 BLOCKS = {10: (1, 1, 1, 1), 18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}  # depth -> blocks of each stage
 
 
-class Encoder(nn.Module):
+class Encoder(nn.Module, PyTorchModelHubMixin, library_name="camil"):
     """A ResNet from an image of any size to an embedding (section III-E of the CAMIL paper).
 
     A 7x7 convolution with stride 2, batch normalisation, ReLU and a 3x3 max-pool with stride 2;
@@ -42,6 +42,8 @@ class Encoder(nn.Module):
     Raises:
         ValueError: if an argument cannot be built, or the input has another shape.
     """
+
+    file_of_run = "encoder.safetensors"
 
     def __init__(
         self,
@@ -97,17 +99,42 @@ class Encoder(nn.Module):
         x = self.fc(self.avgpool(x).flatten(1))  # (batch, embedding)
         return nn.functional.normalize(x, dim=1) if self.config["normalize"] else x
 
+    def _save_pretrained(self, save_directory: Path) -> None:
+        save_encoder(save_directory / SAFETENSORS_SINGLE_FILE, self)
+
+    @classmethod
+    def _from_pretrained(cls, *, model_id: str, **source) -> "Encoder":
+        """An encoder from a folder, of `save_pretrained` or of a run, or from the Hub."""
+        folder = Path(model_id)
+        if folder.is_dir():
+            files = (folder / SAFETENSORS_SINGLE_FILE, folder / cls.file_of_run)
+            path = next((file for file in files if file.is_file()), files[0])
+        else:
+            known = ("revision", "cache_dir", "force_download", "local_files_only", "token")
+            given = {name: source[name] for name in known if name in source}
+            path = Path(hf_hub_download(model_id, SAFETENSORS_SINGLE_FILE, **given))
+        encoder = load_encoder(path)
+        if not isinstance(encoder, cls):
+            raise ValueError(f"{path} holds a {type(encoder).__name__}, not a {cls.__name__}")
+        return encoder
+
+    def generate_model_card(self, text: str | None = None) -> ModelCard:
+        """The card that `save_pretrained` writes; `camil.sharing.model_card` makes a full one."""
+        return ModelCard(text or f"---\nlibrary_name: camil\n---\n# {type(self).__name__}\n")
+
 
 class MIDIEncoder(Encoder):
     """f_M of the paper: piano rolls, 84 pitches by 192 steps."""
 
     input_shape = (84, 192)
+    file_of_run = "encoder.safetensors"
 
 
 class AudioEncoder(Encoder):
     """f_A of the paper: mel-spectrograms, 128 bins by 282 frames."""
 
     input_shape = (128, 282)
+    file_of_run = "audio_encoder.safetensors"
 
 
 class Classifier(nn.Module):
@@ -142,29 +169,35 @@ def save_encoder(path: str | Path, encoder: Encoder) -> None:
     Raises:
         FileNotFoundError: if the folder does not exist.
     """
-    _write(Path(path), encoder, _description(encoder))
+    write_tensors(Path(path), encoder.state_dict(), "encoder", _description(encoder))
 
 
-def load_encoder(path: str | Path) -> Encoder:
+def load_encoder(path: str | Path, kind: type[Encoder] = Encoder) -> Encoder:
     """Read an encoder, on the CPU and in evaluation mode.
+
+    Args:
+        kind: what it must be, `MIDIEncoder` or `AudioEncoder`; by default either.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the file is damaged or is not an encoder of CAMIL.
+        ValueError: if the file is damaged, is not an encoder of CAMIL or not of this kind.
     """
-    tensors, description = _read(Path(path), kind="encoder")
-    return _rebuilt(Path(path), tensors, lambda: _encoder_from(description))
+    tensors, description = read_tensors(Path(path), "encoder")
+    encoder = _rebuilt(Path(path), tensors, lambda: _encoder_from(description))
+    if not isinstance(encoder, kind):
+        raise ValueError(f"{path} holds a {type(encoder).__name__}, not a {kind.__name__}")
+    return encoder
 
 
 def save_classifier(path: str | Path, classifier: Classifier) -> None:
     """Write a classifier with its encoder and class names, as `save_encoder` does."""
     description = {"encoder": _description(classifier.encoder), "classes": classifier.classes}
-    _write(Path(path), classifier, description)
+    write_tensors(Path(path), classifier.state_dict(), "classifier", description)
 
 
 def load_classifier(path: str | Path) -> Classifier:
     """Read a classifier, on the CPU and in evaluation mode; errors as of `load_encoder`."""
-    tensors, description = _read(Path(path), kind="classifier")
+    tensors, description = read_tensors(Path(path), "classifier")
     return _rebuilt(
         Path(path),
         tensors,
@@ -188,45 +221,6 @@ def _description(encoder: Encoder) -> dict:
 def _encoder_from(description: dict) -> Encoder:
     classes = {cls.__name__: cls for cls in (Encoder, MIDIEncoder, AudioEncoder)}
     return classes[description["class"]](**description["config"])
-
-
-def _write(path: Path, module: nn.Module, description: dict) -> None:
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"cannot write {path}: create the folder {path.parent} first")
-    kind = "classifier" if isinstance(module, Classifier) else "encoder"
-    tensors = {name: t.detach().cpu().contiguous() for name, t in module.state_dict().items()}
-    metadata = {"format": "pt", f"camil.{kind}": json.dumps(description)}
-    # A run killed while writing must not leave half a file under the final name.
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        unfinished.write_bytes(safetensors.torch.save(tensors, metadata))
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-def _read(path: Path, kind: str) -> tuple[dict[str, Tensor], dict]:
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"there is no {kind} file {path}: check the path, or train a run that writes it"
-        )
-    try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except safetensors.SafetensorError as error:
-        raise ValueError(
-            f"{path} is damaged or not a safetensors file ({error}): "
-            "copy it again, or train the run again"
-        ) from error
-    if f"camil.{kind}" not in metadata:
-        other = next((k.removeprefix("camil.") for k in metadata if k.startswith("camil.")), None)
-        found = f"a CAMIL {other}" if other else "a safetensors file of another program"
-        raise ValueError(f"{path} is {found}, not a CAMIL {kind}: name a file of the right kind")
-    try:
-        return tensors, json.loads(metadata[f"camil.{kind}"])
-    except json.JSONDecodeError as error:
-        raise ValueError(f"the header of {path} is damaged: train the run again") from error
 
 
 def _rebuilt(path: Path, tensors: dict[str, Tensor], build) -> nn.Module:

@@ -1,9 +1,40 @@
-"""What pre-training minimises: one class a loss, each a function of two batches of embeddings."""
+"""What pre-training minimises: one class a loss, each a function of two batches of embeddings.
+
+| loss | of | wrong pairs |
+|---|---|---|
+| `ContrastiveLoss` | pairs, each right or wrong (the CAMIL paper) | drawn by a sampler |
+| `TripletLoss` | a part, its sound, and wrong sounds | drawn by a sampler |
+| `InfoNCE` | a batch, each part choosing among all sounds | all of the batch |
+| `SigmoidPairs` | a batch, each pair judged for itself | all of the batch |
+| `SupervisedContrastive` | a batch with labels | all of other instruments |
+| `SoftLabels`, `EmbeddingDistillation` | a student and its teacher | none |
+
+The paper's loss stands here, the others in `camil.objectives`.
+`LogitAdjustedCrossEntropy` is for classifying, where classes are of unequal size.
+"""
 
 import math
 
 import torch
 from torch import Tensor, nn
+
+from camil.objectives.distillation import EmbeddingDistillation, SoftLabels
+from camil.objectives.embeddings import at_least_single
+from camil.objectives.imbalance import LogitAdjustedCrossEntropy
+from camil.objectives.infonce import InfoNCE, SupervisedContrastive
+from camil.objectives.sigmoid import SigmoidPairs
+from camil.objectives.triplet import TripletLoss
+
+__all__ = [
+    "ContrastiveLoss",
+    "EmbeddingDistillation",
+    "InfoNCE",
+    "LogitAdjustedCrossEntropy",
+    "SigmoidPairs",
+    "SoftLabels",
+    "SupervisedContrastive",
+    "TripletLoss",
+]
 
 
 class ContrastiveLoss(nn.Module):
@@ -36,18 +67,13 @@ class ContrastiveLoss(nn.Module):
     def forward(self, midi: Tensor, audio: Tensor, matching: Tensor) -> Tensor:
         _check_pairs(midi, audio, matching)
         # vector_norm has the gradient 0 at distance 0, where a written-out sqrt has NaN.
-        distance = torch.linalg.vector_norm(_at_least_single(midi) - _at_least_single(audio), dim=1)
+        distance = torch.linalg.vector_norm(at_least_single(midi) - at_least_single(audio), dim=1)
         pull = distance.square()  # (pairs,)
         push = (self.margin - distance).clamp(min=0).square()
         return torch.where(matching, pull, push).mean()
 
     def extra_repr(self) -> str:
         return f"margin={self.margin}"
-
-
-def _at_least_single(embedding: Tensor) -> Tensor:
-    """Half precision loses small distances and overflows on the squares of large ones."""
-    return embedding.to(torch.promote_types(embedding.dtype, torch.float32))
 
 
 def _check_pairs(midi: Tensor, audio: Tensor, matching: Tensor) -> None:

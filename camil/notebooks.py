@@ -1,10 +1,15 @@
 """Run a notebook unattended: Papermill, with another try for kernels that never start or hang.
 
 python -m camil.notebooks notebooks/03_classify.ipynb runs/03.ipynb -y "{epochs: 3, seed: 1}"
+
+With several GPUs, torchrun starts a notebook for each, and they train together (camil.devices):
+
+torchrun --nproc-per-node 4 -m camil.notebooks notebooks/02_pretrain.ipynb runs/02.ipynb
 """
 
 import argparse
 import logging
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -37,7 +42,7 @@ def execute(notebook: Path, output: Path, parameters: dict, cell_timeout: int) -
     """Execute a notebook; its copy with outputs is written as it goes, also when it fails.
 
     A kernel that does not start, dies or hangs is begun again, up to three times; a training
-    then goes on from its last epoch. An error in a cell is not tried again.
+    then goes on from its last checkpoint. An error in a cell is not tried again.
 
     Args:
         cell_timeout: seconds that one cell may take.
@@ -67,6 +72,15 @@ def execute(notebook: Path, output: Path, parameters: dict, cell_timeout: int) -
                 raise
 
 
+def _along(notebook: Path, parameters: dict, cell_timeout: int) -> int:
+    """Another process of `torchrun`: it computes its share; what it writes is not kept."""
+    with tempfile.TemporaryDirectory() as folder:
+        if "run" in papermill.inspect_notebook(notebook):
+            parameters = parameters | {"run": f"{folder}/run"}
+        execute(notebook, Path(folder) / notebook.name, parameters, cell_timeout)
+    return 0
+
+
 def main() -> int:
     """The command line; the exit status is 1 if a cell failed."""
     arguments = argparse.ArgumentParser(description=__doc__)
@@ -75,9 +89,12 @@ def main() -> int:
     arguments.add_argument("-y", "--yaml", default="{}", help="the parameters, as YAML")
     arguments.add_argument("--cell-timeout", type=int, default=12 * 3600, help="seconds")
     given = arguments.parse_args()
+    parameters = yaml.safe_load(given.yaml)
+    if int(os.environ.get("RANK", 0)) > 0:
+        return _along(given.notebook, parameters, given.cell_timeout)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     try:
-        execute(given.notebook, given.output, yaml.safe_load(given.yaml), given.cell_timeout)
+        execute(given.notebook, given.output, parameters, given.cell_timeout)
     except papermill.PapermillExecutionError as error:
         print("\n".join(error.traceback), file=sys.stderr)
         print(f"\n{given.notebook} failed; see {given.output}", file=sys.stderr)

@@ -5,7 +5,7 @@ import os
 import platform
 import subprocess
 import time
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,13 @@ def _git(*arguments: str) -> str:
 
 def versions() -> dict[str, str]:
     """The versions of Python and of the packages that a number depends on."""
-    return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
 
 
 class Run:
@@ -79,13 +85,19 @@ class Run:
     def __init__(self, folder: Path | str, parameters: dict[str, Any], corpus: dict[str, str]):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "run.json").unlink(missing_ok=True)
+        # What an earlier run has left here must not be taken for this one's.
+        for name in ("run.json", "metrics.json", "predictions.parquet", "history.jsonl"):
+            (self.folder / name).unlink(missing_ok=True)
         self.record = {"parameters": parameters, "corpus": corpus, "commit": commit()}
         self._started = time.perf_counter()
 
     def finish(self, device: Any, **more: Any) -> dict[str, Any]:
-        """Write `run.json`; `more` is added to the record, which is returned."""
+        """Write `run.json`; `more` is added to the record, which is returned.
+
+        The training's checkpoint has served then and is deleted.
+        """
         seconds = round(time.perf_counter() - self._started, 1)
         self.record |= {"device": str(device), "seconds": seconds, "versions": versions(), **more}
         write_json(self.folder / "run.json", self.record)
+        (self.folder / "checkpoint.safetensors").unlink(missing_ok=True)
         return self.record

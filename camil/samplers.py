@@ -101,12 +101,15 @@ class ClassNegatives:
         return order[(run_end[:, None] + draws % others[:, None]) % batch]
 
 
-def pairs(midi: Tensor, audio: Tensor, negatives: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def pairs(
+    midi: Tensor, audio: Tensor, negatives: Tensor, candidates: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
     """The positives (equation 1), then every anchor's negatives, ready for `ContrastiveLoss`.
 
     Shape:
         midi, audio: ``(batch, embedding)``; negatives: ``(batch, per_anchor)``, row ``i`` the
-        indices of the audio that anchor ``i`` is pushed away from; returns two
+        indices of the audio that anchor ``i`` is pushed away from; candidates: what they are
+        indices into, ``(candidates, embedding)``, the batch's audio if left out; returns two
         ``(batch * (1 + per_anchor), embedding)`` and, True for the positives,
         ``(batch * (1 + per_anchor),)`` of bool.
 
@@ -119,9 +122,11 @@ def pairs(midi: Tensor, audio: Tensor, negatives: Tensor) -> tuple[Tensor, Tenso
             f"{tuple(midi.shape)}, {tuple(audio.shape)} and {tuple(negatives.shape)}"
         )
     batch, per_anchor = negatives.shape
-    negatives = negatives.to(audio.device)
+    candidates = audio if candidates is None else candidates
     midi_pairs = torch.cat([midi, midi.repeat_interleave(per_anchor, dim=0)])
-    audio_pairs = torch.cat([audio, audio[negatives.flatten()]])
+    # index_select adds up its gradient in a fixed order, indexing with [] does not.
+    chosen = candidates.index_select(0, negatives.to(audio.device).flatten())
+    audio_pairs = torch.cat([audio, chosen])
     matching = torch.arange(len(midi_pairs), device=midi.device) < batch
     return midi_pairs, audio_pairs, matching
 

@@ -1,39 +1,41 @@
 """The one training loop. Pre-training, classifying and fine-tuning are steps given to it."""
 
-import hashlib
-import json
 import math
-import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
-from safetensors import safe_open
 from torch import Tensor, nn
 
-from camil.runs import write_text
+from camil.checkpoints import Checkpoint, State
+from camil.devices import (
+    autocast,
+    average_gradients,
+    choose_device,
+    processes,
+    repeatable,
+    share,
+    spread,
+    synchronize,
+)
+from camil.progress import Progress
+from camil.runs import write_json
+
+__all__ = ["SCHEDULES", "Step", "choose_device", "embed", "fit", "spread"]
 
 Step = Callable[[Tensor, torch.Generator], Tensor]
 
-
-def choose_device(device: str) -> torch.device:
-    """The device to train on; `auto` takes CUDA, then Apple's MPS, then the CPU.
-
-    Raises:
-        ValueError: if the device is not there.
-    """
-    if device == "auto":
-        accelerator = torch.accelerator.current_accelerator(check_available=True)
-        return accelerator or torch.device("cpu")
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"device = {device!r} cannot be used here ({reason}); try auto.") from None
-    return torch.device(device)
+# The share of `learning_rate` at a share of the training, both from 0 to 1.
+SCHEDULES: dict[str, Callable[[float], float]] = {
+    "cosine": lambda done: (1 + math.cos(math.pi * done)) / 2,
+    "warmup": lambda done: min(done / 0.05, (1 + math.cos(math.pi * (done - 0.05) / 0.95)) / 2),
+    "constant": lambda done: 1.0,
+}
+LOOK_EVERY = 50  # steps
 
 
 def fit(
@@ -49,69 +51,154 @@ def fit(
     learning_rate: float,
     seed: int,
     settings: dict[str, Any],
+    schedule: str = "cosine",
+    patience: int = 0,
+    weights: Tensor | None = None,
+    prefetch: Callable[[Tensor], None] | None = None,
+    checkpoint_seconds: float = 60.0,
+    tensorboard: bool = False,
 ) -> list[dict[str, float]]:
     """Train with Adam and keep the weights of the epoch that does best on validation songs.
 
-    The learning rate falls from `learning_rate` to 0 along a cosine. What is random in an epoch
-    comes from a generator seeded by `(seed, epoch)`, so a run that was killed goes on from its
-    last whole epoch as if nothing had happened. `history.jsonl` gets a line an epoch.
+    What is random in an epoch comes from a generator seeded by `(seed, epoch)`; its state is kept
+    in the checkpoint with everything else that changes, so a run that was killed at any step goes
+    on from its last checkpoint as if nothing had happened: on the CPU with the same bits.
+    `history.jsonl` gets a line an epoch.
 
     Args:
-        model: what is trained; left with the best epoch's weights, in eval mode.
-        step: the loss of a batch, given its rows and a generator for its random choices.
+        model: all that is trained, also a loss with weights of its own and what else has a state;
+            left with the best epoch's weights, in eval mode.
+        step: the loss of a batch, given its rows (on the CPU) and a generator for its random
+            choices. With several processes each calls it with the whole batch; `spread` shares
+            the work.
         rows: `(rows,)`, what there is to train on.
         evaluate: scores on the validation songs.
         best: the score that decides; an F1 is to be high, a loss low.
         folder: the run's folder.
         settings: what makes this run this run; a checkpoint of other settings is left aside.
+        schedule: of the learning rate: `cosine` falls to 0, `warmup` rises over the first
+            twentieth and then does the same, `constant` stays.
+        patience: stop after so many epochs without a better score; 0 never does.
+        weights: `(rows,)`, how often each row is drawn relative to the others; without, each once
+            an epoch.
+        prefetch: told the rows of the coming batch, to begin reading them.
+        checkpoint_seconds: between two checkpoints; each epoch ends with one as well.
+        tensorboard: write loss and scores for TensorBoard, into the run's folder.
 
     Returns:
         The history: one dict an epoch.
 
     Raises:
-        FloatingPointError: if the loss is not finite, naming epoch and step.
+        FloatingPointError: if the loss is not finite, naming epoch, step and rows, which
+            `diverged.json` lists.
+        ValueError: if there is a checkpoint that is damaged or not of CAMIL.
     """
-    model.to(memory_format=torch.channels_last)  # convolutions on CPUs and tensor cores want it
-    sign = 1 if best.endswith("f1") else -1
-    checkpoint = Checkpoint(Path(folder), model, settings | {"epochs": epochs, "seed": seed})
-    optimizer = torch.optim.Adam((p for p in model.parameters() if p.requires_grad), learning_rate)
-    history = checkpoint.resume(optimizer)
-    per_epoch = max(len(rows) // batch_size, 1)
-    progress = Progress(epochs * per_epoch, len(history) * per_epoch, min(batch_size, len(rows)))
-    for epoch in range(len(history), epochs):
-        model.train()
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
-        losses = []
-        for number, batch in enumerate(batches(rows, batch_size, generator)):
-            share = (epoch + number / per_epoch) / epochs
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate * (1 + math.cos(math.pi * share)) / 2
-            with autocast(rows.device):
-                loss = step(batch, generator)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            losses.append(loss.detach())
-            progress.step(epoch + 1, loss)
-        train_loss = _finite_mean(losses, epoch)
-        model.eval()
-        history.append({"epoch": epoch + 1, "train_loss": train_loss} | evaluate())
-        checkpoint.save(optimizer, history, is_best=_is_best(history, best, sign))
-        progress.epoch(history[-1])
-    checkpoint.restore_best()
+    device = next(model.parameters()).device
+    model.to(memory_format=torch.channels_last)
+    synchronize(model)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.Adam(trained, learning_rate, fused=device.type in ("cpu", "cuda"))
+    state = State(model, optimizer, torch.Generator())
+    settings = settings | {"epochs": epochs, "seed": seed, "schedule": schedule}
+    checkpoint = Checkpoint(Path(folder), state, settings)
+    checkpoint.resume()
+    size = _batch_size(len(rows), batch_size)
+    per_epoch = len(rows) // size
+    done = state.epoch * per_epoch + len(state.losses)
+    log = Path(folder) / "tensorboard" if tensorboard else None
+    progress = Progress(epochs * per_epoch, done, size, state.history, log)
+    rate = partial(_rate, SCHEDULES[schedule], learning_rate, epochs, per_epoch)
+    epoch = _Epoch(step, state, checkpoint, progress, rate, prefetch, checkpoint_seconds)
+    with repeatable(device):
+        while state.epoch < epochs and not _out_of_patience(state.history, best, patience):
+            model.train()
+            train_loss = epoch.run(_plan(rows, size, weights, seed, state))
+            model.eval()
+            line = {"epoch": state.epoch + 1, "train_loss": train_loss} | evaluate()
+            state.finish_epoch(
+                line, is_best=best_epoch([*state.history, line], best) == line["epoch"]
+            )
+            checkpoint.save()
+            progress.epoch(line)
+    progress.close()
+    model.load_state_dict(state.best)
     model.eval()
-    return history
+    return state.history
 
 
-def batches(rows: Tensor, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """All rows once, shuffled, in batches of equal size; the few left over wait for another epoch.
+@dataclass
+class _Epoch:
+    """The steps of an epoch, or of what is left of it."""
 
-    Fewer rows than one batch are one batch.
-    """
-    size = min(batch_size, len(rows))
-    order = torch.randperm(len(rows), generator=generator).to(rows.device)
-    for start in range(0, len(rows) - size + 1, size):
-        yield rows[order[start : start + size]]
+    step: Step
+    state: State
+    checkpoint: Checkpoint
+    progress: Progress
+    rate: Callable[[int, int], float]
+    prefetch: Callable[[Tensor], None] | None
+    checkpoint_seconds: float
+
+    def run(self, plan: Sequence[Tensor]) -> float:
+        """Train on the batches of an epoch that are not done yet; returns the epoch's mean loss."""
+        losses, looked = self.state.losses, len(self.state.losses)
+        saved = time.monotonic()
+        for number in range(len(losses), len(plan)):
+            if self.prefetch and number + 1 < len(plan):
+                coming = plan[number + 1]
+                self.prefetch(coming[share(len(coming))])
+            losses.append(self.advance(plan[number]))
+            last = number + 1 == len(plan)
+            due = time.monotonic() - saved >= self.checkpoint_seconds and not last
+            # Looking at a loss makes a GPU wait, so there it is done now and then.
+            if due or last or not losses[-1].is_cuda or number % LOOK_EVERY == 0:
+                self.look(plan, looked)
+                looked = len(losses)
+            self.progress.step(self.state.epoch + 1, losses[-1])
+            if due:
+                self.checkpoint.save()
+                saved = time.monotonic()
+        return torch.stack(losses).float().mean().item()
+
+    def advance(self, batch: Tensor) -> Tensor:
+        """One step of the optimizer; returns the batch's loss."""
+        optimizer = self.state.optimizer
+        for group in optimizer.param_groups:
+            group["lr"] = self.rate(self.state.epoch, len(self.state.losses))
+        with autocast(optimizer.param_groups[0]["params"][0].device):
+            loss = self.step(batch, self.state.generator)
+        optimizer.zero_grad()
+        loss.backward()
+        average_gradients(optimizer.param_groups[0]["params"])
+        optimizer.step()
+        return loss.detach()
+
+    def look(self, plan: Sequence[Tensor], first: int) -> None:
+        """See that no loss from the step `first` on is NaN or infinite."""
+        values = torch.stack(self.state.losses[first:]).float()
+        bad = (~values.isfinite()).nonzero().flatten().tolist()
+        if not bad:
+            return
+        number = first + bad[0]
+        where = {
+            "epoch": self.state.epoch + 1,
+            "step": number + 1,
+            "loss": str(values[bad[0]].item()),
+            "rows": plan[number].tolist(),
+        }
+        write_json(self.checkpoint.path.with_name("diverged.json"), where)
+        raise FloatingPointError(
+            f"The loss is {where['loss']} at step {where['step']} of epoch {where['epoch']}, on "
+            f"rows {str(where['rows'][:8])[1:-1]}, ... of segments.parquet (all of them are in "
+            f"{self.checkpoint.path.with_name('diverged.json')}); try a smaller learning_rate."
+        )
+
+
+def best_epoch(history: list[dict[str, float]], best: str) -> int:
+    """The first epoch that reaches the best score, an F1 being high and a loss low; 0 of none."""
+    sign = 1 if best.endswith("f1") else -1
+    scores = [sign * line[best] for line in history]
+    scores = [-math.inf if math.isnan(score) else score for score in scores]
+    return scores.index(max(scores)) + 1 if scores else 0
 
 
 @torch.no_grad()
@@ -122,7 +209,7 @@ def embed(encoder: nn.Module, draw: Callable[[Tensor], Tensor], rows: Tensor) ->
         draw: `Corpus.rolls` or `Corpus.mels`.
 
     Returns:
-        `(rows, outputs)` on the device of the rows.
+        `(rows, outputs)` on the device of the encoder.
     """
     was_training = encoder.training
     encoder.eval()
@@ -131,124 +218,38 @@ def embed(encoder: nn.Module, draw: Callable[[Tensor], Tensor], rows: Tensor) ->
     return torch.cat(outputs)
 
 
-def autocast(device: torch.device) -> torch.autocast:
-    """bfloat16 where the processor multiplies it fast, else no change."""
-    fast = device.type == "cuda" or (
-        device.type == "cpu"
-        and getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16", False)
-    )
-    return torch.autocast(device.type, torch.bfloat16, enabled=fast)
-
-
-class Progress:
-    """A line every few seconds: epoch, step, loss, rate and time left, readable in a log file."""
-
-    def __init__(self, steps: int, done: int, batch_size: int):
-        self.steps, self.done, self.first, self.batch_size = steps, done, done, batch_size
-        self.started = self.reported = time.monotonic()
-
-    def step(self, epoch: int, loss: Tensor) -> None:
-        self.done += 1
-        now = time.monotonic()
-        if now - self.reported >= 10:
-            self.reported = now
-            rate = (self.done - self.first) / (now - self.started)
-            print(
-                f"epoch {epoch}, step {self.done}/{self.steps}: loss {loss.item():.4f}, "
-                f"{rate * self.batch_size:.0f} segments/s, "
-                f"{(self.steps - self.done) / rate:.0f} s left",
-                flush=True,
-            )
-
-    def epoch(self, scores: dict[str, float]) -> None:
-        told = ", ".join(f"{name} {value:.4f}" for name, value in scores.items() if name != "epoch")
-        print(f"epoch {scores['epoch']}: {told}", flush=True)
-
-
-class Checkpoint:
-    """The state of a training after each whole epoch: safetensors and a JSON header, atomically."""
-
-    def __init__(self, folder: Path, model: nn.Module, settings: dict[str, Any]):
-        folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / "checkpoint.safetensors"
-        self.best_path = folder / "best.safetensors"
-        self.history_path = folder / "history.jsonl"
-        self.model = model
-        self.key = json.dumps(settings | {"source": _source_checksum()}, sort_keys=True)
-
-    def resume(self, optimizer: torch.optim.Optimizer) -> list[dict[str, float]]:
-        """Take up what an equal run has left; returns its history, empty for a fresh start."""
-        if not (self.path.is_file() and self.best_path.is_file()):
-            return []
-        try:
-            with safe_open(self.path, "pt") as file:
-                header = file.metadata()
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except safetensors.SafetensorError as error:
-            raise ValueError(
-                f"{self.path} is damaged ({error}); delete it to begin anew."
-            ) from None
-        if header["key"] != self.key:
-            return []
-        history = json.loads(header["history"])
-        self.model.load_state_dict(_under("model.", tensors))
-        state = {}
-        for name, value in _under("optimizer.", tensors).items():
-            index, field = name.split(".")
-            state.setdefault(int(index), {})[field] = value
-        optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
-        print(f"Going on after epoch {len(history)}, which an earlier run has left.")
-        return history
-
-    def save(self, optimizer, history: list[dict[str, float]], is_best: bool) -> None:
-        """Keep everything that the next epoch needs, and the weights if they are the best yet."""
-        model = self.model.state_dict()
-        if is_best:
-            _save(model, self.best_path)
-        tensors = {f"model.{name}": value for name, value in model.items()}
-        for index, fields in optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{field}": value for field, value in fields.items()}
-        _save(tensors, self.path, {"key": self.key, "history": json.dumps(history)})
-        write_text(self.history_path, "".join(json.dumps(line) + "\n" for line in history))
-
-    def restore_best(self) -> None:
-        """Give the model its best epoch's weights; the checkpoint has then served."""
-        self.model.load_state_dict(safetensors.torch.load_file(self.best_path))
-        self.path.unlink()
-        self.best_path.unlink()
-
-
-def _save(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
-    partial = path.with_name(path.name + ".partial")
-    tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
-    safetensors.torch.save_file(tensors, partial, metadata)
-    os.replace(partial, path)
-
-
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {
-        name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)
-    }
-
-
-def _source_checksum() -> str:
-    """Changed code makes another run: a checkpoint of the old code must not go on with the new."""
-    files = sorted(Path(__file__).parent.glob("*.py"))
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-
-
-def _finite_mean(losses: list[Tensor], epoch: int) -> float:
-    values = torch.stack(losses).float()
-    if not values.isfinite().all():
-        number = int((~values.isfinite()).nonzero()[0])
-        raise FloatingPointError(
-            f"The loss is {values[number].item()} at step {number + 1} of epoch {epoch + 1}; "
-            "try a smaller learning_rate."
+def _batch_size(rows: int, wanted: int) -> int:
+    """As many as asked for, or all there are; a multiple of the processes that share them."""
+    size = min(wanted, rows) // processes() * processes()
+    if size == 0 or (wanted <= rows and size != wanted):
+        raise ValueError(
+            f"A batch of {wanted} cannot be shared by {processes()} processes; "
+            "take a multiple of that for batch_size."
         )
-    return values.mean().item()
+    return size
 
 
-def _is_best(history: list[dict[str, float]], best: str, sign: int) -> bool:
-    """Whether the last epoch is the first to reach the best score."""
-    scores = [sign * line[best] for line in history]
-    return scores[-1] == max(scores) and scores.index(scores[-1]) == len(scores) - 1
+def _plan(
+    rows: Tensor, size: int, weights: Tensor | None, seed: int, state: State
+) -> Sequence[Tensor]:
+    """The batches of the state's epoch, shuffled, on the CPU; the few rows left over are left out.
+
+    Leaves the generator where the epoch's next step finds it.
+    """
+    later = state.generator.get_state()
+    state.generator.manual_seed(seed * 1_000_003 + state.epoch)
+    if weights is None:
+        order = torch.randperm(len(rows), generator=state.generator)
+    else:
+        order = torch.multinomial(weights.cpu(), len(rows), True, generator=state.generator)
+    if state.losses:
+        state.generator.set_state(later)
+    return rows.cpu()[order[: len(rows) // size * size]].split(size)
+
+
+def _rate(schedule, highest: float, epochs: int, per_epoch: int, epoch: int, number: int) -> float:
+    return highest * schedule((epoch + number / per_epoch) / epochs)
+
+
+def _out_of_patience(history: list[dict[str, float]], best: str, patience: int) -> bool:
+    return bool(patience) and len(history) - best_epoch(history, best) >= patience

@@ -1,6 +1,5 @@
 """The paper's ResNet, against torchvision's own where they coincide."""
 
-import json
 import os
 
 import pytest
@@ -20,6 +19,7 @@ from camil.encoders import (
     save_classifier,
     save_encoder,
 )
+from camil.tensorfiles import write_tensors
 
 
 @pytest.fixture(autouse=True)
@@ -300,21 +300,19 @@ def test_a_classifier_is_not_taken_for_an_encoder_nor_the_reverse(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "header",
+    "description",
     [
-        "{",
-        "[]",
-        "{}",
-        json.dumps({"class": "Module", "config": {}}),
-        json.dumps({"class": "Encoder", "config": {"colour": 3}}),
-        json.dumps({"class": "Encoder", "config": {"width": "4"}}),
-        json.dumps({"class": "Encoder", "config": {"width": 8, "depth": 10}}),
-        json.dumps({"class": "Encoder", "config": {"width": 100_000, "depth": 10}}),
+        [],
+        {},
+        {"class": "Module", "config": {}},
+        {"class": "Encoder", "config": {"colour": 3}},
+        {"class": "Encoder", "config": {"width": "4"}},
+        {"class": "Encoder", "config": {"width": 8, "depth": 10}},
+        {"class": "Encoder", "config": {"width": 100_000, "depth": 10}},
     ],
 )
-def test_a_header_that_does_not_fit_the_weights_is_told(tmp_path, header):
+def test_a_description_that_does_not_fit_the_weights_is_told(tmp_path, description):
     path = tmp_path / "odd.safetensors"
-    weights = Encoder(width=4, depth=10).state_dict()
-    safetensors.torch.save_file(weights, path, {"camil.encoder": header})
+    write_tensors(path, Encoder(width=4, depth=10).state_dict(), "encoder", description)
     with pytest.raises(ValueError, match=r"odd\.safetensors .*train the run again"):
         load_encoder(path)

@@ -1,152 +1,227 @@
+"""A training that was killed, spoilt, misled or shared."""
+
 import json
-import math
+import multiprocessing
+import os
+import random
+import signal
+import socket
+import time
+from pathlib import Path
 
 import pytest
+import small_training
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
-from camil import training
 from camil.encoders import MIDIEncoder
-from camil.training import batches, choose_device, embed, fit
+from camil.tensorfiles import read_tensors
+from camil.training import best_epoch, embed, fit
 
-ROWS = torch.arange(40)
-SETTINGS = {"what": "test"}
+# Forked from a clean process that has imported torch once: quick to start, real to kill. That
+# process finds its imports by the environment alone.
+HERE = Path(__file__).parent
+os.environ["PYTHONPATH"] = os.pathsep.join([str(HERE), str(HERE.parent)])
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["small_training"])
 
 
-def problem(seed: int = 0):
-    """A small convolutional network, its step and its score on random pictures."""
-    torch.manual_seed(seed)
-    pictures, targets = torch.rand(40, 1, 128, 128), torch.randint(0, 2, (40,))
-    model = nn.Sequential(MIDIEncoder(width=2, depth=10, embedding=4), nn.Linear(4, 2))
+def start(folder, **arguments):
+    process = PROCESSES.Process(target=small_training.train, args=(folder,), kwargs=arguments)
+    process.start()
+    return process
+
+
+def run(folder, **arguments):
+    process = start(folder, **arguments)
+    process.join(300)
+    return process.exitcode
+
+
+def left_by(folder):
+    """Every tensor (weights, best weights, optimizer, generators) and the history's text."""
+    tensors, description = read_tensors(folder / "checkpoint.safetensors", "checkpoint")
+    del description["settings"]
+    return tensors, description, (folder / "history.jsonl").read_text()
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    assert run(folder) == 0
+    return left_by(folder)
+
+
+def assert_same(folder, uninterrupted):
+    tensors, description, history = left_by(folder)
+    expected, description_expected, history_expected = uninterrupted
+    assert history == history_expected
+    assert description == description_expected
+    assert tensors.keys() == expected.keys()
+    for name, value in expected.items():
+        assert torch.equal(tensors[name], value), name
+
+
+def test_a_run_killed_in_any_step_ends_with_the_same_bits(tmp_path, uninterrupted):
+    """Begun again and killed again, a checkpoint after every step, until nothing is left to do."""
+    chance = random.Random(7)
+    while (code := run(tmp_path, dies_in=chance.randint(1, 6), checkpoint_seconds=0)) != 0:
+        assert code == -signal.SIGKILL
+        lines = (tmp_path / "history.jsonl").read_text().splitlines()
+        assert [json.loads(line)["epoch"] for line in lines] == list(range(1, len(lines) + 1))
+    assert_same(tmp_path, uninterrupted)
+
+
+def test_a_run_killed_long_after_its_last_checkpoint_ends_with_the_same_bits(
+    tmp_path, uninterrupted
+):
+    for dies_in in (9, 8):  # checkpoints at the ends of epochs only
+        assert run(tmp_path, dies_in=dies_in) == -signal.SIGKILL
+    assert len((tmp_path / "history.jsonl").read_text().splitlines()) == 2
+    assert run(tmp_path) == 0
+    assert_same(tmp_path, uninterrupted)
+
+
+def test_a_run_killed_from_outside_at_any_moment_ends_with_the_same_bits(tmp_path, uninterrupted):
+    """Also while it is writing, which it does all the time here."""
+    chance = random.Random(11)
+    checkpoint = tmp_path / "checkpoint.safetensors"
+    for _ in range(6):
+        before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+        process = start(tmp_path, checkpoint_seconds=0)
+        while process.is_alive():
+            if checkpoint.exists() and checkpoint.stat().st_mtime_ns != before:
+                time.sleep(chance.uniform(0, 0.1))
+                break
+            time.sleep(0.001)
+        process.kill()
+        process.join()
+        read_tensors(checkpoint, "checkpoint")  # whole, whenever it was
+    assert run(tmp_path) == 0
+    assert_same(tmp_path, uninterrupted)
+
+
+def quick(folder, step=None, evaluate=None, **changes):
+    """A linear model of nothing, trained for real by `fit`."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 1))
+    points = torch.rand(20, 3)
+    arguments = {
+        "best": "validation_loss",
+        "folder": folder,
+        "epochs": 3,
+        "batch_size": 4,
+        "learning_rate": 0.1,
+        "seed": 0,
+        "settings": {"width": 3},
+    }
+    return fit(
+        model,
+        step or (lambda rows, generator: model(points[rows]).square().mean()),
+        torch.arange(20),
+        evaluate or (lambda: {"validation_loss": model(points).square().mean().item()}),
+        **(arguments | changes),
+    )
+
+
+def test_a_finished_training_is_not_done_again(tmp_path):
+    history = quick(tmp_path)
+    assert quick(tmp_path, step=lambda *_: pytest.fail("trained again")) == history
+
+
+def test_a_checkpoint_of_other_settings_is_left_aside_and_the_difference_told(tmp_path, capsys):
+    quick(tmp_path)
+    quick(tmp_path, settings={"width": 4})
+    assert (
+        "Beginning anew: the checkpoint here was made with another width."
+        in capsys.readouterr().out
+    )
+
+
+@pytest.mark.parametrize("place", [0.1, 0.5, 0.9])
+def test_a_checkpoint_with_a_flipped_bit_is_refused(tmp_path, place):
+    quick(tmp_path)
+    checkpoint = tmp_path / "checkpoint.safetensors"
+    content = bytearray(checkpoint.read_bytes())
+    content[int(place * len(content))] ^= 4
+    checkpoint.write_bytes(content)
+    with pytest.raises(ValueError, match=r"damaged.*Delete .*checkpoint.safetensors to begin anew"):
+        quick(tmp_path)
+
+
+def test_a_foreign_checkpoint_is_refused(tmp_path):
+    save_file({"weight": torch.zeros(3)}, tmp_path / "checkpoint.safetensors")
+    with pytest.raises(ValueError, match="of another program, not a CAMIL checkpoint"):
+        quick(tmp_path)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_stops_the_run_naming_step_and_rows(tmp_path, value):
+    batches = []
 
     def step(rows, generator):
-        noise = 0.1 * torch.rand(len(rows), 1, 128, 128, generator=generator)
-        return nn.functional.cross_entropy(model(pictures[rows] + noise), targets[rows])
+        batches.append(rows.tolist())
+        return torch.zeros(1, requires_grad=True).sum() * (value if len(batches) == 8 else 1)
 
-    @torch.no_grad()
-    def evaluate():
-        return {"validation_loss": nn.functional.cross_entropy(model(pictures), targets).item()}
-
-    return model, step, evaluate
-
-
-def train(folder, epochs=4, step=None, **changes):
-    model, own_step, evaluate = problem()
-    given = {"epochs": epochs, "batch_size": 8, "learning_rate": 0.01, "seed": 1}
-    history = fit(
-        model, step or own_step, ROWS, evaluate, "validation_loss",
-        folder=folder, settings=SETTINGS, **(given | changes),
-    )  # fmt: skip
-    return model, history
+    with pytest.raises(FloatingPointError, match="step 3 of epoch 2, on rows") as caught:
+        quick(tmp_path, step)
+    assert str(batches[7])[1:-1] in str(caught.value)
+    told = json.loads((tmp_path / "diverged.json").read_text())
+    assert (told["epoch"], told["step"], told["rows"]) == (2, 3, batches[7])
 
 
-def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(tmp_path):
-    _, first = train(tmp_path / "a")
-    _, second = train(tmp_path / "b")
-    _, other = train(tmp_path / "c", seed=2)
-    assert first == second
-    assert first != other
+def test_patience_stops_a_training_that_gets_no_better_on_validation_songs(tmp_path):
+    scores = iter([0.5, 0.4, 0.45, 0.3, 0.31, 0.32, 0.2])
+    history = quick(tmp_path, None, lambda: {"validation_loss": next(scores)}, epochs=7, patience=2)
+    assert [line["validation_loss"] for line in history] == [0.5, 0.4, 0.45, 0.3, 0.31, 0.32]
 
 
-def test_a_killed_run_goes_on_and_ends_as_if_nothing_had_happened(tmp_path):
-    whole_model, whole = train(tmp_path / "whole")
-    model, step, evaluate = problem()
-    calls = 0
-
-    def dies(rows, generator):
-        nonlocal calls
-        calls += 1
-        if calls > 13:  # in the third of four epochs of five steps
-            raise KeyboardInterrupt
-        return step(rows, generator)
-
-    given = {"epochs": 4, "batch_size": 8, "learning_rate": 0.01, "seed": 1}
-    given |= {"folder": tmp_path / "killed", "settings": SETTINGS}
-    with pytest.raises(KeyboardInterrupt):
-        fit(model, dies, ROWS, evaluate, "validation_loss", **given)
-    resumed_model, resumed = train(tmp_path / "killed")
-    assert resumed == whole
-    for name, value in whole_model.state_dict().items():
-        assert torch.equal(value, resumed_model.state_dict()[name]), name
-    lines = (tmp_path / "killed/history.jsonl").read_text().splitlines()
-    assert [json.loads(line)["epoch"] for line in lines] == [1, 2, 3, 4]
+def test_the_best_epoch_is_the_first_of_the_best():
+    history = [{"f1": f1, "loss": f1} for f1 in (float("nan"), 0.2, 0.7, 0.7, 0.1)]
+    assert best_epoch(history, "f1") == 3
+    assert best_epoch(history, "loss") == 5
 
 
-def test_a_run_with_other_settings_begins_anew(tmp_path):
-    _, step, _ = problem()
-    calls = iter(range(100))
+def test_rows_are_drawn_once_an_epoch_or_as_often_as_their_weights_say(tmp_path):
+    drawn = []
 
-    def dies(rows, generator):
-        if next(calls) > 6:
-            raise KeyboardInterrupt
-        return step(rows, generator)
+    def step(rows, generator):
+        drawn.extend(rows.tolist())
+        return torch.zeros(1, requires_grad=True).sum()
 
-    with pytest.raises(KeyboardInterrupt):
-        train(tmp_path / "run", step=dies)
-    _, fresh = train(tmp_path / "fresh", seed=5)
-    _, history = train(tmp_path / "run", seed=5)
-    assert history == fresh
-
-
-def test_the_model_is_left_with_its_best_epoch(tmp_path):
-    model, history = train(tmp_path, epochs=6, learning_rate=0.3)
-    best = min(line["validation_loss"] for line in history)
-    assert best < history[-1]["validation_loss"]  # so that keeping the last would be seen
-    reference, _, _ = problem()
-    reference.load_state_dict(model.state_dict())
-    torch.manual_seed(0)
-    pictures, targets = torch.rand(40, 1, 128, 128), torch.randint(0, 2, (40,))
-    loss = nn.functional.cross_entropy(reference.eval()(pictures), targets).item()
-    assert loss == pytest.approx(best, rel=1e-5)
-    assert not (tmp_path / "checkpoint.safetensors").exists()
-
-
-def test_a_loss_that_is_not_finite_stops_the_run_and_says_where(tmp_path):
-    calls = iter(range(100))
-
-    def explodes(rows, generator):
-        factor = math.nan if next(calls) == 7 else 1.0
-        return factor * torch.ones((), requires_grad=True)
-
-    with pytest.raises(FloatingPointError, match="step 3 of epoch 2"):
-        train(tmp_path, step=explodes)
-
-
-def test_an_epoch_takes_every_row_once_in_equal_batches():
-    generator = torch.Generator().manual_seed(0)
-    parts = list(batches(ROWS, 8, generator))
-    assert [len(part) for part in parts] == [8] * 5
-    assert torch.equal(torch.cat(parts).sort().values, ROWS)
-    assert [len(part) for part in batches(ROWS, 30, generator)] == [30]
-    assert [len(part) for part in batches(ROWS, 100, generator)] == [40]
+    quick(tmp_path / "once", step, epochs=1)
+    assert sorted(drawn) == list(range(20))
+    drawn.clear()
+    weights = torch.tensor([9.0] * 10 + [1.0] * 10)
+    quick(tmp_path / "weighted", step, epochs=50, weights=weights)
+    share = sum(row < 10 for row in drawn) / len(drawn)
+    assert share == pytest.approx(0.9, abs=0.03)
 
 
 def test_an_embedding_is_the_same_alone_and_in_company():
-    torch.manual_seed(0)
-    encoder = MIDIEncoder(width=4)
-    rolls = (torch.rand(300, 1, 84, 192) > 0.95).float()
-    rows = torch.arange(300)
-    together = embed(encoder, lambda chosen: rolls[chosen], rows)
-    alone = embed(encoder, lambda chosen: rolls[chosen], rows[270:271])
-    assert torch.allclose(together[270:271], alone, atol=1e-6)
-    assert encoder.training  # as it was found
+    encoder = MIDIEncoder(8, 10, 16)
+    rolls = (torch.rand(300, 1, 84, 192) < 0.03).float()
+    together = embed(encoder, rolls.__getitem__, torch.arange(300))
+    for row in (0, 255, 256, 299):
+        alone = embed(encoder, rolls.__getitem__, torch.tensor([row]))
+        torch.testing.assert_close(alone[0], together[row], rtol=1e-5, atol=1e-6)
 
 
-def test_the_learning_rate_falls_along_a_cosine(tmp_path, monkeypatch):
-    rates = []
-
-    class Recording(torch.optim.Adam):
-        def step(self, *arguments):
-            rates.append(self.param_groups[0]["lr"])
-            return super().step(*arguments)
-
-    monkeypatch.setattr(training.torch.optim, "Adam", Recording)
-    train(tmp_path, epochs=2)
-    expected = [0.01 * (1 + math.cos(math.pi * i / 10)) / 2 for i in range(10)]
-    assert rates == pytest.approx(expected)
-
-
-def test_a_device_that_is_not_there_is_named():
-    assert choose_device("cpu") == torch.device("cpu")
-    with pytest.raises(ValueError, match="device = 'nonsense' cannot be used"):
-        choose_device("nonsense")
+def test_two_processes_train_like_one_on_the_same_batches(tmp_path, uninterrupted):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    common = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
+    common |= {"MASTER_PORT": str(port), "TORCHELASTIC_RUN_ID": "test", "GROUP_RANK": "0"}
+    both = [
+        start(tmp_path, environment=common | {"RANK": str(rank), "LOCAL_RANK": str(rank)})
+        for rank in range(2)
+    ]
+    for process in both:
+        process.join(300)
+    assert [process.exitcode for process in both] == [0, 0]
+    ours = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
+    expected = [json.loads(line) for line in uninterrupted[2].splitlines()]
+    for mine, theirs in zip(ours, expected, strict=True):
+        assert mine == pytest.approx(theirs, rel=0.02)

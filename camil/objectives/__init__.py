@@ -1,0 +1,1 @@
+"""Losses beside the paper's, a file a thought; `camil.losses` lists them all."""

@@ -1,0 +1,63 @@
+"""A small contrastive training that can be killed, run in a process of its own by its tests."""
+
+import os
+import signal
+
+import torch
+
+from camil.encoders import AudioEncoder, MIDIEncoder
+from camil.losses import ContrastiveLoss
+from camil.samplers import ClassNegatives, pairs
+from camil.training import choose_device, embed, fit, spread
+
+EPOCHS, STEPS_PER_EPOCH = 4, 5
+
+
+def train(folder, dies_in=0, checkpoint_seconds=60.0, environment=None):
+    """Train; kill this very process in the middle of step `dies_in` of those it makes itself."""
+    os.environ.update(environment or {})
+    torch.set_num_threads(1)
+    choose_device("cpu")
+    torch.manual_seed(0)
+    # Notes and sounds of 60 segments, four instruments; the sound depends on the notes.
+    labels = torch.arange(60) % 4
+    notes = (torch.rand(60, 1, 42, 48) < 0.05 * (1 + labels[:, None, None, None])).float()
+    sounds = torch.nn.functional.interpolate(notes, (32, 70)) + 0.1 * torch.rand(60, 1, 32, 70)
+    midi = MIDIEncoder(4, 10, 8, normalize=True)
+    audio = AudioEncoder(4, 10, 8, normalize=True)
+    loss, sampler = ContrastiveLoss(), ClassNegatives(2)
+    validation = torch.arange(44, 60)
+    calls = 0
+
+    def step(rows, generator):
+        nonlocal calls
+        calls += 1
+        if calls == dies_in:
+            os.kill(os.getpid(), signal.SIGKILL)
+        chosen = sampler(labels[rows], generator)
+        # Randomness of both kinds: the training's own generator and torch's global one.
+        noise = torch.rand(len(rows), 1, 1, 1, generator=generator) * torch.rand(1)
+        heard = spread(audio, lambda rows, noise: sounds[rows] + 0.1 * noise, rows, noise)
+        return loss(*pairs(spread(midi, notes.__getitem__, rows), heard, chosen))
+
+    @torch.no_grad()
+    def evaluate():
+        found = embed(midi, notes.__getitem__, validation)
+        heard = embed(audio, sounds.__getitem__, validation)
+        chosen = sampler(labels[validation], torch.Generator().manual_seed(0))
+        return {"validation_loss": loss(*pairs(found, heard, chosen)).item()}
+
+    return fit(
+        torch.nn.ModuleList([midi, audio]),
+        step,
+        torch.arange(44),
+        evaluate,
+        best="validation_loss",
+        folder=folder,
+        epochs=EPOCHS,
+        batch_size=8,
+        learning_rate=0.01,
+        seed=5,
+        settings={"width": 4},
+        checkpoint_seconds=checkpoint_seconds,
+    )

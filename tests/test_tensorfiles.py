@@ -1,0 +1,53 @@
+"""A file of tensors is either exactly what was written or an error."""
+
+import re
+
+import pytest
+import torch
+
+from camil.tensorfiles import read_tensors, write_tensors
+
+TENSORS = {
+    "weight": torch.linspace(-1, 1, 300).reshape(20, 15),
+    "half": torch.ones(3, dtype=torch.bfloat16),
+    "count": torch.tensor(7),
+}
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "kept.safetensors"
+    write_tensors(path, TENSORS, "thing", {"epoch": 3, "loss": [0.1, float("1e-300")]})
+    return path
+
+
+def test_what_is_read_is_what_was_written(path):
+    tensors, description = read_tensors(path, "thing")
+    assert description == {"epoch": 3, "loss": [0.1, 1e-300]}
+    assert tensors.keys() == TENSORS.keys()
+    for name, value in TENSORS.items():
+        assert torch.equal(tensors[name], value)
+        assert tensors[name].dtype == value.dtype
+
+
+def test_every_flipped_bit_is_noticed(path):
+    content = path.read_bytes()
+    generator = torch.Generator().manual_seed(0)
+    bits = torch.randint(8, (len(content),), generator=generator).tolist()
+    for place, bit in enumerate(bits):  # one bit of every byte: header, checksum, tensors
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << bit
+        path.write_bytes(flipped)
+        with pytest.raises(ValueError, match=re.escape(str(path))):
+            read_tensors(path, "thing")
+
+
+def test_bytes_put_behind_the_end_are_noticed(path):
+    path.write_bytes(path.read_bytes() + b"\0")
+    with pytest.raises(ValueError, match="is damaged"):
+        read_tensors(path, "thing")
+
+
+def test_a_file_of_another_kind_is_named(path):
+    with pytest.raises(ValueError, match="is a CAMIL thing, not a CAMIL checkpoint"):
+        read_tensors(path, "checkpoint")
