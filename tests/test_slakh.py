@@ -81,7 +81,12 @@ def whole_sample(sample, tmp_path):
 
 def read(source, name="Track00001"):
     song = next(song for song in source.songs() if song.name == name)
-    return {track.track: track for track in source.read(song)}
+    return {track.track: track for track in source.read(song) if track.segments}
+
+
+def faults(source, name="Track00001"):
+    song = next(song for song in source.songs() if song.name == name)
+    return {track.track: track.skipped for track in source.read(song) if track.skipped}
 
 
 def test_the_redux_split_is_that_of_the_folders_without_the_omitted(redux):
@@ -109,20 +114,23 @@ def test_a_splits_file_splits_a_flat_folder(tmp_path):
         "Track00049": {"action": "omit", "source_split": "train"},
         "Track00066": {"action": None},
     }
-    (tmp_path / "splits.json").write_text(json.dumps(changes))
-    songs = Slakh(tmp_path / "flat", splits_file=tmp_path / "splits.json").songs()
+    lists = tmp_path / "splits"
+    lists.mkdir()
+    (lists / "redux.json").write_text(json.dumps(changes))
+    (lists / "duplicates.json").write_text("{}")
+    songs = Slakh(tmp_path / "flat", split_lists=lists).songs()
     assert [(song.name, song.split) for song in songs] == [
         ("Track00003", "test"), ("Track00066", "train"), ("Track01600", "validation"),
     ]  # fmt: skip
     assert {song.split for song in Slakh(tmp_path / "flat").songs()} == {None}
-    with pytest.raises(ValueError, match="splits file"):
-        Slakh(tmp_path / "flat", splits_file=tmp_path / "none.json").songs()
+    with pytest.raises(ValueError, match=r"split list .*redux\.json"):
+        Slakh(tmp_path / "flat", split_lists=tmp_path).songs()
 
 
 def test_the_published_redux_list_has_the_published_counts(sample, tmp_path):
     for number in range(1, 2101):
         (tmp_path / f"Track{number:05d}").mkdir()
-    source = Slakh(tmp_path, splits_file=sample.parent / "slakh_splits" / "redux.json")
+    source = Slakh(tmp_path, split_lists=sample.parent / "slakh_splits")
     splits = [song.split for song in source.songs()]
     assert [splits.count(s) for s in ("train", "validation", "test")] == [1289, 270, 151]
 
@@ -221,6 +229,6 @@ def test_the_real_samples_are_told_apart_by_layout(sample):
     baby = Slakh(sample / "babyslakh_16k")
     with_audio, without = baby.songs()
     assert (with_audio.group, with_audio.split) == (redux.group, None)
-    assert baby.read(with_audio) == []  # two seconds of audio hold no segment
+    assert not any(track.segments for track in baby.read(with_audio))  # two seconds hold none
     with pytest.raises(ValueError, match="Track00007 has no readable metadata"):
         baby.read(without)
