@@ -98,10 +98,45 @@ rule all:
         [f"{RUNS}/label/labels.csv"] if "label" in config else [],
 
 
-rule preprocess:
+PREPROCESS = config["preprocess"] | {"source": config.get("source", ""), "corpus": CORPUS}
+MAKES_CORPUS = camil(
+    "preprocessing", "parts", "merge", "workers", "sources", "sources/composer", "sketches",
+    "midi", "smf", "notes", "audio", "parameters",
+)  # fmt: skip
+SHARDS = int(config.get("shards", 1))  # jobs that preprocessing is split into
+
+
+rule preprocess_shard:
+    wildcard_constraints:
+        number=r"\d+",
     input:
         notebook="notebooks/01_preprocess.ipynb",
-        code=camil("preprocessing", "sources", "sources/composer", "midi", "audio", "parameters"),
+        code=MAKES_CORPUS,
+    output:
+        touch(f"{EXECUTED}/01_preprocess-{{number}}-of-{SHARDS}.done"),
+    log:
+        notebook=f"{EXECUTED}/01_preprocess-{{number}}-of-{SHARDS}.ipynb",
+        text=f"{EXECUTED}/01_preprocess-{{number}}-of-{SHARDS}.log",
+    params:
+        yaml=lambda wildcards, threads: as_yaml(
+            **PREPROCESS, shard=f"{wildcards.number}/{SHARDS}", workers=threads
+        ),
+    threads: config.get("shard_threads", 1)
+    resources:
+        mem_mb=2000,
+    shell:
+        execute("01_preprocess")
+
+
+rule preprocess:
+    input:
+        [
+            f"{EXECUTED}/01_preprocess-{number}-of-{SHARDS}.done"
+            for number in range(1, SHARDS + 1)
+            if SHARDS > 1
+        ],
+        notebook="notebooks/01_preprocess.ipynb",
+        code=MAKES_CORPUS,
     output:
         f"{CORPUS}/corpus.json",
         f"{CORPUS}/segments.parquet",
@@ -112,12 +147,7 @@ rule preprocess:
         notebook=f"{EXECUTED}/01_preprocess.ipynb",
         text=f"{EXECUTED}/01_preprocess.log",
     params:
-        yaml=as_yaml(
-            **config["preprocess"],
-            source=config.get("source", ""),
-            corpus=CORPUS,
-            figure=f"{FIGURES}/segment",
-        ),
+        yaml=as_yaml(**PREPROCESS, figure=f"{FIGURES}/segment"),
     threads: workflow.cores
     shell:
         execute("01_preprocess")

@@ -198,6 +198,11 @@ class MelSpectrogram:
         self.hann = np.hanning(window + 1)[:-1].astype(np.float32)  # periodic
         self.filters = librosa.filters.mel(sr=sample_rate, n_fft=fft, n_mels=bins)
 
+    def description(self) -> dict[str, int]:
+        """What the result depends on beside the audio, ready for JSON."""
+        about = {name: getattr(self, name) for name in ("sample_rate", "window", "fft", "frames")}
+        return about | {"bins": len(self.filters)}
+
     def __call__(self, audio: np.ndarray) -> np.ndarray:
         half = self.window // 2
         padded = np.pad(audio.astype(np.float32, copy=False), (half, self.window - half))

@@ -60,7 +60,12 @@ class Corpus:
         segments = pq.read_table(self.folder / "segments.parquet")
         self.table = segments.drop_columns(NOTE_COLUMNS).to_pandas()
         self._mels = np.load(self.folder / "mels.npy", mmap_mode="r")
-        if not len(self.table) == len(self._mels) == self.info["segments"]:
+        counts = {
+            len(self.table),
+            self.info["segments"],
+            *([len(self._mels)] if self.has_audio else []),
+        }
+        if len(counts) > 1:
             raise ValueError(
                 f"The files in {folder} do not belong together: {len(self.table)} segments, "
                 f"{len(self._mels)} mels, {self.info['segments']} in corpus.json. "
@@ -76,6 +81,11 @@ class Corpus:
 
     def __len__(self) -> int:
         return len(self.table)
+
+    @property
+    def has_audio(self) -> bool:
+        """Whether there are mels; a corpus may be made of notes alone."""
+        return len(self._mels) > 0
 
     @property
     def identity(self) -> dict[str, str]:
@@ -120,8 +130,8 @@ class Corpus:
         here = set(self.table["instrument"].iloc[rows.cpu().numpy()])
         if len(here) < 2:
             raise ValueError(
-                f"All training segments of {self.folder} are {', '.join(here)}; there is nothing to "
-                "tell apart. Take songs with more instruments."
+                f"All training segments of {self.folder} are {', '.join(here)}; there is "
+                "nothing to tell apart. Take songs with more instruments."
             )
         missing = [name for name in INSTRUMENTS if name in set(self.table["instrument"]) - here]
         if missing:
@@ -157,7 +167,15 @@ class Corpus:
 
         Returns:
             `(rows, 1, 128, 282)` of float32 in [0, 1]: 0 is 80 dB below the loudest bin or less.
+
+        Raises:
+            ValueError: if the corpus was made without audio.
         """
+        if not self.has_audio:
+            raise ValueError(
+                f"{self.folder} holds notes only: it was made with audio: false, so nothing that "
+                "listens can be trained on it."
+            )
         if self._held_mels is not None:
             decibels = self._held_mels[rows.to(self.device)]
         elif self._coming and torch.equal(self._coming[0], rows.cpu()):

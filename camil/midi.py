@@ -4,14 +4,16 @@ Musical time is counted in quarter notes ("beats") from the start of the file, w
 a measure of 6/8 is three beats long. Notes and audio share one tempo map, so they agree in time.
 """
 
-import warnings
+import stat
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
-import mido
 import numpy as np
 import pretty_midi
+
+from camil.notes import Instrument, instruments_of
+from camil.smf import METRE, TEMPO, Events, read_events
 
 INSTRUMENTS = ("Guitar", "Piano", "Bass", "Strings", "Organ", "Brass", "Pipe", "Reed")
 STEPS_PER_QUARTER = 24
@@ -23,6 +25,7 @@ PITCHES = 84  # C1 to B7
 MAX_BYTES = 4_000_000
 MAX_SECONDS = 3 * 3600
 MAX_MEASURES = 20_000
+MAX_NOTES = 200_000
 
 _FAMILIES = (
     (range(0, 8), "Piano"),
@@ -129,14 +132,13 @@ def read_midi(path: str | PathLike) -> Score:
     """
     path = Path(path)
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError("it is not a file")
+        if status.st_size > MAX_BYTES:
             raise ValueError(f"it is larger than {MAX_BYTES // 1_000_000} MB")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            midi = pretty_midi.PrettyMIDI(mido_object=_with_one_conductor(mido.MidiFile(path)))
-        return _score(midi)
-    except Exception as error:  # the parsers raise whatever a damaged byte leads them to
+        return _score(*read_events(path.read_bytes()))
+    except (ValueError, OSError) as error:
         raise MidiError(f"{path} cannot be read: {_reason(error)}") from error
 
 
@@ -161,16 +163,23 @@ def segments_of(
     # Before `first` every note has ended, from `last` on none has begun.
     first = np.searchsorted(np.maximum.accumulate(track.end_beat), starts - half)
     last = np.searchsorted(track.start_beat, ends)
+    notes, bounds = _notes_between(track, starts, ends, first, last)
 
-    kept: dict[bytes, tuple] = {}
-    for start, end, a, b in zip(starts, ends, first, last, strict=True):
-        notes = _notes_between(track, slice(a, b), start, end) if b - a >= min_notes else ()
-        if len(notes) and notes.shape[1] >= min_notes:
-            kept.setdefault(notes[:3].tobytes(), (start, end, notes))
+    compared = np.ascontiguousarray(notes[:3].T)  # (notes, 3): repeats have the same bytes
+    kept: dict[bytes, int] = {}
+    for index in np.flatnonzero(np.diff(bounds) >= min_notes).tolist():
+        kept.setdefault(compared[bounds[index] : bounds[index + 1]].tobytes(), index)
     spans = list(kept.values())
     if max_segments is not None and len(spans) > max_segments:
         spans = [spans[i] for i in np.linspace(0, len(spans) - 1, max_segments).round().astype(int)]
-    return [_segment(score, start, end, notes) for start, end, notes in spans]
+    begin, end = starts[spans], ends[spans]
+    begin_seconds, end_seconds = score.seconds_at(begin), score.seconds_at(end)
+    bpm = 60 * (end - begin) / (end_seconds - begin_seconds)
+    columns = (column.tolist() for column in (begin, end, begin_seconds, end_seconds, bpm))
+    return [
+        Segment(*column, *notes[:, bounds[i] : bounds[i + 1]])
+        for i, *column in zip(spans, *columns, strict=True)
+    ]
 
 
 def piano_roll(segment: Segment) -> np.ndarray:
@@ -181,18 +190,29 @@ def piano_roll(segment: Segment) -> np.ndarray:
     return roll
 
 
-def _notes_between(track: Track, near: slice, start: float, end: float) -> np.ndarray:
-    """Pitch, step, length, velocity ``(4, notes)`` of the notes that sound in ``[start, end)``."""
-    on, off, last = (
-        _steps(beat - start) for beat in (track.start_beat[near], track.end_beat[near], end)
-    )
-    pitch = track.pitch[near]
-    sounds = (on < last) & ((on >= 0) | (off > 0))
+def _notes_between(
+    track: Track, starts: np.ndarray, ends: np.ndarray, first: np.ndarray, last: np.ndarray
+) -> tuple[np.ndarray, list[int]]:
+    """The notes that sound in each span, of those from ``first`` to ``last``.
+
+    Returns:
+        Pitch, step, length, velocity ``(4, notes)``, span after span, and where each span begins.
+    """
+    counts = np.maximum(last - first, 0)
+    span = np.repeat(np.arange(len(starts)), counts)
+    note = np.arange(len(span)) - np.repeat(np.cumsum(counts) - counts - first, counts)
+    start = starts[span]
+    on, off = _steps(track.start_beat[note] - start), _steps(track.end_beat[note] - start)
+    end = _steps(ends - starts)[span]
+    pitch = track.pitch[note]
+    sounds = (on < end) & ((on >= 0) | (off > 0))
     sounds &= (pitch >= LOWEST_PITCH) & (pitch < LOWEST_PITCH + PITCHES)
     on = np.maximum(on, 0)
-    length = np.maximum(np.minimum(off, last) - on, 1)
-    notes = np.stack([pitch, on, length, track.velocity[near]])[:, sounds]
-    return notes[:, np.lexsort((notes[2], notes[0], notes[1]))]
+    length = np.maximum(np.minimum(off, end) - on, 1)
+    notes = np.stack([pitch, on, length, track.velocity[note]])[:, sounds]
+    span = span[sounds]
+    notes = notes[:, np.lexsort((notes[2], notes[0], notes[1], span))]
+    return notes, np.searchsorted(span, np.arange(len(starts) + 1)).tolist()
 
 
 def _steps(beats) -> np.ndarray:
@@ -200,100 +220,81 @@ def _steps(beats) -> np.ndarray:
     return np.floor(beats * STEPS_PER_QUARTER + 0.5 + 1e-6).astype(np.int64)
 
 
-def _segment(score: Score, start: float, end: float, notes: np.ndarray) -> Segment:
-    start_seconds, end_seconds = (float(score.seconds_at(beat)) for beat in (start, end))
-    bpm = 60 * (end - start) / (end_seconds - start_seconds)
-    return Segment(float(start), float(end), start_seconds, end_seconds, float(bpm), *notes)
-
-
-def _with_one_conductor(midi: mido.MidiFile) -> mido.MidiFile:
-    """Move tempi and time signatures of later tracks to the first, where pretty_midi looks."""
-    if midi.ticks_per_beat <= 0:
-        raise ValueError("its time is in SMPTE frames or empty, not in ticks per quarter note")
-    if not any(midi.tracks):
-        raise ValueError("it has no events")
-    midi.tracks = [track for track in midi.tracks if track]
-    meta = ("set_tempo", "time_signature")
-    if any(event.type in meta for track in midi.tracks[1:] for event in track):
-        conductor = mido.MidiTrack()
-        for track in midi.tracks:
-            time = 0
-            for event in track:
-                time += event.time
-                if event.type in meta:
-                    conductor.append(event.copy(time=time))
-        conductor.sort(key=lambda event: event.time)
-        previous = 0
-        for event in conductor:
-            event.time, previous = event.time - previous, event.time
-        midi.tracks.insert(0, conductor)
-    return midi
-
-
-def _score(midi: pretty_midi.PrettyMIDI) -> Score:
-    if not any(instrument.notes for instrument in midi.instruments):
+def _score(ticks: int, events: Events) -> Score:
+    tempo, signatures = _conductor(ticks, events)
+    instruments = instruments_of(events)
+    if not instruments:
         raise ValueError("it has no notes")
-    end = midi.get_end_time()
+    notes = sum(len(instrument.pitch) for instrument in instruments)
+    if notes > MAX_NOTES:
+        raise ValueError(f"it has {notes} notes, more than {MAX_NOTES}")
+    found = [_track(index, one, tempo, ticks) for index, one in enumerate(instruments)]
+    end = max(track.end_seconds.max() for track in found)
     if not end <= MAX_SECONDS:
         raise ValueError(f"it claims to last {end / 3600:.0f} hours")
-    second, bpm = midi.get_tempo_changes()
-    beat = np.concatenate([[0.0], np.cumsum(np.diff(second) * bpm[:-1] / 60)])
-    tempo = TempoMap(_on_ticks(beat, midi.resolution), second, bpm)
-    tracks = [_track(index, one, tempo, midi) for index, one in enumerate(midi.instruments)]
-    last = max(track.end_beat.max(initial=0) for track in tracks)
-    return Score(tracks, _measures(midi, tempo, last), tempo)
+    return Score(found, _measures(signatures, max(t.end_beat.max() for t in found)), tempo)
 
 
-def _track(index: int, instrument, tempo: TempoMap, midi) -> Track:
+def _conductor(ticks: int, events: Events) -> tuple[TempoMap, dict[float, float]]:
+    """Tempi and metres, on whatever track they stand: MIDI wants them on the first, not all heed
+    it. Metres are the beat of a change and the length of its measures."""
+    meta = sorted(events.meta, key=lambda one: one[2])
+    tempi, signatures = [(0, 500_000)], {0.0: 4.0}
+    for _, _, tick, kind, content in meta:
+        if kind == TEMPO:
+            tempo = int.from_bytes(content[:3])
+            if len(content) < 3 or tempo == 0:
+                raise ValueError("it has a tempo of no length")
+            if tick == 0:
+                tempi = [(0, tempo)]
+            elif tempo != tempi[-1][1]:
+                tempi.append((tick, tempo))
+        elif kind == METRE:
+            numerator, power = content[:2] if len(content) >= 2 else (0, 0)
+            if numerator == 0 or power > 6:
+                raise ValueError(f"it has a time signature of {numerator}/{2**power}")
+            signatures[tick / ticks] = 4 * numerator / 2**power
+    tick, tempo = np.array(tempi).T
+    bpm = 6e7 / tempo
+    durations = np.diff(tick) * (60 / (bpm * ticks))[:-1]
+    return TempoMap(tick / ticks, np.cumsum(np.append(0.0, durations)), bpm), signatures
+
+
+def _track(index: int, instrument: Instrument, tempo: TempoMap, ticks: int) -> Track:
     name = instrument.name if not instrument.name.isspace() else ""
     name = name or pretty_midi.program_to_instrument_name(instrument.program)
     name = " ".join("".join(c if c.isprintable() else " " for c in name).split())[:40]
-    notes = np.array(
-        [(note.pitch, note.velocity, note.start, note.end) for note in instrument.notes]
-    ).reshape(-1, 4)
-    notes = notes[np.lexsort((notes[:, 0], notes[:, 2]))].T
-    pitch, velocity = notes[:2].astype(np.int64)
-    beats = _on_ticks(tempo.beat_at(notes[2:]), midi.resolution)
+    order = np.lexsort((instrument.pitch, instrument.start))
+    beats = [time[order] / ticks for time in (instrument.start, instrument.end)]
     return Track(
-        f"{index:02d}-{name}", int(instrument.program), instrument.is_drum, pitch, velocity,
-        *beats, *notes[2:],
-    )  # fmt: skip
+        f"{index:02d}-{name}",
+        instrument.program,
+        instrument.is_drum,
+        instrument.pitch[order],
+        instrument.velocity[order],
+        *beats,
+        *(tempo.seconds_at(beat) for beat in beats),
+    )
 
 
-def _on_ticks(beat: np.ndarray, resolution: int) -> np.ndarray:
-    return np.rint(beat * resolution) / resolution
-
-
-def _measures(midi: pretty_midi.PrettyMIDI, tempo: TempoMap, last: float) -> np.ndarray:
+def _measures(signatures: dict[float, float], last: float) -> np.ndarray:
     """Downbeats in quarter notes to the end of the measure that holds ``last``, and that end.
 
     Their number is even: a last measure without a partner is followed by an empty one, so that a
     stem that ends early is cut like the whole song.
     """
-    changes = {0.0: 4.0}  # beat of a change: length of its measures
-    for signature in midi.time_signature_changes:
-        if signature.denominator > 64:
-            raise ValueError(
-                f"it has a time signature of {signature.numerator}/{signature.denominator}"
-            )
-        beat = float(_on_ticks(tempo.beat_at(signature.time), midi.resolution))
-        changes[beat] = 4 * signature.numerator / signature.denominator
-    begins = sorted(beat for beat in changes if beat < last)
+    begins = sorted(beat for beat in signatures if beat < last)
     downbeats = []
     for begin, end in zip(begins, [*begins[1:], last], strict=True):
-        count = int(np.ceil((end - begin) / changes[begin] - 1e-9))
+        count = int(np.ceil((end - begin) / signatures[begin] - 1e-9))
         if count + sum(map(len, downbeats)) > MAX_MEASURES:
             raise ValueError(f"it claims to have more than {MAX_MEASURES} measures")
-        downbeats.append(begin + changes[begin] * np.arange(count))
-    length = changes[begins[-1]]
+        downbeats.append(begin + signatures[begin] * np.arange(count))
+    length = signatures[begins[-1]]
     extra = 1 + sum(map(len, downbeats)) % 2
     downbeats.append(downbeats[-1][-1] + length * np.arange(1, extra + 1))
     return np.concatenate(downbeats)
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, EOFError):
-        return "it ends in the middle of an event (truncated?)"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__
+    return (isinstance(error, OSError) and error.strerror) or str(error)

@@ -91,6 +91,7 @@ CHECKS: dict[str, Check] = {
     "dataset": one_of("demo", "midi", "slakh"),
     "midi_source": one_of("stem", "all_src"),
     "songs": at_least(3),
+    "workers": at_least(0),
     "max_segments_per_track": at_least(1),
     "sample_rate": at_least(8000),
     "objective": one_of(

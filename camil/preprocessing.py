@@ -1,245 +1,246 @@
-"""From a source to a corpus on disk: notes and mels of each song, song by song, in parallel."""
+"""From a source to a corpus on disk: notes and mels of each song, in parallel, resumable.
 
+The work is cut into parts of a few songs. Parts are made by processes, or by shards on several
+machines; once all are there they are merged. What is there already is not made again.
+"""
+
+import errno
 import hashlib
+import json
 import os
+import shutil
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from multiprocessing import get_context
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
-from threadpoolctl import threadpool_limits
+from camil.lock import locked
+from camil.merge import Splits, install, is_begun, mel_header, merge
+from camil.parts import MAX_SONGS, MEL_BYTES, Part, Parts, PartWriter, Spectrogram
+from camil.runs import commit, read_json, versions
+from camil.sources import Song, Source
+from camil.workers import in_parallel
 
-from camil.audio import MEL_BINS, MEL_FRAMES
-from camil.runs import commit, versions, write_json
-from camil.sources import Song, Source, TrackSegments
-
-SCHEMA = pa.schema(
-    [
-        ("song", pa.string()),
-        ("track", pa.string()),
-        ("instrument", pa.string()),
-        ("program", pa.int16()),
-        ("split", pa.string()),
-        ("start_beat", pa.float64()),
-        ("start_seconds", pa.float64()),
-        ("end_seconds", pa.float64()),
-        ("bpm", pa.float64()),
-        ("pitch", pa.list_(pa.int16())),
-        ("step", pa.list_(pa.int16())),
-        ("length", pa.list_(pa.int16())),
-        ("velocity", pa.list_(pa.int16())),
-        ("timbre", pa.string()),
-        ("mel", pa.int64()),
-    ]
-)
-_worker: dict[str, Any] = {}
-Spectrogram = Callable[[np.ndarray], np.ndarray]
-
-
-@dataclass
-class SongSegments:
-    """What one song gives: table rows, their mels `(rows, 128, 282)`, or why it was skipped."""
-
-    rows: list[dict[str, Any]]
-    mels: np.ndarray
-    skipped: str = ""
+SECONDS_PER_SONG = 600
+# What these packages compute is in the corpus; parts of other versions are not mixed with it.
+PACKAGES = ("numpy", "scipy", "librosa", "soundfile", "tinysoundfont", "pyarrow")
+NOT_OF_THE_CORPUS = ("shard", "workers")  # parameters that change how it is made, not what
 
 
 def write_corpus(
     folder: Path | str,
     source: Source,
-    spectrogram: Spectrogram,
-    splits: dict[str, str],
+    spectrogram: Spectrogram | None,
+    splits: Splits,
     parameters: dict[str, Any],
+    shard: str = "",
+    workers: int = 0,
 ) -> dict[str, Any]:
-    """Write every song of a source; a song that cannot be read is reported and skipped.
+    """Write every song of a source; what cannot be read is skipped, and told in `skipped.csv`.
 
-    `corpus.json` goes first and comes back last, so that a folder that has one holds a whole
-    corpus.
+    Until the new corpus is complete the old one stands. A run that was interrupted, in whatever
+    way, goes on where it stopped, and the result is the same to the bit.
 
     Args:
-        spectrogram: turns a segment's audio into `(128, 282)`.
-        splits: the split of each group of songs, for songs whose source gives none.
+        spectrogram: turns a segment's audio into `(128, 282)` and describes itself in
+            `description()`; None leaves sound out.
+        splits: deals the groups of songs to train, validation and test; asked for songs whose
+            source gives no split.
         parameters: recorded in `corpus.json`.
+        shard: "3/8" does the third of eight shares of the work and writes no corpus; when all
+            eight are done, a run without a shard finds nothing left but to merge them.
+        workers: processes; 0 takes as many as there are cores.
 
     Returns:
-        The content of `corpus.json`.
+        The content of `corpus.json`; of a shard, the numbers of its `songs` and `segments`.
 
     Raises:
-        ValueError: if no song gives a segment.
+        ValueError: if no song gives a segment, or the shard is not like "3/8".
+        RuntimeError: if another run is writing this corpus.
+        OSError: if the disk is full; what is done is kept.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "corpus.json").unlink(missing_ok=True)
-    songs = source.songs()
-    rows: list[dict[str, Any]] = []
-    skipped = []
-    with MelFile(folder / "mels.npy") as mels:
-        for song, segments in zip(songs, _extracted(songs, source, spectrogram), strict=True):
-            if segments.skipped:
-                skipped.append({"song": song.name, "file": str(song.path), "why": segments.skipped})
-            split = song.split or splits[song.group]
-            rows += [row | {"split": split, "mel": mels.count + i}
-                     for i, row in enumerate(segments.rows)]  # fmt: skip
-            mels.append(segments.mels)
-        if not rows:
-            raise ValueError(_nothing(source, songs, skipped))
-    _write_table(folder / "segments.parquet", rows)
-    _write_skipped(folder / "skipped.csv", skipped)
-    information = {
-        "source": {"name": source.name} | source.description(),
-        "parameters": parameters,
-        "songs": len({row["song"] for row in rows}),
-        "segments": len(rows),
-        "skipped": len(skipped),
-        "sha256": {name: _sha256(folder / name) for name in ("segments.parquet", "mels.npy")},
-        "commit": commit(),
-        "versions": versions(),
-    }
-    write_json(folder / "corpus.json", information)
-    return information
-
-
-class MelFile:
-    """A `.npy` file of mels that grows; it takes its name once all are in it."""
-
-    def __init__(self, path: Path):
-        self.path = path
-        self.count = 0
-
-    def __enter__(self) -> "MelFile":
-        self._file = open(self.path.with_suffix(".partial"), "wb")
-        self._write_header()
-        return self
-
-    def append(self, mels: np.ndarray) -> None:
-        """Add mels of shape `(any, 128, 282)`."""
-        self._file.write(np.ascontiguousarray(mels, dtype="<f2").tobytes())
-        self.count += len(mels)
-
-    def __exit__(self, error, *_) -> None:
-        self._write_header()
-        self._file.close()
-        if error is None:
-            os.replace(self.path.with_suffix(".partial"), self.path)
-        else:
-            self.path.with_suffix(".partial").unlink()
-
-    def _write_header(self) -> None:
-        # NumPy pads a header so that the first axis may grow without moving the data.
-        self._file.seek(0)
-        shape = (self.count, MEL_BINS, MEL_FRAMES)
-        header = {"descr": "<f2", "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(self._file, header)
-
-
-def _extracted(
-    songs: list[Song], source: Source, spectrogram: Spectrogram
-) -> Iterator[SongSegments]:
-    """Each song's segments in the order of the songs, with a progress line every few seconds."""
-    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    started = reported = time.monotonic()
-    with ProcessPoolExecutor(
-        workers, get_context("spawn"), _begin_worker, (source, spectrogram)
-    ) as pool:
-        for done, segments in enumerate(pool.map(_extract_in_worker, songs), start=1):
-            yield segments
-            now = time.monotonic()
-            if now - reported > 5 or done == len(songs):
-                reported, rate = now, done / (now - started)
-                left = (len(songs) - done) / rate
-                print(f"{done}/{len(songs)} songs, {rate:.1f} a second, {left:.0f} s left")
-
-
-def _begin_worker(source: Source, spectrogram: Spectrogram) -> None:
-    """Keep the source in the process: its soundfonts are loaded once, not for every song."""
-    _worker.update(source=source, spectrogram=spectrogram)
-    threadpool_limits(1)  # the processes share the cores already
-
-
-def _extract_in_worker(song: Song) -> SongSegments:
-    return extract_song(song, **_worker)
-
-
-def extract_song(song: Song, source: Source, spectrogram: Spectrogram) -> SongSegments:
-    """Read one song; whatever is wrong with its file is told in `skipped`, never raised."""
-    rows, mels = [], []
+    number, shards = shard_of(shard)
+    parameters = {name: parameters[name] for name in parameters if name not in NOT_OF_THE_CORPUS}
     try:
-        for part in source.read(song):
-            for segment in part.segments:
-                mels.append(spectrogram(part.audio(segment)))
-                rows.append(
-                    {
-                        "song": song.name,
-                        "track": part.track,
-                        "instrument": part.instrument,
-                        "program": part.program,
-                        "start_beat": segment.start_beat,
-                        "start_seconds": segment.start_seconds,
-                        "end_seconds": segment.end_seconds,
-                        "bpm": segment.bpm,
-                        "pitch": segment.pitch,
-                        "step": segment.step,
-                        "length": segment.length,
-                        "velocity": segment.velocity,
-                        "timbre": part.timbre,
-                    }
-                )
-    except (ValueError, OSError) as error:
-        return SongSegments([], np.empty((0, MEL_BINS, MEL_FRAMES), "<f2"), str(error))
-    if not rows:
-        why = "no track of the eight instruments has two measures with enough notes"
-        return SongSegments([], np.empty((0, MEL_BINS, MEL_FRAMES), "<f2"), why)
-    return SongSegments(rows, np.stack(mels))
+        with locked(folder / ".lock", shared=bool(shard)):
+            job = _Job(folder, source, spectrogram, parameters)
+            if shard:
+                with locked(folder / f".lock-{number}-of-{shards}"):
+                    return job.make_share(number, shards, workers)
+            return job.make(splits, workers)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            message = "The disk is full. What is done is kept: make room and run this again"
+            raise OSError(error.errno, message, str(folder)) from error
+        raise
 
 
-def first_part(source: Source) -> tuple[Song, TrackSegments]:
-    """The first song of a source that can be read, and its first part: something to look at.
+def shard_of(shard: str) -> tuple[int, int]:
+    """The numbers in "3/8"; (1, 1) for the empty string.
 
     Raises:
-        ValueError: if no song can be read.
+        ValueError: if it is something else.
     """
-    skipped = []
-    songs = source.songs()
-    for song in songs:
-        try:
-            parts = source.read(song)
-        except (ValueError, OSError) as error:
-            skipped.append({"song": song.name, "why": str(error)})
-            continue
-        if parts:
-            return song, parts[0]
-    raise ValueError(_nothing(source, songs, skipped))
+    number, slash, shards = shard.partition("/")
+    if not shard:
+        return 1, 1
+    if not (
+        slash and number.isdecimal() and shards.isdecimal() and 1 <= int(number) <= int(shards)
+    ):
+        raise ValueError(f"shard must be empty or like 3/8 (the third of eight), got {shard!r}")
+    return int(number), int(shards)
 
 
-def _write_table(path: Path, rows: list[dict[str, Any]]) -> None:
-    columns = {field.name: [row[field.name] for row in rows] for field in SCHEMA}
-    partial_path = path.with_suffix(".partial")
-    pq.write_table(pa.table(columns, SCHEMA), partial_path)
-    os.replace(partial_path, path)
+def is_shard(value: str) -> str | None:
+    """A check for `camil.parameters`: what is wrong with a shard, if anything is."""
+    try:
+        shard_of(value)
+    except ValueError:
+        return "must be empty or like 3/8 (the third of eight)"
+    return None
 
 
-def _write_skipped(path: Path, skipped: list[dict[str, str]]) -> None:
-    partial_path = path.with_suffix(".partial")
-    pd.DataFrame(skipped, columns=["song", "file", "why"]).to_csv(partial_path, index=False)
-    os.replace(partial_path, path)
+class _Job:
+    """The making of one corpus: what is to be done, and where."""
+
+    def __init__(
+        self,
+        folder: Path,
+        source: Source,
+        spectrogram: Spectrogram | None,
+        parameters: dict[str, Any],
+    ):
+        self.folder, self.making = folder, folder / ".making"
+        self.source, self.spectrogram = source, spectrogram
+        recipe = {
+            "source": {"name": source.name} | source.description(),
+            "mel": spectrogram and spectrogram.description(),
+            "code": _code(),
+            "packages": {name: version(name) for name in PACKAGES},
+        }
+        self.recipe = _digest(recipe)
+        self.plan = plan(source.songs(), self.recipe)
+        self.parts = Parts(self.making / self.recipe)
+        groups = [(song.group, song.split) for part in self.plan for song in part.songs]
+        marks = [part.mark for part in self.plan]
+        self.information = {
+            "source": recipe["source"],
+            "mel": recipe["mel"],
+            "parameters": parameters,
+            "fingerprint": _digest([marks, groups, parameters]),
+            "commit": commit(),
+            "versions": versions(),
+        }
+
+    def make(self, splits: Splits, workers: int) -> dict[str, Any]:
+        install(self.making / "next", self.folder)  # if the last run was stopped while at it
+        if self._stands():
+            print("The corpus is there already, made of the same files in the same way.")
+        else:
+            self._forget_others()
+            mels = self.making / "next" / "mels.npy"
+            if not is_begun(mels, self.parts, self.plan):
+                mels.unlink(missing_ok=True)
+                self._make_parts(self.plan, workers)
+            merge(self.making / "next", self.parts, self.plan, splits, self.information)
+            install(self.making / "next", self.folder)
+        shutil.rmtree(self.making, ignore_errors=True)
+        return read_json(self.folder / "corpus.json")
+
+    def make_share(self, number: int, shards: int, workers: int) -> dict[str, Any]:
+        share = self.plan[number - 1 :: shards]
+        self._make_parts(share, workers)
+        found = [self.parts.contents(part) for part in share]
+        return {
+            "songs": sum(len(contents.songs) for contents in found),
+            "segments": sum(contents.segments for contents in found),
+        }
+
+    def _make_parts(self, plan: list[Part], workers: int) -> None:
+        self.parts.folder.mkdir(parents=True, exist_ok=True)
+        missing = [part for part in plan if not self.parts.is_done(part)]
+        work = PartWriter(self.parts.folder, self.source, self.spectrogram)
+        progress = _Progress(plan, missing)
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        workers = min(workers or cores, len(missing))
+        for _ in in_parallel(missing, work, workers, SECONDS_PER_SONG, progress.begin):
+            pass
+        progress.end()
+
+    def _stands(self) -> bool:
+        """Whether the folder holds this very corpus, whole."""
+        paths = [self.folder / name for name in ("corpus.json", "segments.parquet", "mels.npy")]
+        if not all(path.is_file() for path in paths):
+            return False
+        about = read_json(paths[0])
+        mels = about.get("segments", 0) if self.spectrogram else 0
+        whole = paths[2].stat().st_size == len(mel_header(mels)) + mels * MEL_BYTES
+        return whole and about.get("fingerprint") == self.information["fingerprint"]
+
+    def _forget_others(self) -> None:
+        """Remove parts that were made of something else or in another way."""
+        for place in self.making.glob("*"):
+            if place.name not in (self.recipe, "next"):
+                shutil.rmtree(place, ignore_errors=True)
 
 
-def _nothing(source: Source, songs: list[Song], skipped: list[dict[str, str]]) -> str:
-    reasons = "; ".join(f"{entry['song']}: {entry['why']}" for entry in skipped[:3])
-    return (
-        f"None of the {len(songs)} songs of source {source.name!r} gave a segment ({reasons}). "
-        "Look at the source folder."
-    )
+class _Progress:
+    """A line every few seconds: how many songs, how fast, how long still."""
+
+    def __init__(self, plan: list[Part], missing: list[Part]):
+        self.total = sum(len(part.songs) for part in plan)
+        self.done = self.before = self.total - sum(len(part.songs) for part in missing)
+        self.started = self.reported = time.monotonic()
+        self.seen: set[str] = set()
+        if self.before:
+            print(f"{self.before} of {self.total} songs are there from an earlier run.")
+
+    def begin(self, song: str) -> None:
+        now = time.monotonic()
+        self.done = self.before + len(self.seen)
+        if now - self.reported > 5 and self.seen:
+            self.reported, rate = now, len(self.seen) / (now - self.started)
+            left = (self.total - self.done) / rate
+            print(f"{self.done}/{self.total} songs, {rate:.1f} a second, {left:.0f} s left")
+        self.seen.add(song)
+
+    def end(self) -> None:
+        seconds = time.monotonic() - self.started
+        print(f"{self.total}/{self.total} songs in {seconds:.0f} s")
 
 
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def plan(songs: list[Song], recipe: str) -> list[Part]:
+    """Cut the songs into parts; how depends on nothing but the songs."""
+    size = min(max(len(songs) // 64, 1), MAX_SONGS)
+    parts = []
+    for begin in range(0, len(songs), size):
+        some = songs[begin : begin + size]
+        parts.append(Part(len(parts), some, _digest([recipe, [_state(song) for song in some]])))
+    return parts
+
+
+def _state(song: Song) -> list:
+    """What changes when a file of the song does."""
+    files = sorted(song.path.rglob("*")) if song.path.is_dir() else [song.path]
+    return [song.name, *((file.name, *_size_and_time(file)) for file in files)]
+
+
+def _size_and_time(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError:  # gone, or not ours to look at: it will be told when it is read
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
+
+
+def _code() -> str:
+    """A fingerprint of the modules that decide what is in a corpus."""
+    here = Path(__file__).parent
+    names = ("smf.py", "midi.py", "audio.py", "parts.py", "sketches.py", "sources/*.py")
+    files = sorted(file for name in names for file in here.glob(name))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]

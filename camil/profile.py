@@ -12,7 +12,7 @@ NOTEBOOKS = {
     "classify": "03_classify",
 }
 NEEDED = ("name", "seeds", "threads", "cell_timeout", "shown", *NOTEBOOKS)
-KNOWN = (*NEEDED, "source", "label")
+KNOWN = (*NEEDED, "source", "label", "gpus", "shards", "shard_threads")
 # What the graph itself tells each notebook.
 BY_THE_GRAPH = ("corpus", "run", "source", "figure", "seed")
 BUILDS_ON = {"pretrained": ("pretrain", "classify"), "pretrained_audio": ("classify",)}

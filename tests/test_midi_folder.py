@@ -9,15 +9,16 @@ import pytest
 
 from camil.audio import default_soundfont
 from camil.midi import INSTRUMENTS, MidiError
+from camil.sketches import groups_of
 from camil.sources.midi_folder import MidiFolder
 
 
-def write(path, programs=(0,), drums=False, notes=16, shift=0):
+def write(path, programs=(0,), drums=False, notes=16, shift=0, up=0):
     midi = pretty_midi.PrettyMIDI()
     for program in programs:
         instrument = pretty_midi.Instrument(program, is_drum=drums)
         for i in range(notes):
-            pitch = 50 + (5 * i + shift) % 20
+            pitch = 50 + up + (5 * i + shift) % 20
             instrument.notes.append(pretty_midi.Note(80, pitch, i * 0.5, i * 0.5 + 0.4))
         midi.instruments.append(instrument)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,10 +50,14 @@ def test_songs_have_names_of_their_own_where_only_the_suffix_differs(folder):
     assert "one.midi" in names
 
 
-def test_without_a_manifest_identical_files_share_a_group(folder):
-    group = {song.name: song.group for song in MidiFolder(folder).songs()}
-    assert group["copy"] == group["three"]
-    assert len(set(group.values())) == 3
+def test_without_a_manifest_the_notes_tell_the_groups(folder):
+    write(folder / "higher.mid", (25,), shift=2, up=5)
+    source = MidiFolder(folder)
+    songs = source.songs()
+    assert {song.group for song in songs} == {None}
+    group = groups_of({song.name: source.sketch(song) for song in songs})
+    assert group["copy"] == group["three"] == group["higher"]
+    assert group["one"] == group["deep/er/Two"] != group["copy"]
 
 
 @pytest.mark.parametrize("up", [0, 1, 2])

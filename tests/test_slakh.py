@@ -81,7 +81,12 @@ def whole_sample(sample, tmp_path):
 
 def read(source, name="Track00001"):
     song = next(song for song in source.songs() if song.name == name)
-    return {track.track: track for track in source.read(song)}
+    return {track.track: track for track in source.read(song) if track.segments}
+
+
+def faults(source, name="Track00001"):
+    song = next(song for song in source.songs() if song.name == name)
+    return {track.track: track.skipped for track in source.read(song) if track.skipped}
 
 
 def test_the_redux_split_is_that_of_the_folders_without_the_omitted(redux):
@@ -109,20 +114,23 @@ def test_a_splits_file_splits_a_flat_folder(tmp_path):
         "Track00049": {"action": "omit", "source_split": "train"},
         "Track00066": {"action": None},
     }
-    (tmp_path / "splits.json").write_text(json.dumps(changes))
-    songs = Slakh(tmp_path / "flat", splits_file=tmp_path / "splits.json").songs()
+    lists = tmp_path / "splits"
+    lists.mkdir()
+    (lists / "redux.json").write_text(json.dumps(changes))
+    (lists / "duplicates.json").write_text("{}")
+    songs = Slakh(tmp_path / "flat", split_lists=lists).songs()
     assert [(song.name, song.split) for song in songs] == [
         ("Track00003", "test"), ("Track00066", "train"), ("Track01600", "validation"),
     ]  # fmt: skip
     assert {song.split for song in Slakh(tmp_path / "flat").songs()} == {None}
-    with pytest.raises(ValueError, match="splits file"):
-        Slakh(tmp_path / "flat", splits_file=tmp_path / "none.json").songs()
+    with pytest.raises(ValueError, match=r"split list .*redux\.json"):
+        Slakh(tmp_path / "flat", split_lists=tmp_path).songs()
 
 
 def test_the_published_redux_list_has_the_published_counts(sample, tmp_path):
     for number in range(1, 2101):
         (tmp_path / f"Track{number:05d}").mkdir()
-    source = Slakh(tmp_path, splits_file=sample.parent / "slakh_splits" / "redux.json")
+    source = Slakh(tmp_path, split_lists=sample.parent / "slakh_splits")
     splits = [song.split for song in source.songs()]
     assert [splits.count(s) for s in ("train", "validation", "test")] == [1289, 270, 151]
 
@@ -215,12 +223,72 @@ def test_the_real_track_shows_the_octave_that_slakh_added_to_its_bass(whole_samp
             assert ours.start_seconds == theirs.start_seconds
 
 
+def test_stems_that_cannot_be_used_say_why(redux):
+    track = redux / "train" / "Track00001"
+    (track / "stems" / "S00.flac").unlink()
+    (track / "MIDI" / "S01.mid").unlink()
+    whole = (track / "stems" / "S02.flac").read_bytes()
+    (track / "stems" / "S02.flac").write_bytes(whole[: len(whole) // 2])
+    (track / "stems" / "S03.flac").write_bytes(b"fLaC")
+    why = faults(Slakh(redux))
+    assert why["S00"] == "it has no recording"
+    assert "S01.mid cannot be read: No such file" in why["S01"]
+    assert "S02.flac" in why["S02"]
+    assert "S03.flac cannot be read" in why["S03"]
+    assert set(why) == {"S00", "S01", "S02", "S03"}  # a synthesizer is no fault
+    assert read(Slakh(redux)) == {}
+
+
+def test_published_faulty_stems_are_left_out_with_the_reason(tmp_path):
+    make_track(tmp_path / "Track01500", {"S12": STEMS["S00"], "S11": STEMS["S01"]})
+    source = Slakh(tmp_path)
+    assert set(read(source, "Track01500")) == {"S11"}
+    assert "single tone" in faults(source, "Track01500")["S12"]
+
+
+def test_wrong_paths_in_the_metadata_do_not_matter(redux):
+    path = redux / "train" / "Track00001" / "metadata.yaml"
+    path.write_text(path.read_text() + "\naudio_dir: elsewhere/stems\nmidi_dir: elsewhere/MIDI\n")
+    assert set(read(Slakh(redux))) == {"S00", "S01", "S02", "S03"}
+
+
+def test_duplicates_are_on_the_side_of_the_first_of_them(tmp_path):
+    for number, uuid in ((4, "ab"), (1600, "ab"), (1939, "ab"), (1700, "cd"), (2000, "cd")):
+        make_track(tmp_path / f"Track{number:05d}", {}, uuid=uuid)
+    songs = {song.name: song for song in Slakh(tmp_path, split="original").songs()}
+    assert {songs[name].split for name in ("Track00004", "Track01600", "Track01939")} == {"train"}
+    assert {songs[name].split for name in ("Track01700", "Track02000")} == {"validation"}
+
+
+@pytest.mark.parametrize("split", ["redux", "original", "split2"])
+def test_no_lakh_file_is_on_two_sides_of_a_published_split(sample, tmp_path, split):
+    for number in range(1, 2101):
+        (tmp_path / f"Track{number:05d}").mkdir()
+    songs = Slakh(tmp_path, split=split, split_lists=sample.parent / "slakh_splits").songs()
+    sides = {}
+    for song in songs:
+        sides.setdefault(song.group, set()).add(song.split)
+    assert {len(side) for side in sides.values()} == {1}
+    assert len(songs) == {"redux": 1710, "original": 2100, "split2": 2100}[split]
+
+
+def test_split2_needs_its_lists(tmp_path):
+    with pytest.raises(ValueError, match="split2 needs split_lists"):
+        Slakh(tmp_path, split="split2")
+
+
+def test_notes_alone_need_no_recording(redux):
+    shutil.rmtree(redux / "train" / "Track00001" / "stems")
+    assert read(Slakh(redux)) == {}
+    assert set(read(Slakh(redux, audio=False))) == {"S00", "S01", "S02", "S03"}
+
+
 def test_the_real_samples_are_told_apart_by_layout(sample):
     (redux,) = Slakh(sample / "slakh2100_flac_redux").songs()
     assert (redux.split, redux.group) == ("train", "1a81ae092884234f3264e2f45927f00a")
     baby = Slakh(sample / "babyslakh_16k")
     with_audio, without = baby.songs()
     assert (with_audio.group, with_audio.split) == (redux.group, None)
-    assert baby.read(with_audio) == []  # two seconds of audio hold no segment
+    assert not any(track.segments for track in baby.read(with_audio))  # two seconds hold none
     with pytest.raises(ValueError, match="Track00007 has no readable metadata"):
         baby.read(without)

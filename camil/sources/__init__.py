@@ -1,6 +1,6 @@
 """Where songs come from. Every source gives the same: songs, and for a song its tracks' segments.
 
-To add one, write a class with the five members of `Source`; nothing else needs to know it.
+To add one, write a class with the members of `Source`; nothing else needs to know it.
 """
 
 from collections.abc import Callable
@@ -17,13 +17,13 @@ class Song(NamedTuple):
     """One song of a source.
 
     ``name`` is unique in the source. Songs of one ``group`` are versions of one another and must
-    stay on the same side of a split. ``split`` is "train", "validation" or "test" where the data
-    set says so itself, else ``None``.
+    stay on the same side of a split; ``None`` leaves it to their notes to tell. ``split`` is
+    "train", "validation" or "test" where the data set says so itself, else ``None``.
     """
 
     name: str
     path: Path
-    group: str
+    group: str | None
     split: str | None = None
 
 
@@ -33,7 +33,8 @@ class TrackSegments:
 
     ``instrument`` is one of `camil.midi.INSTRUMENTS`; ``timbre`` names what made the sound (a
     soundfont, a plugin). ``audio(segment)`` gives that span of the track's own audio: mono float32
-    at the source's sample rate.
+    at the source's sample rate. A track that belongs to one of the classes but cannot be used has
+    no segments, and tells in ``skipped`` why.
     """
 
     track: str
@@ -42,6 +43,7 @@ class TrackSegments:
     timbre: str
     segments: list[Segment]
     audio: Callable[[Segment], np.ndarray]
+    skipped: str = ""
 
 
 class Source(Protocol):
@@ -58,11 +60,37 @@ class Source(Protocol):
         """
 
     def read(self, song: Song) -> list[TrackSegments]:
-        """The song's tracks of the eight classes that have at least one segment.
+        """The song's tracks of the eight classes that have a segment, or a fault to tell of.
 
         Raises:
             ValueError: if the song cannot be read, with the reason; the others still can.
         """
 
+    def sketch(self, song: Song) -> list[int]:
+        """What `camil.sketches.groups_of` needs, for songs without a group."""
+
     def description(self) -> dict:
         """Origin, licence, checksums and parameters, ready for JSON."""
+
+
+def silence(sample_rate: int, segment: Segment) -> np.ndarray:
+    """What a segment sounds like in a source without audio: float32 zeros, as long as it is."""
+    return np.zeros(round((segment.end_seconds - segment.start_seconds) * sample_rate), np.float32)
+
+
+def first_segment(source: Source) -> tuple[Song, TrackSegments, Segment]:
+    """The first segment of the first song that has one, with its track and song.
+
+    Raises:
+        ValueError: if no song has any, with the reason that the last one gives.
+    """
+    why = "their tracks have no two measures with enough notes, or none of the eight instruments"
+    for song in source.songs():
+        try:
+            for track in source.read(song):
+                if track.segments:
+                    return song, track, track.segments[0]
+                why = track.skipped
+        except ValueError as fault:
+            why = str(fault)
+    raise ValueError(f"None of the songs of source {source.name!r} has a segment: {why}")

@@ -29,7 +29,7 @@ class Demo(MidiFolder):
         folder: where the files are, or will be.
         songs: how many.
         seed: of the composer, and of the draw of soundfonts.
-        soundfonts, sample_rate, max_segments_per_track: see `MidiFolder`.
+        soundfonts, sample_rate, max_segments_per_track, audio: see `MidiFolder`.
 
     Raises:
         ValueError: if `songs` is not positive, or the folder holds something else.
@@ -45,6 +45,7 @@ class Demo(MidiFolder):
         soundfonts: Sequence[str | PathLike] = (),
         sample_rate: int = 24000,
         max_segments_per_track: int | None = 4,
+        audio: bool = True,
     ):
         if songs < 1:
             raise ValueError(f"songs must be at least 1, got {songs}")
@@ -56,6 +57,7 @@ class Demo(MidiFolder):
             max_segments_per_track=max_segments_per_track,
             seed=seed,
             manifest=Path(folder) / MANIFEST,
+            audio=audio,
         )
         self.size = songs
 

@@ -2,9 +2,10 @@
 
 import csv
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from os import PathLike
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import numpy as np
 
 from camil.audio import SoundFont, default_soundfont
 from camil.midi import INSTRUMENT_OF_PROGRAM, Segment, Track, read_midi, segments_of
-from camil.sources import Song, TrackSegments
+from camil.sketches import sketch_of
+from camil.sources import Song, TrackSegments, silence
 
 MIN_TRACK_NOTES = 8
 
@@ -26,7 +28,7 @@ class MidiFolder:
 
     Songs that belong together (arrangements, editions) are told by a ``manifest.csv`` with the
     columns ``path`` (relative to the manifest) and ``group``; a file it does not list is a group of
-    its own. Without a manifest only files with identical bytes are joined.
+    its own. Without a manifest their notes tell: see `camil.sketches`.
 
     Args:
         folder: searched recursively for ``.mid`` and ``.midi``.
@@ -35,6 +37,7 @@ class MidiFolder:
         max_segments_per_track: see `camil.midi.segments_of`.
         seed: draws the soundfonts.
         manifest: path of the manifest; by default looked for in the folder and two levels up.
+        audio: whether the segments are to be heard; without, no soundfont is opened.
     """
 
     name = "midi"
@@ -47,13 +50,14 @@ class MidiFolder:
         max_segments_per_track: int | None = 12,
         seed: int = 0,
         manifest: str | PathLike | None = None,
+        audio: bool = True,
     ):
         self.folder = Path(folder)
         self.sample_rate = sample_rate
         self.max_segments_per_track = max_segments_per_track
         self.seed = seed
         self.manifest = Path(manifest) if manifest else _manifest_near(self.folder)
-        paths = list(soundfonts) or [default_soundfont()]
+        paths = (list(soundfonts) or [default_soundfont()]) if audio else []
         self.soundfonts = [SoundFont(path, sample_rate) for path in paths]
 
     def songs(self) -> list[Song]:
@@ -66,15 +70,16 @@ class MidiFolder:
         if not self.folder.is_dir():
             raise ValueError(f"the folder of MIDI files {self.folder} does not exist")
         files = [
-            path
-            for path in self.folder.rglob("*")
-            if path.suffix.lower() in (".mid", ".midi") and path.is_file()
+            Path(place, name)
+            for place, _, names in os.walk(self.folder)
+            for name in names
+            if name.lower().endswith((".mid", ".midi"))
         ]
         if not files:
             raise ValueError(f"the folder {self.folder} holds no .mid or .midi file")
         for soundfont in self.soundfonts:
             soundfont.presets  # noqa: B018 - loads it, so that a wrong one is told before the work
-        names = [path.relative_to(self.folder).with_suffix("").as_posix() for path in files]
+        names = [_name(path.relative_to(self.folder)) for path in files]
         shared = {name for name, count in Counter(names).items() if count > 1}
         songs = []
         for name, path in zip(names, files, strict=True):
@@ -91,19 +96,24 @@ class MidiFolder:
             if track.is_drum or instrument is None or len(track.pitch) < MIN_TRACK_NOTES:
                 continue
             segments = segments_of(track, score, self.max_segments_per_track)
-            soundfont = self._soundfont(song.name, track)
-            if segments and soundfont:
+            if not segments:
+                continue
+            about = (track.name, instrument, track.program)
+            if not self.soundfonts:
                 tracks.append(
-                    TrackSegments(
-                        track.name,
-                        instrument,
-                        track.program,
-                        soundfont.path.stem,
-                        segments,
-                        _Rendering(soundfont, track),
-                    )
+                    TrackSegments(*about, "", segments, partial(silence, self.sample_rate))
                 )
+            elif soundfont := self._soundfont(song.name, track):
+                heard = _Rendering(soundfont, track)
+                tracks.append(TrackSegments(*about, soundfont.path.stem, segments, heard))
+            else:
+                why = f"no soundfont has its program {track.program}"
+                tracks.append(TrackSegments(*about, "", [], silence, why))
         return tracks
+
+    def sketch(self, song: Song) -> list[int]:
+        """The song's notes in short, where no manifest tells its group."""
+        return sketch_of(read_midi(song.path)) if song.group is None else []
 
     def description(self) -> dict:
         """Origin, licences as the manifest tells them, soundfonts and parameters."""
@@ -113,6 +123,7 @@ class MidiFolder:
             "licence": sorted({row["licence"] for row in self._rows.values() if row.get("licence")})
             or "that of the files in the folder",
             "manifest": self.manifest and _sha256(self.manifest),
+            "groups": "manifest" if self.manifest else "notes",
             "soundfonts": {font.path.name: _sha256(font.path) for font in self.soundfonts},
             "sample_rate": self.sample_rate,
             "max_segments_per_track": self.max_segments_per_track,
@@ -133,9 +144,9 @@ class MidiFolder:
         below, top = self.folder.resolve(), self.manifest.resolve().parent
         return {top / row["path"]: row for row in rows if (top / row["path"]).is_relative_to(below)}
 
-    def _group(self, name: str, path: Path) -> str:
+    def _group(self, name: str, path: Path) -> str | None:
         if self.manifest is None:
-            return _sha256(path)[:16]
+            return None
         row = self._rows.get(path.resolve())
         return row["group"] if row else name
 
@@ -166,6 +177,11 @@ class _Rendering:
             segment.start_seconds,
             segment.end_seconds,
         )
+
+
+def _name(path: Path) -> str:
+    """The path without its suffix, also where it is not valid Unicode."""
+    return path.with_suffix("").as_posix().encode(errors="backslashreplace").decode()
 
 
 def _manifest_near(folder: Path) -> Path | None:

@@ -1,6 +1,7 @@
 """Open a source by name, with the parameters of `01_preprocess`."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,13 +22,23 @@ def open_source(
     midi_source: str,
     merge_strings: bool,
     seed: int,
+    audio: bool = True,
+    split: str = "redux",
+    split_lists: str = "",
+    **_: Any,
 ) -> Source:
     """The source that the parameters name; what each means stands in `01_preprocess`.
+
+    Parameters of that notebook which are not about the source are passed over.
 
     Raises:
         ValueError: if the source has no folder, or the data set is unknown.
     """
-    kept = {"sample_rate": sample_rate, "max_segments_per_track": max_segments_per_track}
+    kept = {
+        "sample_rate": sample_rate,
+        "max_segments_per_track": max_segments_per_track,
+        "audio": audio,
+    }
     if dataset == "demo":
         return Demo(Path(corpus) / "midi", songs=songs, seed=seed, soundfonts=soundfonts, **kept)
     if not source:
@@ -37,7 +48,8 @@ def open_source(
     if dataset == "midi":
         return MidiFolder(source, soundfonts=soundfonts, seed=seed, **kept)
     if dataset == "slakh":
-        return Slakh(source, midi_source=midi_source, merge_strings=merge_strings, **kept)
+        slakh = {"midi_source": midi_source, "merge_strings": merge_strings}
+        return Slakh(source, split=split, split_lists=split_lists or None, **slakh, **kept)
     raise ValueError(f"dataset must be demo, midi or slakh, got {dataset!r}.")
 
 

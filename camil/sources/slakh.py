@@ -14,41 +14,73 @@ from camil.audio import read_audio
 from camil.midi import (
     INSTRUMENTS,
     STEPS_PER_QUARTER,
-    MidiError,
     Score,
     Segment,
     Track,
     read_midi,
     segments_of,
 )
-from camil.sources import Song, TrackSegments
+from camil.sources import Song, TrackSegments, silence
 
-SPLITS = ("redux", "original")
+SPLITS = ("redux", "original", "split2")
 MIDI_SOURCES = ("stem", "all_src")
 _SPLIT_FOLDERS = ("train", "validation", "test")
+_LISTS = {"redux": "redux.json", "split2": "splits_v2.json"}
+# Stems whose recording does not play their notes, as people who listened published them:
+# ethman/slakh-utils issues 17 (by way of the reporter's own list) and 21.
+_SILENT = "its recording lacks its notes"
+_PITCH = "its recording has other pitches than its notes"
+_SHORT = "its notes are shorter than its recording has them"
+_DRONE = "its recording is a single tone from beginning to end"
+FAULTY = {
+    ("Track00262", "S01"): "its notes are those of another part",
+    ("Track00357", "S03"): _SILENT,
+    ("Track00377", "S07"): _SILENT,
+    ("Track00385", "S00"): _SILENT,
+    ("Track00398", "S00"): _SILENT,
+    ("Track00400", "S00"): _SILENT,
+    ("Track00404", "S03"): _SHORT,
+    ("Track00496", "S01"): _PITCH,
+    ("Track00629", "S01"): _SILENT,
+    ("Track00633", "S01"): _SILENT,
+    ("Track00737", "S01"): _SHORT,
+    ("Track00749", "S01"): _SILENT,
+    ("Track00893", "S01"): _SHORT,
+    ("Track01500", "S12"): _DRONE,
+    ("Track01500", "S13"): _DRONE,
+    ("Track01629", "S00"): _SILENT,
+    ("Track01918", "S10"): _PITCH,
+    ("Track01931", "S01"): _PITCH,
+    ("Track01937", "S03"): _PITCH,
+}
 
 
 class Slakh:
     """Slakh2100 as FLAC (folders train, validation, test, omitted) or flat, as BabySlakh is.
 
-    A stem's class is the ``inst_class`` of ``metadata.yaml``. A stem is taken if its MIDI and its
-    audio are both there and can be read; what the metadata says about that is wrong in BabySlakh.
+    A stem's class is the ``inst_class`` of ``metadata.yaml``; the paths in there are not used, as
+    some are wrong. A stem is taken if its MIDI and its audio are both there and can be read to the
+    end, and if it is not known to be `FAULTY`. Tracks made from one Lakh file are a group, and all
+    are on the side of the first of them, whatever the split says.
 
     Args:
         folder: holds ``TrackNNNNN`` folders, directly or in the split's folders.
-        split: "redux", without duplicates, as the folders say; or "original", by track number, with
-            the omitted tracks. Flat redux folders have no split unless ``splits_file`` gives one.
+        split: "redux", as the folders say, without duplicates; "original", by track number, with
+            the omitted tracks; or "split2", the second edition, which needs ``split_lists``. Flat
+            folders have no redux split unless ``split_lists`` gives one.
+        split_lists: the folder ``splits`` of slakh-utils (``redux.json``, ``splits_v2.json``,
+            ``duplicates.json``).
         midi_source: "stem" takes the notes of ``MIDI/SXX.mid``, "all_src" those of the Lakh file.
             They differ: Slakh moved its basses up by an octave and folded them into 35..79.
         merge_strings: count the class "Strings (continued)" (ensembles, choirs, orchestra hits) as
             Strings; otherwise its stems are left out.
         sample_rate: to which the stems are resampled, in hertz.
         max_segments_per_track: see `camil.midi.segments_of`.
-        splits_file: a JSON list of slakh-utils (``redux.json``, ``splits_v2.json``) that omits
-            tracks of the original split or moves them; it overrides the folders.
+        audio: whether recordings are needed; without, only the notes are read.
 
     Raises:
-        ValueError: if ``split`` or ``midi_source`` is none of the values above.
+        ValueError: if ``split`` or ``midi_source`` is none of the values above, or split2 is
+            without its lists.
     """
 
     name = "slakh"
@@ -61,7 +93,8 @@ class Slakh:
         merge_strings: bool = True,
         sample_rate: int = 24000,
         max_segments_per_track: int | None = 12,
-        splits_file: str | PathLike | None = None,
+        split_lists: str | PathLike | None = None,
+        audio: bool = True,
     ):
         if split not in SPLITS:
             raise ValueError(f"split must be one of {SPLITS}, got {split!r}")
@@ -73,7 +106,10 @@ class Slakh:
         self.merge_strings = merge_strings
         self.sample_rate = sample_rate
         self.max_segments_per_track = max_segments_per_track
-        self.splits_file = Path(splits_file) if splits_file else None
+        self.split_lists = Path(split_lists) if split_lists else None
+        self.audio = audio
+        if split == "split2" and not self.split_lists:
+            raise ValueError("split2 needs split_lists, the folder splits of ethman/slakh-utils")
 
     def songs(self) -> list[Song]:
         """All tracks of the split; those made from the same Lakh file (``UUID``) share a group.
@@ -91,14 +127,16 @@ class Slakh:
                 f"nor in {', '.join(_SPLIT_FOLDERS)}"
             )
         songs = []
-        for path in paths:
+        for path in sorted(paths, key=lambda path: path.name):
             split = self._split_of(path)
             if split != "omitted":
-                songs.append(Song(path.name, path, _lakh_file(path) or path.name, split))
-        return sorted(songs)
+                group = self._md5.get(path.name) or _lakh_file(path) or path.name
+                songs.append(Song(path.name, path, group, split))
+        side = {song.group: song.split for song in reversed(songs)}
+        return [song._replace(split=side[song.group]) for song in songs]
 
     def read(self, song: Song) -> list[TrackSegments]:
-        """The stems of one track; those without readable notes or audio are passed over.
+        """The stems of one track; those that cannot be used say why.
 
         Raises:
             ValueError: if the track has no readable ``metadata.yaml`` or, where it is asked for, no
@@ -108,24 +146,41 @@ class Slakh:
         tracks = []
         for stem, about in sorted(_stems(song.path).items()):
             instrument = self._instrument(about)
-            audio_path = _audio_of(song.path, stem)
-            if instrument is None or audio_path is None:
+            if instrument is None:
                 continue
+            audio, segments, why = partial(silence, self.sample_rate), [], ""
             try:
-                duration = soundfile.info(audio_path).duration
-                score = lakh or read_midi(song.path / "MIDI" / f"{stem}.mid")
-            except (MidiError, soundfile.SoundFileError):
-                continue
-            track = score.tracks[0] if lakh is None else _lakh_track(lakh, stem, about)
-            if track is None:
-                continue
-            found = segments_of(track, score, self.max_segments_per_track)
-            segments = [one for one in found if _last_second(one, score) <= duration]
-            if segments:
-                audio = partial(_audio, audio_path, self.sample_rate)
+                segments, audio = self._stem(song, stem, about, lakh)
+            except ValueError as error:
+                why = str(error)
+            if segments or why:
                 program, timbre = int(about["program_num"]), str(about.get("plugin_name", ""))
-                tracks.append(TrackSegments(stem, instrument, program, timbre, segments, audio))
+                tracks.append(
+                    TrackSegments(stem, instrument, program, timbre, segments, audio, why)
+                )
         return tracks
+
+    def sketch(self, song: Song) -> list[int]:
+        """Nothing: groups are known by the Lakh file."""
+        return []
+
+    def _stem(self, song: Song, stem: str, about: dict, lakh: Score | None) -> tuple:
+        """Segments and audio of a stem; raises ValueError if it cannot be used."""
+        if fault := FAULTY.get((song.name, stem)):
+            raise ValueError(f"it is on the published list of faulty stems: {fault}")
+        duration = np.inf
+        audio = partial(silence, self.sample_rate)
+        if self.audio:
+            path = _audio_of(song.path, stem)
+            duration = _duration(path)
+            audio = partial(_audio, path, self.sample_rate)
+        score = lakh or read_midi(song.path / "MIDI" / f"{stem}.mid")
+        track = score.tracks[0] if lakh is None else _lakh_track(lakh, stem, about)
+        found = segments_of(track, score, self.max_segments_per_track)
+        segments = [one for one in found if _last_second(one, score) <= duration]
+        if found and not segments:
+            raise ValueError(f"its recording ends after {duration:.1f} seconds, before a segment")
+        return segments, audio
 
     def description(self) -> dict:
         """Origin, licence and parameters."""
@@ -133,11 +188,12 @@ class Slakh:
             "source": self.name,
             "folder": self.folder.name,
             "licence": "CC BY 4.0 (Manilow, Wichern, Seetharaman & Le Roux, 2019)",
-            "split": self.splits_file.name if self.splits_file else self.split,
+            "split": self.split,
             "midi_source": self.midi_source,
             "merge_strings": self.merge_strings,
             "sample_rate": self.sample_rate,
             "max_segments_per_track": self.max_segments_per_track,
+            "audio": self.audio,
         }
 
     def _instrument(self, about: dict) -> str | None:
@@ -148,14 +204,25 @@ class Slakh:
 
     @cached_property
     def _changes(self) -> dict[str, dict]:
+        """What the list of the split omits or moves, by track."""
+        return self._list(_LISTS[self.split]) if self.split in _LISTS else {}
+
+    @cached_property
+    def _md5(self) -> dict[str, str]:
+        """The Lakh file of each track."""
+        return {name: about["midi_md5"] for name, about in self._list("duplicates.json").items()}
+
+    def _list(self, name: str) -> dict[str, dict]:
+        if self.split_lists is None:
+            return {}
         try:
-            return json.loads(self.splits_file.read_text()) if self.splits_file else {}
+            return json.loads((self.split_lists / name).read_text())
         except (OSError, ValueError) as error:
-            raise ValueError(f"the splits file {self.splits_file} cannot be read") from error
+            raise ValueError(f"the split list {self.split_lists / name} cannot be read") from error
 
     def _split_of(self, path: Path) -> str | None:
         """One of train, validation, test and omitted, or None where nothing tells."""
-        if self.splits_file:
+        if self._changes:
             change = self._changes.get(path.name, {})
             if change.get("action") == "omit":
                 return "omitted"
@@ -190,16 +257,35 @@ def _stems(path: Path) -> dict[str, dict]:
         raise ValueError(f"the metadata.yaml of {path.name} does not list its stems") from error
 
 
-def _audio_of(path: Path, stem: str) -> Path | None:
+def _audio_of(path: Path, stem: str) -> Path:
     files = [path / "stems" / f"{stem}{suffix}" for suffix in (".flac", ".wav")]
-    return next((file for file in files if file.is_file()), None)
+    found = next((file for file in files if file.is_file()), None)
+    if found is None:
+        raise ValueError("it has no recording")
+    return found
 
 
-def _lakh_track(lakh: Score, stem: str, about: dict) -> Track | None:
-    """Stem SXX is instrument XX of the Lakh file; None if the programs say it is not."""
+def _duration(path: Path) -> float:
+    """Seconds, once it is clear that the last of them can be read."""
+    try:
+        with soundfile.SoundFile(path) as file:
+            file.seek(max(file.frames - 1, 0))
+            whole = len(file.read(1)) == 1
+            duration = file.frames / file.samplerate
+    except (soundfile.SoundFileError, OSError) as error:
+        raise ValueError(f"its recording {path.name} cannot be read: {error}") from error
+    if not whole:
+        raise ValueError(f"its recording {path.name} is truncated")
+    return duration
+
+
+def _lakh_track(lakh: Score, stem: str, about: dict) -> Track:
+    """Stem SXX is instrument XX of the Lakh file, if the programs agree."""
     number = int(stem.removeprefix("S"))
     track = lakh.tracks[number] if number < len(lakh.tracks) else None
-    return track if track and track.program == about["program_num"] else None
+    if track is None or track.program != about["program_num"]:
+        raise ValueError("all_src.mid has no such part")
+    return track
 
 
 def _last_second(segment: Segment, score: Score) -> float:

@@ -1,0 +1,151 @@
+"""Processes that do jobs side by side, and outlive what a damaged file does to one of them."""
+
+import os
+import signal
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from threadpoolctl import threadpool_limits
+
+ATTEMPTS = 3  # a process may also die of what another one did to the machine's memory
+
+# A job calls `report(name)` before each of its files, and leaves out those in `faults`.
+Report = Callable[[str], None]
+Faults = dict[str, str]
+
+
+@dataclass
+class _Worker:
+    process: Any
+    connection: Connection
+    job: int | None = None
+    file: str = ""
+    since: float = 0.0
+
+
+def in_parallel(
+    jobs: Sequence[Any],
+    work: Callable[[Any, Faults, Report], Any],
+    workers: int,
+    seconds_per_file: float,
+    on_file: Callable[[str], None] = lambda name: None,
+) -> Iterator[Any]:
+    """Do the jobs in several processes; yields what each returned, in the order they finish.
+
+    A process that dies is replaced and its job begun again. The file it was at is given up after
+    the third time, or once it has taken too long; the job then finds it in its `faults` with the
+    reason.
+
+    Args:
+        work: `work(job, faults, report)`; pickled once for each process.
+        seconds_per_file: wall time that one file of a job may take.
+        on_file: told the name of a file as work on it begins.
+
+    Raises:
+        OSError, MemoryError, ...: what a job itself raised; the other processes are ended.
+    """
+    crew: list[_Worker] = []
+    waiting = deque(range(len(jobs)))
+    faults: dict[int, Faults] = {number: {} for number in waiting}
+    deaths: Counter = Counter()
+    try:
+        while waiting or any(worker.job is not None for worker in crew):
+            while waiting and len(crew) < workers:
+                crew.append(_start(work))
+            for worker in crew:
+                if worker.job is None and waiting:
+                    _assign(worker, waiting.popleft(), jobs, faults)
+            ready = wait([worker.connection for worker in crew], timeout=1.0)
+            for worker in [*crew]:
+                gone = ""
+                if worker.connection in ready:
+                    try:
+                        kind, content = worker.connection.recv()
+                    except (EOFError, OSError):
+                        gone = "died"
+                    else:
+                        if kind == "file":
+                            worker.file, worker.since = content, time.monotonic()
+                            on_file(content)
+                        elif kind == "error":
+                            raise content
+                        else:
+                            worker.job, worker.file = None, ""
+                            yield content
+                elif worker.file and time.monotonic() - worker.since > seconds_per_file:
+                    gone = "took too long"
+                if gone:
+                    crew.remove(worker)
+                    _end(worker)
+                    if worker.job is not None:
+                        _note(worker, gone, seconds_per_file, deaths, faults)
+                        waiting.appendleft(worker.job)
+    finally:
+        for worker in crew:
+            _end(worker)
+
+
+def _start(work: Callable) -> _Worker:
+    context = get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(theirs, work, os.getpid()), daemon=True)
+    process.start()
+    theirs.close()
+    return _Worker(process, ours)
+
+
+def _assign(worker: _Worker, job: int, jobs: Sequence[Any], faults: dict[int, Faults]) -> None:
+    worker.job, worker.file, worker.since = job, "", time.monotonic()
+    try:
+        worker.connection.send((jobs[job], faults[job]))
+    except OSError:  # it is dead; that is noticed where its answer is awaited
+        return
+
+
+def _note(worker, gone: str, seconds: float, deaths: Counter, faults: dict[int, Faults]) -> None:
+    key = (worker.job, worker.file)
+    deaths[key] += 1
+    if gone == "took too long":
+        faults[worker.job][worker.file] = f"it takes longer than {seconds:.0f} seconds"
+    elif deaths[key] >= ATTEMPTS:
+        if not worker.file:
+            raise RuntimeError(
+                f"A worker process died {ATTEMPTS} times before it came to a file, with exit code "
+                f"{worker.process.exitcode}; the machine may be out of memory."
+            )
+        faults[worker.job][worker.file] = (
+            f"the process that reads it dies every time (exit code {worker.process.exitcode})"
+        )
+
+
+def _end(worker: _Worker) -> None:
+    worker.process.kill()
+    worker.process.join()
+    worker.connection.close()
+
+
+def _serve(connection: Connection, work: Callable, parent: int) -> None:
+    """The life of a worker process: until there are no more jobs, or no parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    threadpool_limits(1)  # the processes share the cores already
+
+    def report(name: str) -> None:
+        if os.getppid() != parent:
+            os._exit(1)  # nobody waits for the result, and a new run may have begun
+        connection.send(("file", name))
+
+    while True:
+        try:
+            job, faults = connection.recv()
+        except EOFError:
+            return
+        try:
+            answer = ("done", work(job, faults, report))
+        except Exception as error:
+            answer = ("error", error)
+        connection.send(answer)
