@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import mido
 import numpy as np
 import pandas as pd
 import pretty_midi
@@ -54,7 +55,8 @@ def label(path: Path | str, pretrained: Path | str) -> pd.DataFrame:
         raise ValueError(f"{path} has no pitched track with two notes within two measures.")
     columns = [np.stack([s.pitch, s.step, s.length], axis=1) for _, s in segments]
     counts = torch.tensor([len(notes) for notes in columns])
-    rolls = draw_rolls(torch.from_numpy(np.concatenate(columns)), counts)
+    onsets = classifier.encoder.config["channels"] == 2
+    rolls = draw_rolls(torch.from_numpy(np.concatenate(columns)), counts, onsets=onsets)
     logits = embed(classifier, lambda rows: rolls[rows], torch.arange(len(rolls)))
     rows = [
         {
@@ -108,13 +110,36 @@ def write_labelled(path: Path | str, tracks: pd.DataFrame, output: Path | str) -
     Args:
         tracks: from `track_labels`; a track that is `not sure` keeps its program.
     """
-    midi = pretty_midi.PrettyMIDI(str(path))
+    midi = pretty_midi.PrettyMIDI(mido_object=_with_tempi_first(mido.MidiFile(path)))
     predicted = dict(zip(tracks["track"], tracks["predicted"], strict=True))
     names = [track.name for track in read_midi(path).tracks]
     for name, instrument in zip(names, midi.instruments, strict=True):
         if predicted.get(name) in PROGRAM:
             instrument.program = PROGRAM[predicted[name]]
     midi.write(str(output))
+
+
+def _with_tempi_first(midi: mido.MidiFile) -> mido.MidiFile:
+    """Move tempi and signatures of later tracks to the first, where pretty_midi looks for them."""
+    moved = []
+    for number, track in enumerate(midi.tracks):
+        kept, tick, wait = mido.MidiTrack(), 0, 0
+        for event in track:
+            tick += event.time
+            wait += event.time
+            if event.type in ("set_tempo", "time_signature", "key_signature"):
+                moved.append((tick, event))
+            else:
+                kept.append(event.copy(time=wait))
+                wait = 0
+        midi.tracks[number] = kept
+    first = mido.MidiTrack()
+    before = 0
+    for tick, event in sorted(moved, key=lambda pair: pair[0]):
+        first.append(event.copy(time=tick - before))
+        before = tick
+    midi.tracks.insert(0, first)
+    return midi
 
 
 def _with_prediction(rows: pd.DataFrame, log_probabilities, classifier) -> pd.DataFrame:

@@ -25,7 +25,6 @@ def tiny_corpus(tmp_path_factory):
     """The folder of a demo corpus of 24 songs."""
     folder = tmp_path_factory.mktemp("tiny") / "corpus"
     source = Demo(folder / "midi", songs=24, sample_rate=16000, max_segments_per_track=2)
-    splits = splits_of([song.group for song in source.songs()])
     parameters = PARAMETERS | {"corpus": str(folder)}
-    write_corpus(folder, source, MelSpectrogram(16000), splits, parameters)
+    write_corpus(folder, source, MelSpectrogram(16000), splits_of, parameters)
     return folder

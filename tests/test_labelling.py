@@ -1,3 +1,4 @@
+import mido
 import numpy as np
 import pandas as pd
 import pretty_midi
@@ -5,10 +6,10 @@ import pytest
 import torch
 
 import camil
-from camil.encoders import Classifier, MIDIEncoder, save_classifier
+from camil.encoders import AudioEncoder, Classifier, MIDIEncoder, save_classifier
 from camil.evaluation import track_predictions
 from camil.labelling import PROGRAM, label, play, track_labels, write_labelled
-from camil.midi import INSTRUMENTS, MidiError
+from camil.midi import INSTRUMENTS, MidiError, read_midi
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +79,26 @@ def test_the_copy_plays_the_labels_and_keeps_notes_and_drums(song, tmp_path):
     assert [i.is_drum for i in after.instruments] == [False, False, True]
     for one, other in zip(before.instruments, after.instruments, strict=True):
         assert [n.pitch for n in one.notes] == [n.pitch for n in other.notes]
+
+
+def test_the_copy_keeps_a_tempo_that_stands_in_a_later_track(song, tmp_path):
+    midi = mido.MidiFile(song)
+    midi.tracks[0].clear()
+    midi.tracks[2].insert(0, mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(60)))
+    midi.save(tmp_path / "slow.mid")
+    tracks = pd.DataFrame({"track": ["00-part 72"], "predicted": ["Reed"]})
+    write_labelled(tmp_path / "slow.mid", tracks, tmp_path / "copy.mid")
+    before = read_midi(tmp_path / "slow.mid").tracks[0].end_seconds.max()
+    assert before == pytest.approx(2 * 15.9, abs=0.01)
+    assert read_midi(tmp_path / "copy.mid").tracks[0].end_seconds.max() == pytest.approx(before)
+
+
+def test_an_audio_classifier_is_refused(song, tmp_path):
+    save_classifier(
+        tmp_path / "classifier.safetensors", Classifier(AudioEncoder(width=4), INSTRUMENTS)
+    )
+    with pytest.raises(ValueError, match="classifies audio"):
+        label(song, tmp_path)
 
 
 def test_a_clip_has_the_length_asked_for_and_does_not_clip(song):

@@ -68,7 +68,7 @@ def test_a_manifest_here_or_up_to_two_levels_up_tells_the_groups(folder, up):
     (place / "manifest.csv").write_text("\n".join(["path,licence,group", *lines]))
     source = MidiFolder(folder)
     group = {song.name: song.group for song in source.songs()}
-    assert group == {"one": "g1", "three": "g1", "copy": "copy", "deep/er/Two": "deep/er/Two"}
+    assert group == {"one": "g1", "three": "g1", "copy": None, "deep/er/Two": None}
     assert source.description()["licence"] == ["CC0"]
 
 

@@ -84,7 +84,7 @@ class MidiFolder:
         songs = []
         for name, path in zip(names, files, strict=True):
             name = name + path.suffix if name in shared else name  # a.mid beside a.midi
-            songs.append(Song(name, path, self._group(name, path)))
+            songs.append(Song(name, path, self._group(path)))
         return sorted(songs)
 
     def read(self, song: Song) -> list[TrackSegments]:
@@ -137,18 +137,19 @@ class MidiFolder:
             return {}
         if not self.manifest.is_file():
             raise ValueError(f"the manifest {self.manifest} does not exist")
-        with open(self.manifest, newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
+        # As spreadsheets write it: with a byte order mark, perhaps with spaces behind the commas.
+        with open(self.manifest, newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file, skipinitialspace=True))
         if rows and not {"path", "group"} <= rows[0].keys():
             raise ValueError(f"the manifest {self.manifest} needs the columns path and group")
         below, top = self.folder.resolve(), self.manifest.resolve().parent
         return {top / row["path"]: row for row in rows if (top / row["path"]).is_relative_to(below)}
 
-    def _group(self, name: str, path: Path) -> str | None:
+    def _group(self, path: Path) -> str | None:
         if self.manifest is None:
             return None
         row = self._rows.get(path.resolve())
-        return row["group"] if row else name
+        return (row and row["group"]) or None
 
     def _soundfont(self, song: str, track: Track) -> SoundFont | None:
         """The one drawn for this track, of those that have its program."""
@@ -190,9 +191,15 @@ def _manifest_near(folder: Path) -> Path | None:
     for place in [folder, *folder.parents][:3]:
         path = place / "manifest.csv"
         if path.is_file():
-            with open(path, encoding="utf-8", errors="replace") as file:
-                if {"path", "group"} <= set(file.readline().strip().split(",")):
-                    return path
+            with open(path, newline="", encoding="utf-8-sig", errors="replace") as file:
+                columns = {name.strip() for name in next(csv.reader(file), [])}
+            if {"path", "group"} <= columns:
+                return path
+            if place == folder:
+                raise ValueError(
+                    f"{path} needs the columns path and group, separated by commas; it has "
+                    f"{', '.join(columns) or 'nothing'}. Mend it or give it another name."
+                )
     return None
 
 
