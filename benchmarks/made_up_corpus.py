@@ -33,6 +33,7 @@ def made_up_corpus(folder: Path, segments: int, seed: int = 0) -> Path:
         "track": [f"{i % 16:02d}" for i in row],
         "instrument": [INSTRUMENTS[i % 8] for i in row],
         "split": [("train", "train", "train", "validation", "test")[i // 16 % 5] for i in row],
+        "start_beat": 8.0 * row,
         "mel": row,
     }
     pq.write_table(pa.table(columns), folder / "segments.parquet")

@@ -208,20 +208,26 @@ def test_an_embedding_is_the_same_alone_and_in_company():
         torch.testing.assert_close(alone[0], together[row], rtol=1e-5, atol=1e-6)
 
 
-def test_two_processes_train_like_one_on_the_same_batches(tmp_path, uninterrupted):
+def test_two_processes_train_like_one_on_the_same_batches(tmp_path):
+    """In single precision, so that what is left of a difference is the order of sums."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert run(one, half=False) == 0
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     common = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
     common |= {"MASTER_PORT": str(port), "TORCHELASTIC_RUN_ID": "test", "GROUP_RANK": "0"}
     both = [
-        start(tmp_path, environment=common | {"RANK": str(rank), "LOCAL_RANK": str(rank)})
-        for rank in range(2)
+        start(two, half=False, environment=common | {"RANK": rank, "LOCAL_RANK": rank})
+        for rank in "01"
     ]
     for process in both:
         process.join(300)
     assert [process.exitcode for process in both] == [0, 0]
-    ours = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
-    expected = [json.loads(line) for line in uninterrupted[2].splitlines()]
+    expected, ours = (
+        [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+        for folder in (one, two)
+    )
+    assert len(ours) == small_training.EPOCHS
     for mine, theirs in zip(ours, expected, strict=True):
-        assert mine == pytest.approx(theirs, rel=0.02)
+        assert mine == pytest.approx(theirs, rel=1e-3)
