@@ -118,6 +118,8 @@ class MemoryBank(nn.Module):
     def remember(self, audio: Tensor, rows: Tensor) -> None:
         """Keep a batch's sounds and let the oldest go."""
         size = len(self.rows)
+        if not size:
+            return
         new = audio.detach().to(self.embeddings.dtype)
         self.embeddings.copy_(torch.cat([new, self.embeddings])[:size])
         self.rows.copy_(torch.cat([rows.to(self.rows.device), self.rows])[:size])
