@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,20 @@ def profile():
 def test_the_profiles_that_come_with_the_project_are_right(path, tmp_path):
     profile = yaml.safe_load(path.read_text()) | {"source": str(tmp_path)}
     check_profile(profile, PROJECT / "notebooks")
+
+
+@pytest.mark.parametrize(
+    ("notebook", "stage", "run"),
+    [("02_pretrain", "pretrain", "unsupervised"), ("03_classify", "classify", "sic")],
+)
+def test_a_notebook_run_by_hand_makes_what_the_graph_makes(profile, notebook, stage, run):
+    cells = json.loads((PROJECT / f"notebooks/{notebook}.ipynb").read_text())["cells"]
+    cell = next(c for c in cells if "parameters" in c["metadata"].get("tags", []))
+    defaults: dict = {}
+    exec("".join(cell["source"]), defaults)
+    assert defaults["run"] == f"runs/demo/{run}-seed0"
+    for name, value in (profile[stage]["all"] | profile[stage]["runs"][run]).items():
+        assert defaults[name] == value, name
 
 
 @pytest.mark.parametrize(
