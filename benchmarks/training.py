@@ -146,7 +146,7 @@ def main(command: list[str] | None = None) -> dict:
     arguments.add_argument("--width", type=int, default=16)
     arguments.add_argument("--depth", type=int, default=18)
     arguments.add_argument("--batch-size", type=int, default=128)
-    arguments.add_argument("--segments", type=int, default=1024)
+    arguments.add_argument("--segments", type=int, default=2048)
     arguments.add_argument("--steps", type=int, default=4, help="in a turn")
     arguments.add_argument("--turns", type=int, default=5)
     arguments.add_argument("--workers", type=int, default=2, help="of the usual DataLoader")

@@ -38,6 +38,9 @@ def model_card(
         scores: on the test songs, as in `metrics.json`.
     """
     data = record["corpus"]
+    # Folders of one machine tell others nothing.
+    own = {"corpus", "run", "pretrained", "pretrained_audio", "device"}
+    settings = {name: value for name, value in record["parameters"].items() if name not in own}
     licences = source.get("licence", "not stated")
     licences = licences if isinstance(licences, str) else ", ".join(licences)
     split = ", ".join(f"{count} {name}" for name, count in (songs or {}).items()) or "not stated"
@@ -64,7 +67,7 @@ def model_card(
         "## Scores on the test songs",
         *_score_lines(scores),
         "## Training",
-        *(f"- {name}: `{value}`" for name, value in record["parameters"].items()),
+        *(f"- {name}: `{value}`" for name, value in settings.items()),
         f"- code: commit `{record['commit']}`, torch {record['versions']['torch']}, "
         f"on {record['device']}",
     ]
