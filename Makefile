@@ -23,7 +23,7 @@ lab: $(READY)
 .venv/ready: pyproject.toml constraints.txt
 	python3 -m venv .venv
 	.venv/bin/python -m pip install --quiet uv
-	.venv/bin/python -m uv pip install --quiet --python .venv/bin/python -c constraints.txt -e '.[workbook,workflow,test]'
+	.venv/bin/python -m uv pip install --quiet --compile-bytecode --python .venv/bin/python -c constraints.txt -e '.[workbook,workflow,test]'
 	touch $@
 
 .PHONY: figures test lab
