@@ -114,7 +114,7 @@ def save(figure: Figure, path: str | Path, note: str = "") -> tuple[Path, Path]:
     files = path.with_name(path.name + ".pdf"), path.with_name(path.name + ".png")
     width, height = figure.get_size_inches()
     # The size as drawn, that text keeps its size on the page; only a note makes it higher.
-    lines = textwrap.wrap(note, int(24 * width))  # 24 letters of 6 points an inch
+    lines = textwrap.wrap(note, int(21 * width))  # 21 letters of 6 points an inch
     page = Bbox.from_extents(0, -0.1 * len(lines) - 0.06 * bool(lines), width, height)
     engine = figure.get_layout_engine()
     figure.draw_without_rendering()  # lays out
