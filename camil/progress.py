@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,25 @@ from tqdm.auto import tqdm
 from camil.devices import is_first
 
 SECONDS = 10  # between two lines
+
+
+def each(items: Sequence, unit: str) -> Iterator:
+    """Go through some items, telling how far one is.
+
+    Args:
+        unit: what an item is called.
+    """
+    if _watched():
+        yield from tqdm(items, unit=unit)
+        return
+    started = reported = time.monotonic()
+    for done, item in enumerate(items, start=1):
+        yield item
+        now = time.monotonic()
+        if now - reported >= SECONDS and is_first():
+            reported = now
+            left = (now - started) / done * (len(items) - done)
+            print(f"{unit} {done}/{len(items)}, {left:.0f} s left", flush=True)
 
 
 class Progress:
