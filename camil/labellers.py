@@ -105,7 +105,7 @@ class SegmentLabeller:
     def _reading(self, segments: list[Segment], probabilities, rows: list[int]) -> TrackReading:
         spans = np.array([(one.start_beat, one.end_beat) for one in segments])
         voting = pd.DataFrame(probabilities[sorted(set(rows))])
-        vote = np.log(votes(voting, np.zeros(len(voting))).to_numpy()[0].clip(1e-300))
+        vote = np.log(votes(voting, np.zeros(len(voting))).to_numpy()[0])
         share = np.exp(vote / self.classifier.track_temperature)
         return TrackReading(spans, probabilities[rows], share / share.sum())
 

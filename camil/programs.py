@@ -138,9 +138,11 @@ def _warn_of_shared_channels(path: Path, parts, programs: dict[str, int], events
             channel = port.get(part.midi_track, b"\0"), part.channel
             sharing[channel].setdefault(part.midi_track, []).append(part)
     for (_, channel), of_track in sharing.items():
-        now = {programs.get(part.name, part.program) for mine in of_track.values() for part in mine}
-        if len(of_track) > 1 and len(now) > 1:
-            names = ", ".join(part.name for mine in of_track.values() for part in mine)
+        mine = [part for parts in of_track.values() for part in parts]
+        before = {part.program for part in mine}
+        now = {programs.get(part.name, part.program) for part in mine}
+        if len(of_track) > 1 and len(before) == 1 < len(now):
+            names = ", ".join(part.name for part in mine)
             warnings.warn(
                 f"{path}: the parts {names} share channel {channel + 1} and got different "
                 "instruments; a player that goes by channels plays them all with one.",

@@ -20,7 +20,7 @@ def each(items: Sequence, unit: str) -> Iterator:
     Args:
         unit: what an item is called.
     """
-    if _watched():
+    if watched():
         yield from tqdm(items, unit=unit)
         return
     started = reported = time.monotonic()
@@ -55,7 +55,7 @@ class Progress:
         self.steps, self.done, self.first, self.batch_size = steps, done, done, batch_size
         self.started = self.reported = time.monotonic()
         self.scores = _told(history[-1]) if history else ""
-        self.bar = tqdm(total=steps, initial=done, unit="step") if _watched() else None
+        self.bar = tqdm(total=steps, initial=done, unit="step") if watched() else None
         self.writer = _writer(tensorboard, done) if tensorboard and is_first() else None
 
     def step(self, epoch: int, loss: Tensor) -> None:
@@ -102,7 +102,7 @@ def _told(scores: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value:.4f}" for name, value in scores.items() if name != "epoch")
 
 
-def _watched() -> bool:
+def watched() -> bool:
     """Whether somebody looks on: Jupyter's server names the session, Papermill does not."""
     return "JPY_SESSION_NAME" in os.environ and is_first()
 
