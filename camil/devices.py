@@ -55,11 +55,18 @@ def _join(kind: str) -> torch.device:
     if _fabric is None:
         try:
             from lightning_fabric import Fabric
+            from lightning_fabric.strategies import DDPStrategy
         except ModuleNotFoundError:  # the whole of Lightning is installed instead
             from lightning.fabric import Fabric
+            from lightning.fabric.strategies import DDPStrategy
+
+        class Started(DDPStrategy):
+            # Where there is anything left to launch, Fabric refuses to work in a notebook.
+            launcher = None
+
         here = int(os.environ.get("LOCAL_WORLD_SIZE", processes()))
         nodes = processes() // here
-        _fabric = Fabric(accelerator=kind, strategy="ddp", devices=here, num_nodes=nodes)
+        _fabric = Fabric(accelerator=kind, strategy=Started(), devices=here, num_nodes=nodes)
         _fabric.launch()
     return _fabric.device
 

@@ -15,7 +15,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from camil.encoders import MIDIEncoder
+from camil.encoders import AudioEncoder, MIDIEncoder, save_encoder
+from camil.runs import Run
 from camil.tensorfiles import read_tensors
 from camil.training import best_epoch, embed, fit
 
@@ -42,7 +43,7 @@ def run(folder, **arguments):
 def left_by(folder):
     """Every tensor (weights, best weights, optimizer, generators) and the history's text."""
     tensors, description = read_tensors(folder / "checkpoint.safetensors", "checkpoint")
-    del description["settings"]
+    del description["settings"], description["seconds"]
     return tensors, description, (folder / "history.jsonl").read_text()
 
 
@@ -133,10 +134,52 @@ def test_a_finished_training_is_not_done_again(tmp_path):
 def test_a_checkpoint_of_other_settings_is_left_aside_and_the_difference_told(tmp_path, capsys):
     quick(tmp_path)
     quick(tmp_path, settings={"width": 4})
-    assert (
-        "Beginning anew: the checkpoint here was made with another width."
-        in capsys.readouterr().out
-    )
+    assert "Beginning anew: the checkpoint here differs in width." in capsys.readouterr().out
+
+
+def test_a_run_built_on_weights_that_have_changed_since_begins_anew(tmp_path, capsys):
+    below = tmp_path / "below"
+    below.mkdir()
+
+    def train():
+        record = Run(tmp_path, {"pretrained_audio": str(below), "pretrained": ""}, {"sha256": "0"})
+        return quick(tmp_path, settings=record.settings)
+
+    save_encoder(below / "audio_encoder.safetensors", AudioEncoder(2, 10, 4))
+    train()
+    train()
+    assert "Beginning anew" not in capsys.readouterr().out
+    save_encoder(below / "audio_encoder.safetensors", AudioEncoder(2, 10, 4))  # trained again
+    train()
+    told = capsys.readouterr().out
+    assert "Beginning anew: the checkpoint here differs in weights of pretrained_audio." in told
+
+
+def test_the_seconds_of_a_run_are_those_of_all_its_parts(tmp_path, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
+
+    def part(dies_in):
+        calls = 0
+
+        def step(rows, generator):
+            nonlocal calls
+            calls += 1
+            clock[0] += 10
+            if calls == dies_in:
+                raise KeyboardInterrupt
+            return torch.zeros(1, requires_grad=True).sum()
+
+        record = Run(tmp_path, {}, {})
+        clock[0] += 3  # data and networks are made ready
+        quick(tmp_path, step, checkpoint_seconds=0)
+        return record.finish("cpu")["seconds"]
+
+    for dies_in in (4, 6):  # with 3 and then 3 + 5 of 15 steps done and kept
+        with pytest.raises(KeyboardInterrupt):
+            part(dies_in)
+    assert part(0) == 30 + 50 + 3 + 70
 
 
 @pytest.mark.parametrize("place", [0.1, 0.5, 0.9])
@@ -203,7 +246,7 @@ def test_an_embedding_is_the_same_alone_and_in_company():
     encoder = MIDIEncoder(8, 10, 16)
     rolls = (torch.rand(300, 1, 84, 192) < 0.03).float()
     together = embed(encoder, rolls.__getitem__, torch.arange(300))
-    for row in (0, 255, 256, 299):
+    for row in (0, 63, 64, 255, 256, 299):
         alone = embed(encoder, rolls.__getitem__, torch.tensor([row]))
         torch.testing.assert_close(alone[0], together[row], rtol=1e-5, atol=1e-6)
 
