@@ -164,6 +164,17 @@ def autocast(device: torch.device) -> torch.autocast:
 
 
 @contextmanager
+def single_precision():
+    """On a GPU, convolutions without TF32: its rounding would depend on the size of a batch."""
+    before = torch.backends.cudnn.allow_tf32
+    try:
+        torch.backends.cudnn.allow_tf32 = False
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
+
+
+@contextmanager
 def repeatable(device: torch.device):
     """On the CPU, sums in a fixed order: the same training gives the same bits.
 

@@ -19,6 +19,7 @@ from camil.devices import (
     processes,
     repeatable,
     share,
+    single_precision,
     spread,
     synchronize,
 )
@@ -217,7 +218,8 @@ def embed(encoder: nn.Module, draw: Callable[[Tensor], Tensor], rows: Tensor) ->
     encoder.eval().to(memory_format=torch.channels_last)
     device = next(encoder.parameters()).device
     parts = rows.split(EMBEDDED_AT_ONCE.get(device.type, 512))
-    outputs = [encoder(draw(part)) for part in parts]
+    with single_precision():
+        outputs = [encoder(draw(part)) for part in parts]
     encoder.train(was_training)
     return torch.cat(outputs)
 

@@ -1,6 +1,7 @@
 """A training that was killed, spoilt, misled or shared."""
 
 import json
+import math
 import multiprocessing
 import os
 import random
@@ -14,6 +15,7 @@ import small_training
 import torch
 from safetensors.torch import save_file
 from torch import nn
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from camil.encoders import AudioEncoder, MIDIEncoder, save_encoder
 from camil.runs import Run
@@ -103,10 +105,10 @@ def test_a_run_killed_from_outside_at_any_moment_ends_with_the_same_bits(tmp_pat
     assert_same(tmp_path, uninterrupted)
 
 
-def quick(folder, step=None, evaluate=None, **changes):
+def quick(folder, step=None, evaluate=None, model=None, **changes):
     """A linear model of nothing, trained for real by `fit`."""
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(3, 1))
+    model = model or nn.Sequential(nn.Linear(3, 1))
     points = torch.rand(20, 3)
     arguments = {
         "best": "validation_loss",
@@ -212,6 +214,60 @@ def test_a_loss_that_is_not_finite_stops_the_run_naming_step_and_rows(tmp_path, 
     assert str(batches[7])[1:-1] in str(caught.value)
     told = json.loads((tmp_path / "diverged.json").read_text())
     assert (told["epoch"], told["step"], told["rows"]) == (2, 3, batches[7])
+
+
+def test_a_weight_that_is_not_finite_is_not_kept(tmp_path):
+    quick(tmp_path, epochs=1)
+    kept = (tmp_path / "checkpoint.safetensors").read_bytes()
+    with pytest.raises(FloatingPointError, match="A weight is not finite"):
+        quick(tmp_path, batch_size=20, learning_rate=float("inf"))
+    assert (tmp_path / "checkpoint.safetensors").read_bytes() == kept
+
+
+def test_the_weights_that_are_left_are_those_of_the_best_epoch_on_validation_songs(tmp_path):
+    model, points, seen = nn.Sequential(nn.Linear(3, 1)), torch.rand(20, 3), []
+
+    def evaluate():
+        seen.append(model[0].weight.detach().clone())
+        return {"validation_macro_f1": (0.3, 0.6, 0.5)[len(seen) - 1]}
+
+    quick(
+        tmp_path,
+        lambda rows, generator: model(points[rows]).square().mean(),
+        evaluate,
+        model=model,
+        best="validation_macro_f1",
+    )
+    assert torch.equal(model[0].weight, seen[1])
+    assert not torch.equal(seen[1], seen[2])
+    assert not model.training
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ("constant", lambda done: 1.0),
+        ("cosine", lambda done: 0.5 + 0.5 * math.cos(math.pi * done)),
+        (
+            "warmup",
+            lambda done: (
+                done / 0.05 if done < 0.05 else 0.5 + 0.5 * math.cos(math.pi * (done - 0.05) / 0.95)
+            ),
+        ),
+    ],
+)
+def test_the_learning_rate_follows_its_schedule_over_the_whole_training(
+    tmp_path, schedule, expected
+):
+    rates = []
+
+    def note(optimizer, *_):
+        rates.append(optimizer.param_groups[0]["lr"])
+
+    hook = register_optimizer_step_pre_hook(note)
+    quick(tmp_path, epochs=10, batch_size=5, schedule=schedule)
+    hook.remove()
+    assert rates == pytest.approx([0.1 * expected(step / 40) for step in range(40)], abs=1e-6)
 
 
 def test_patience_stops_a_training_that_gets_no_better_on_validation_songs(tmp_path):
