@@ -1,14 +1,15 @@
 """Everything about training that needs a GPU, in under 9 minutes, from a machine with PyTorch.
 
-python -m benchmarks.gpu                    writes benchmarks/results/gpu.json
+python -m benchmarks.gpu                         writes benchmarks/results/gpu.json and gpu.md
 python -m benchmarks.gpu --small --device cpu    the same path at a tiny size, to test it
 
-Each part is tried for itself; one that fails leaves its error in the results.
+Each part is tried for itself; one that fails leaves its error in the results, which are written
+after every part.
 """
 
 import argparse
 import contextlib
-import json
+import shutil
 import tempfile
 import time
 import traceback
@@ -18,19 +19,26 @@ from pathlib import Path
 import torch
 
 from benchmarks import training
+from benchmarks.ceiling import bandwidth, ceiling, seconds_of
+from benchmarks.floor import floor
 from benchmarks.made_up_corpus import made_up_corpus
+from benchmarks.provenance import provenance
+from benchmarks.usual_loop import AHEAD
+from benchmarks.ways import cost
 from camil import losses
 from camil.augmentation import Augmentation, draw_seeds
+from camil.checkpoints import Checkpoint, State
 from camil.corpus import Corpus
 from camil.devices import choose_device
 from camil.encoders import AudioEncoder, MIDIEncoder
-from camil.runs import commit, versions, write_json
+from camil.runs import write_json, write_text
 from camil.training import embed, fit
 
 SIZES = {
-    "whole": {"width": 64, "batch": 512, "segments": 8192, "steps": 6, "turns": 3, "workers": 8},
+    "whole": {"width": 64, "batch": 512, "segments": 8192, "steps": 12, "turns": 5, "workers": 8},
     "small": {"width": 4, "batch": 16, "segments": 96, "steps": 1, "turns": 1, "workers": 0},
 }
+SHARED_MEMORY = Path("/dev/shm")  # where DataLoader's workers leave their batches, on Linux
 
 
 def same_as_on_the_cpu(device, size, corpus):
@@ -86,7 +94,7 @@ def interrupted(device, size, corpus):
             calls += 1
             if calls == stop_at:
                 raise KeyboardInterrupt
-            return training.cost(midi(data.rolls(rows)), audio(data.mels(rows)), generator)
+            return cost(midi(data.rolls(rows)), audio(data.mels(rows)), generator)
 
         return fit(
             torch.nn.ModuleList([midi, audio]),
@@ -111,72 +119,57 @@ def interrupted(device, size, corpus):
     return {"whole": expected, "resumed": resumed, "same_bits": expected == resumed}
 
 
-def ceiling(device, size, corpus):
-    """Each convolution of both encoders by itself, forward and backward, in bfloat16."""
-    flop = seconds = 0.0
-    for kind in (MIDIEncoder, AudioEncoder):
-        encoder = kind(size["width"]).to(device, torch.bfloat16, memory_format=torch.channels_last)
-        for layer, shape in _convolutions(encoder, size["batch"], device):
-            x = torch.randn(shape, device=device, dtype=torch.bfloat16)
-            x = x.to(memory_format=torch.channels_last).requires_grad_(shape[1] > 1)
-            gradient = torch.randn_like(layer(x))
-            spent = _seconds(partial(_forward_and_backward, layer, x, gradient), device)
-            passes = 3 if shape[1] > 1 else 2  # the first layer's input needs no gradient
-            flop += passes * 2 * gradient.numel() * layer.weight[0].numel()
-            seconds += spent
-    return {"bf16_convolution_tflops": flop / seconds / 1e12, "seconds_a_step": seconds}
-
-
-def _forward_and_backward(layer, x, gradient):
-    layer(x).backward(gradient)
-
-
-def _convolutions(encoder, batch, device):
-    found = []
-    layers = [layer for layer in encoder.modules() if isinstance(layer, torch.nn.Conv2d)]
-    hooks = [
-        layer.register_forward_hook(lambda layer, x, _: found.append((layer, tuple(x[0].shape))))
-        for layer in layers
-    ]
-    image = torch.zeros(batch, 1, *encoder.input_shape, device=device, dtype=torch.bfloat16)
-    with torch.no_grad():
-        encoder(image)
-    for hook in hooks:
-        hook.remove()
+def embedding(device, size, corpus):
+    """Segments a second when a whole corpus is embedded, in single precision."""
+    data = Corpus(corpus, device)
+    found = {"mels_held": data.hold_mels()}
+    for kind, draw in ((MIDIEncoder, data.rolls), (AudioEncoder, data.mels)):
+        encoder, rows = kind(size["width"]).to(device), torch.arange(len(data))
+        spent = seconds_of(partial(embed, encoder, draw, rows), device, repeats=1)
+        found[f"{kind.__name__}_segments_per_second"] = len(data) / spent
     return found
 
 
-def _seconds(work, device, repeats: int = 10) -> float:
-    def wait():
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-
-    for _ in range(3):
-        work()
-    wait()
-    begun = time.perf_counter()
-    for _ in range(repeats):
-        work()
-    wait()
-    return (time.perf_counter() - begun) / repeats
+def checkpoint(device, size, corpus):
+    """Seconds to write what a training at these widths needs to go on, and how large it is."""
+    model = torch.nn.ModuleList([kind(size["width"]) for kind in (MIDIEncoder, AudioEncoder)])
+    optimizer = torch.optim.Adam(model.to(device).parameters(), fused=True)
+    sum(p.sum() for p in model.parameters()).backward()
+    optimizer.step()
+    state = State(model, optimizer, torch.Generator())
+    state.finish_epoch({"epoch": 1}, is_best=True)
+    with tempfile.TemporaryDirectory() as folder:
+        kept = Checkpoint(Path(folder), state, {})
+        spent = seconds_of(kept.save, device, repeats=3)
+        return {"seconds": spent, "megabytes": kept.path.stat().st_size / 1e6}
 
 
 def against_the_usual_loop(device, size, corpus):
     """`benchmarks.training` at the paper's widths."""
-    names = {"width": "width", "batch": "batch-size"}
     command = ["--device", device.type]
-    for name, value in size.items():
-        command += [f"--{names.get(name, name)}", str(value)]
+    for name, value in (size | {"workers": _workers(size)}).items():
+        command += [f"--{'batch-size' if name == 'batch' else name}", str(value)]
     if device.type == "cuda":
         command.append("--compile")
-    return training.main(command)
+    with tempfile.TemporaryDirectory() as folder:
+        return training.main([*command, "--output", f"{folder}/training.json"])
+
+
+def _workers(size) -> int:
+    """Of the usual DataLoader: as many as the shared memory has room for their batches."""
+    room = shutil.disk_usage(SHARED_MEMORY).free if SHARED_MEMORY.is_dir() else 2**40
+    batch = size["batch"] * (84 * 192 + 128 * 282) * 4  # bytes
+    return min(size["workers"], int(room / batch / (AHEAD + 1)))
 
 
 PARTS = (
     same_as_on_the_cpu,
     losses_in_half_precision,
     interrupted,
+    bandwidth,
     ceiling,
+    embedding,
+    checkpoint,
     against_the_usual_loop,
 )
 
@@ -190,8 +183,7 @@ def main(command: list[str] | None = None) -> dict:
     given = arguments.parse_args(command)
     device, size = choose_device(given.device), SIZES["small" if given.small else "whole"]
     begun = time.perf_counter()
-    results = {"device": training.name_of(device), "size": size, "date": time.strftime("%Y-%m-%d")}
-    results |= {"commit": commit(), "versions": versions(), "cuda": torch.version.cuda}
+    results = {"size": size, **provenance(device), "summary": {}}
     with tempfile.TemporaryDirectory() as folder:
         corpus = made_up_corpus(Path(folder) / "corpus", size["segments"])
         for part in PARTS:
@@ -200,21 +192,49 @@ def main(command: list[str] | None = None) -> dict:
                 results[part.__name__] = part(device, size, corpus)
             except Exception:
                 results[part.__name__] = {"error": traceback.format_exc()}
+                print(results[part.__name__]["error"])
             print(f"{part.__name__}: {time.perf_counter() - started:.0f} s", flush=True)
             results["seconds"] = time.perf_counter() - begun
-            write_json(given.output, results)  # after each part: what is done is not lost
-    _compare(results)
-    write_json(given.output, results)
-    print(json.dumps(results, indent=1))
+            results["summary"] = summary(results)
+            write_json(given.output, results)
+            write_text(given.output.with_suffix(".md"), as_markdown(results))
+    print(as_markdown(results))
     return results
 
 
-def _compare(results: dict) -> None:
-    """Add the share of the ceiling that training reaches."""
-    timed, most = results["against_the_usual_loop"], results["ceiling"]
-    if "error" not in timed and "error" not in most:
-        rate = timed["pairs_per_second"]["camil"] * timed["floor"]["gflop_per_pair"] / 1e3
-        results["share_of_ceiling"] = rate / most["bf16_convolution_tflops"]
+def summary(results: dict) -> dict[str, float]:
+    """The measured numbers that issue 4 asks for, of the parts that have succeeded so far."""
+    found: dict[str, float] = {}
+    timed = results.get("against_the_usual_loop", {})
+    found |= timed.get("ratios", {})
+    if most := results.get("ceiling", {}).get("bf16_convolution_tflops"):
+        found["convolutions alone, TFLOP/s"] = most
+        if "ratios" in timed:
+            found["camil / convolutions alone"] = timed["tflop_per_second"] / most
+    if moved := results.get("bandwidth", {}).get("terabytes_per_second"):
+        least = floor(results["size"]["width"])
+        pairs = moved * 1e6 / least["activation_megabytes_per_pair"]
+        found["pairs a second that memory lets through, unfused"] = pairs
+    if "ratios" in timed:
+        found["pairs a second, camil"] = timed["pairs_per_second"]["camil"]
+    for part in ("embedding", "checkpoint"):
+        found |= {f"{part}: {name}": value for name, value in results.get(part, {}).items()
+                  if isinstance(value, float)}  # fmt: skip
+    return found
+
+
+def as_markdown(results: dict) -> str:
+    """The summary as a table, what failed, and where it was measured."""
+    lines = [f"# Training on {results['device']}", "", "| | |", "|:--|--:|"]
+    lines += [f"| {name} | {value:.4g} |" for name, value in results["summary"].items()]
+    failed = [part.__name__ for part in PARTS if "error" in results.get(part.__name__, {})]
+    lines += ["", f"Failed: {', '.join(failed)}." if failed else "No part failed.", ""]
+    lines.append(
+        f"{results['date']}, commit {results['commit']} (source {results['source']}), torch "
+        f"{results['versions']['torch']}, CUDA {results['cuda']}, {results['seconds']:.0f} s: "
+        f"`{results['command']}`"
+    )
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

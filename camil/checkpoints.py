@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ class State:
         losses: of the steps done in the epoch under way.
         history: one dict a whole epoch.
         best: the model's weights after its best epoch.
+        seconds: that earlier parts of the training took, each up to its last checkpoint.
     """
 
     model: nn.Module
@@ -34,6 +36,7 @@ class State:
     losses: list[Tensor] = field(default_factory=list)
     history: list[dict[str, float]] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)
+    seconds: float = 0.0
 
     def finish_epoch(self, line: dict[str, float], is_best: bool) -> None:
         """Add an epoch's line to the history; remember the weights if they are the best so far."""
@@ -65,6 +68,7 @@ class State:
     def take_up(self, tensors: dict[str, Tensor], description: dict[str, Any]) -> None:
         """Go back to where `tensors` and `description` were taken."""
         self.epoch, self.history = description["epoch"], description["history"]
+        self.seconds = description["seconds"]["altogether"]
         self.model.load_state_dict(under("model.", tensors))
         self.best = under("best.", tensors)
         # One by one, or they would be views that never let the whole go.
@@ -102,6 +106,7 @@ class Checkpoint:
         self.history_path = folder / "history.jsonl"
         self.state = state
         self.settings = json.loads(json.dumps(settings | {"source": _source_checksum()}))
+        self._began = time.monotonic()
         if is_first():
             folder.mkdir(parents=True, exist_ok=True)
 
@@ -116,6 +121,7 @@ class Checkpoint:
             self.state.take_up(*found)
             steps = len(self.state.losses)
             print(f"Going on after epoch {self.state.epoch} and {steps} steps of the next.")
+            self.save()  # says now what the parts before took
         self._write_history()
 
     def _read(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
@@ -129,7 +135,7 @@ class Checkpoint:
         names = sorted(theirs.keys() | self.settings.keys())
         other = [name for name in names if theirs.get(name) != self.settings.get(name)]
         if other:
-            print(f"Beginning anew: the checkpoint here was made with another {', '.join(other)}.")
+            print(f"Beginning anew: the checkpoint here differs in {', '.join(other)}.")
             return None
         return tensors, description
 
@@ -151,6 +157,10 @@ class Checkpoint:
             "settings": self.settings,
             "epoch": state.epoch,
             "history": state.history,
+            "seconds": {
+                "before": state.seconds,
+                "altogether": state.seconds + time.monotonic() - self._began,
+            },
         }
         write_tensors(self.path, state.tensors(), "checkpoint", description)
         self._write_history()
@@ -159,6 +169,15 @@ class Checkpoint:
         lines = "".join(json.dumps(line) + "\n" for line in self.state.history)
         if is_first():
             write_text(self.history_path, lines)
+
+
+def seconds_before(folder: Path) -> float:
+    """What the earlier parts took of the training whose checkpoint is in a folder; else 0."""
+    try:
+        description = read_tensors(folder / CHECKPOINT, "checkpoint")[1]
+    except (FileNotFoundError, ValueError):  # none, or none that a training has gone on with
+        return 0.0
+    return description.get("seconds", {}).get("before", 0.0)
 
 
 def _source_checksum() -> str:

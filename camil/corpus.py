@@ -216,8 +216,11 @@ class Corpus:
         mels = mels.pin_memory() if self.device.type == "cuda" else mels
         target = mels.numpy()
         places = self._places[rows]
+        # Opened anew: the pages of a map that stays open count as this process's memory, all of
+        # them in the end.
+        file = np.load(self.folder / "mels.npy", mmap_mode="r")
         for place in order.tolist():
-            target[place] = self._mels[places[place]]
+            target[place] = file[places[place]]
         return mels
 
     def notes(self, row: int) -> pd.DataFrame:

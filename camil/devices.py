@@ -55,11 +55,18 @@ def _join(kind: str) -> torch.device:
     if _fabric is None:
         try:
             from lightning_fabric import Fabric
+            from lightning_fabric.strategies import DDPStrategy
         except ModuleNotFoundError:  # the whole of Lightning is installed instead
             from lightning.fabric import Fabric
+            from lightning.fabric.strategies import DDPStrategy
+
+        class Started(DDPStrategy):
+            # Where there is anything left to launch, Fabric refuses to work in a notebook.
+            launcher = None
+
         here = int(os.environ.get("LOCAL_WORLD_SIZE", processes()))
         nodes = processes() // here
-        _fabric = Fabric(accelerator=kind, strategy="ddp", devices=here, num_nodes=nodes)
+        _fabric = Fabric(accelerator=kind, strategy=Started(), devices=here, num_nodes=nodes)
         _fabric.launch()
     return _fabric.device
 
@@ -154,6 +161,17 @@ def autocast(device: torch.device) -> torch.autocast:
         and getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16", False)
     )
     return torch.autocast(device.type, torch.bfloat16, enabled=fast)
+
+
+@contextmanager
+def single_precision():
+    """On a GPU, convolutions without TF32: its rounding would depend on the size of a batch."""
+    before = torch.backends.cudnn.allow_tf32
+    try:
+        torch.backends.cudnn.allow_tf32 = False
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from huggingface_hub import ModelCard, PyTorchModelHubMixin, hf_hub_download
 from huggingface_hub.constants import SAFETENSORS_SINGLE_FILE
+from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, conv1x1
 
@@ -101,6 +102,31 @@ class Encoder(nn.Module, PyTorchModelHubMixin, library_name="camil"):
 
     def _save_pretrained(self, save_directory: Path) -> None:
         save_encoder(save_directory / SAFETENSORS_SINGLE_FILE, self)
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **options) -> "Encoder":
+        """An encoder from a folder, or from the Hugging Face Hub by its id.
+
+        Args:
+            pretrained_model_name_or_path: what `save_pretrained` or a run has left, or `user/name`.
+            options: of `huggingface_hub.ModelHubMixin`, `revision` or `local_files_only` say.
+
+        Returns:
+            The encoder, on the CPU and in evaluation mode.
+
+        Raises:
+            FileNotFoundError: if there is no such folder and the Hub gives no such encoder.
+            ValueError: if the file is damaged or holds an encoder of another kind.
+        """
+        try:
+            return super().from_pretrained(pretrained_model_name_or_path, **options)
+        except (EntryNotFoundError, HfHubHTTPError, HFValidationError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise FileNotFoundError(
+                f"there is no folder {pretrained_model_name_or_path}, and the Hugging Face Hub "
+                f"gives no encoder of that name ({reason}): check the path or the id, or train a "
+                "run that writes it"
+            ) from None
 
     @classmethod
     def _from_pretrained(cls, *, model_id: str, **source) -> "Encoder":

@@ -37,7 +37,10 @@ class FinishedRun:
     def title(self) -> str:
         """The run's condition for a figure, with its share of the data."""
         parameters = self.record["parameters"]
-        condition = self.metrics.get("condition") or PRETRAINING[parameters["negatives"]]
+        condition = self.metrics.get("condition", "")
+        if not condition:
+            taught = parameters.get("objective", "").startswith("distill")
+            condition = "Distillation" if taught else PRETRAINING[parameters["negatives"]]
         share = parameters["train_fraction"]
         return condition if share == 1 else f"{condition}, {share:.0%}"
 

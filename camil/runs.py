@@ -1,5 +1,6 @@
 """A run: the folder of one trained thing, with what it was made from."""
 
+import hashlib
 import json
 import os
 import platform
@@ -80,6 +81,10 @@ class Run:
         folder: made if it is not there.
         parameters: the notebook's parameters.
         corpus: `Corpus.identity` of the data.
+
+    Attributes:
+        settings: what makes a training this training and no other, for `fit`: parameters, data and
+            the weights of the runs it builds on.
     """
 
     def __init__(self, folder: Path | str, parameters: dict[str, Any], corpus: dict[str, str]):
@@ -89,15 +94,30 @@ class Run:
         for name in ("run.json", "metrics.json", "predictions.parquet", "history.jsonl"):
             (self.folder / name).unlink(missing_ok=True)
         self.record = {"parameters": parameters, "corpus": corpus, "commit": commit()}
+        below = {name: parameters.get(name) for name in ("pretrained", "pretrained_audio")}
+        weights = {f"weights of {name}": weights_of(run) for name, run in below.items() if run}
+        self.settings = parameters | corpus | weights
         self._started = time.perf_counter()
 
     def finish(self, device: Any, **more: Any) -> dict[str, Any]:
         """Write `run.json`; `more` is added to the record, which is returned.
 
-        The training's checkpoint has served then and is deleted.
+        `seconds` is the time of all parts of a training that was killed and gone on with; only
+        what was done after a part's last checkpoint, and so done again, counts once. The
+        checkpoint has served then and is deleted.
         """
-        seconds = round(time.perf_counter() - self._started, 1)
-        self.record |= {"device": str(device), "seconds": seconds, "versions": versions(), **more}
+        from camil.checkpoints import CHECKPOINT, seconds_before  # torch is here already
+
+        seconds = time.perf_counter() - self._started + seconds_before(self.folder)
+        self.record |= {"device": str(device), "seconds": round(seconds, 1), **more}
+        self.record["versions"] = versions()
         write_json(self.folder / "run.json", self.record)
-        (self.folder / "checkpoint.safetensors").unlink(missing_ok=True)
+        (self.folder / CHECKPOINT).unlink(missing_ok=True)
         return self.record
+
+
+def weights_of(folder: Path | str) -> str:
+    """A checksum of the networks that a run has left."""
+    files = sorted(Path(folder).glob("*.safetensors"))
+    kept = [file for file in files if file.name != "checkpoint.safetensors"]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in kept)).hexdigest()

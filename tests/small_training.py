@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from contextlib import nullcontext
 
 import torch
@@ -21,6 +22,7 @@ def train(folder, dies_in=0, checkpoint_seconds=60.0, environment=None, half=Tru
         training.autocast = lambda device: nullcontext()
     os.environ.update(environment or {})
     torch.set_num_threads(1)
+    sys.ps1 = "In : "  # as in a notebook's kernel
     choose_device("cpu")
     torch.manual_seed(0)
     # Notes and sounds of 60 segments, four instruments; the sound depends on the notes.

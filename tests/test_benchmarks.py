@@ -1,14 +1,22 @@
 """The benchmarks run through at a tiny size, and count what they say they count."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import gpu
+from benchmarks import training
 from benchmarks.floor import floor, multiplications
 from camil.encoders import AudioEncoder, MIDIEncoder
+
+PROJECT = Path(__file__).parent.parent
+# Of what CAMIL needs, a machine that is only meant for PyTorch has all but these.
+NOT_EVERYWHERE = ("mido", "pretty_midi", "librosa", "soundfile", "tinysoundfont", "papermill")
+NOT_EVERYWHERE += ("lightning_fabric", "seaborn", "umap")
 
 
 @pytest.mark.parametrize("kind", [MIDIEncoder, AudioEncoder])
@@ -16,20 +24,51 @@ def test_the_operations_counted_are_those_torch_counts(kind):
     encoder = kind(8, 18).eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         encoder(torch.zeros(1, 1, *encoder.input_shape))
-    assert 2 * multiplications(encoder) == counter.get_total_flops()
+    assert 2 * sum(multiplications(encoder).values()) == counter.get_total_flops()
 
 
 def test_the_floor_grows_with_the_square_of_the_width():
     assert 3 < floor(32)["gflop_per_pair"] / floor(16)["gflop_per_pair"] < 4
 
 
-def test_the_gpu_script_runs_through_on_the_cpu(tmp_path):
-    output = tmp_path / "gpu.json"
-    gpu.main(["--small", "--device", "cpu", "--output", str(output)])
+@pytest.mark.parametrize("kind", [MIDIEncoder, AudioEncoder])
+def test_a_step_takes_the_operations_that_torch_counts_forward_and_backward(kind):
+    encoder = kind(8, 18)
+    images = torch.zeros(2, 1, *encoder.input_shape)
+    with FlopCounterMode(display=False) as counter:
+        encoder(images).sum().backward()
+    counts = multiplications(encoder)
+    passes = 3 * sum(counts.values()) - counts["conv1"]  # the input needs no gradient
+    assert 2 * 2 * passes == counter.get_total_flops()
+
+
+def test_the_training_benchmark_compares_all_ways_and_says_where(tmp_path):
+    tiny = "--width 2 --depth 10 --batch-size 8 --segments 64 --steps 1 --turns 1 --workers 0"
+    output = tmp_path / "training.json"
+    training.main([*tiny.split(), "--output", str(output)])
     results = json.loads(output.read_text())
-    for part in gpu.PARTS:
-        assert "error" not in results[part.__name__], results[part.__name__]
+    assert results["errors"] == {}
+    rate = results["pairs_per_second"]
+    asked = {"camil / bare step", "camil / usual loop", "bfloat16", "channels_last"}
+    assert asked < results["ratios"].keys()
+    assert results["ratios"]["camil / usual loop"] == rate["camil"] / rate["usual loop"]
+    text = output.with_suffix(".md").read_text()
+    for told in (results["commit"], results["versions"]["torch"], results["device"], "GFLOP"):
+        assert told in text
+
+
+def test_the_gpu_script_runs_through_on_a_cpu_with_pytorch_and_little_else(tmp_path):
+    output = tmp_path / "gpu.json"
+    without = f"import sys; sys.modules.update(dict.fromkeys({NOT_EVERYWHERE})); "
+    command = ["--small", "--device", "cpu", "--output", str(output)]
+    run = f"from benchmarks import gpu; gpu.main({command})"
+    subprocess.run([sys.executable, "-c", without + run], cwd=PROJECT, check=True, timeout=300)
+    results = json.loads(output.read_text())
+    parts = [part for part in results.values() if isinstance(part, dict)]
+    assert not [part["error"] for part in parts if "error" in part]
+    assert results["against_the_usual_loop"]["errors"] == {}
     assert results["same_as_on_the_cpu"]["augmented_rolls_equal"]
     assert results["interrupted"]["same_bits"]
     assert all(finite for _, finite in results["losses_in_half_precision"].values())
-    assert results["share_of_ceiling"] > 0
+    assert results["summary"]["camil / convolutions alone"] > 0
+    assert "No part failed." in output.with_suffix(".md").read_text()

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import f1_score
 
-from camil.results import find_runs, provenance_note, table_rows
+from camil.results import find_runs, open_run, provenance_note, table_rows
 
 CLASSES = ("Piano", "Bass", "Pipe")
 
@@ -96,3 +96,16 @@ def test_the_note_says_demonstration_and_where_the_numbers_come_from(tmp_path):
     note = provenance_note(find_runs(str(tmp_path)))
     for part in ("Demonstration corpus", "01234567", "split by song", "seed 4", "commit abc"):
         assert part in note
+
+
+@pytest.mark.parametrize(
+    ("parameters", "title"),
+    [
+        ({"negatives": "class", "train_fraction": 1.0}, "CAMIL"),
+        ({"negatives": "random", "train_fraction": 0.5}, "Unsupervised CAMIL, 50%"),
+        ({"objective": "distill", "negatives": "random", "train_fraction": 1.0}, "Distillation"),
+    ],
+)
+def test_a_pre_training_is_named_for_what_it_learns_from(tmp_path, parameters, title):
+    (tmp_path / "run.json").write_text(json.dumps({"parameters": parameters}))
+    assert open_run(str(tmp_path)).title == title

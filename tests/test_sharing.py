@@ -68,3 +68,10 @@ def test_a_shared_encoder_of_another_kind_or_damaged_is_refused(tmp_path, encode
     file.write_bytes(content)
     with pytest.raises(ValueError, match="is damaged"):
         MIDIEncoder.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["runs/no/such-run/model", "/no/such/folder", "somebody/nothing"])
+def test_a_folder_that_is_missing_is_named_with_what_to_do(name):
+    """Two that cannot be ids of the Hub, and one that could but is in no cache of it."""
+    with pytest.raises(FileNotFoundError, match=f"no folder {name}, and .*check the path or the"):
+        MIDIEncoder.from_pretrained(name, local_files_only=True)

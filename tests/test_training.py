@@ -1,6 +1,7 @@
 """A training that was killed, spoilt, misled or shared."""
 
 import json
+import math
 import multiprocessing
 import os
 import random
@@ -14,8 +15,10 @@ import small_training
 import torch
 from safetensors.torch import save_file
 from torch import nn
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from camil.encoders import MIDIEncoder
+from camil.encoders import AudioEncoder, MIDIEncoder, save_encoder
+from camil.runs import Run
 from camil.tensorfiles import read_tensors
 from camil.training import best_epoch, embed, fit
 
@@ -42,7 +45,7 @@ def run(folder, **arguments):
 def left_by(folder):
     """Every tensor (weights, best weights, optimizer, generators) and the history's text."""
     tensors, description = read_tensors(folder / "checkpoint.safetensors", "checkpoint")
-    del description["settings"]
+    del description["settings"], description["seconds"]
     return tensors, description, (folder / "history.jsonl").read_text()
 
 
@@ -102,10 +105,10 @@ def test_a_run_killed_from_outside_at_any_moment_ends_with_the_same_bits(tmp_pat
     assert_same(tmp_path, uninterrupted)
 
 
-def quick(folder, step=None, evaluate=None, **changes):
+def quick(folder, step=None, evaluate=None, model=None, **changes):
     """A linear model of nothing, trained for real by `fit`."""
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(3, 1))
+    model = model or nn.Sequential(nn.Linear(3, 1))
     points = torch.rand(20, 3)
     arguments = {
         "best": "validation_loss",
@@ -133,10 +136,52 @@ def test_a_finished_training_is_not_done_again(tmp_path):
 def test_a_checkpoint_of_other_settings_is_left_aside_and_the_difference_told(tmp_path, capsys):
     quick(tmp_path)
     quick(tmp_path, settings={"width": 4})
-    assert (
-        "Beginning anew: the checkpoint here was made with another width."
-        in capsys.readouterr().out
-    )
+    assert "Beginning anew: the checkpoint here differs in width." in capsys.readouterr().out
+
+
+def test_a_run_built_on_weights_that_have_changed_since_begins_anew(tmp_path, capsys):
+    below = tmp_path / "below"
+    below.mkdir()
+
+    def train():
+        record = Run(tmp_path, {"pretrained_audio": str(below), "pretrained": ""}, {"sha256": "0"})
+        return quick(tmp_path, settings=record.settings)
+
+    save_encoder(below / "audio_encoder.safetensors", AudioEncoder(2, 10, 4))
+    train()
+    train()
+    assert "Beginning anew" not in capsys.readouterr().out
+    save_encoder(below / "audio_encoder.safetensors", AudioEncoder(2, 10, 4))  # trained again
+    train()
+    told = capsys.readouterr().out
+    assert "Beginning anew: the checkpoint here differs in weights of pretrained_audio." in told
+
+
+def test_the_seconds_of_a_run_are_those_of_all_its_parts(tmp_path, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
+
+    def part(dies_in):
+        calls = 0
+
+        def step(rows, generator):
+            nonlocal calls
+            calls += 1
+            clock[0] += 10
+            if calls == dies_in:
+                raise KeyboardInterrupt
+            return torch.zeros(1, requires_grad=True).sum()
+
+        record = Run(tmp_path, {}, {})
+        clock[0] += 3  # data and networks are made ready
+        quick(tmp_path, step, checkpoint_seconds=0)
+        return record.finish("cpu")["seconds"]
+
+    for dies_in in (4, 6):  # with 3 and then 3 + 5 of 15 steps done and kept
+        with pytest.raises(KeyboardInterrupt):
+            part(dies_in)
+    assert part(0) == 30 + 50 + 3 + 70
 
 
 @pytest.mark.parametrize("place", [0.1, 0.5, 0.9])
@@ -171,6 +216,60 @@ def test_a_loss_that_is_not_finite_stops_the_run_naming_step_and_rows(tmp_path, 
     assert (told["epoch"], told["step"], told["rows"]) == (2, 3, batches[7])
 
 
+def test_a_weight_that_is_not_finite_is_not_kept(tmp_path):
+    quick(tmp_path, epochs=1)
+    kept = (tmp_path / "checkpoint.safetensors").read_bytes()
+    with pytest.raises(FloatingPointError, match="A weight is not finite"):
+        quick(tmp_path, batch_size=20, learning_rate=float("inf"))
+    assert (tmp_path / "checkpoint.safetensors").read_bytes() == kept
+
+
+def test_the_weights_that_are_left_are_those_of_the_best_epoch_on_validation_songs(tmp_path):
+    model, points, seen = nn.Sequential(nn.Linear(3, 1)), torch.rand(20, 3), []
+
+    def evaluate():
+        seen.append(model[0].weight.detach().clone())
+        return {"validation_macro_f1": (0.3, 0.6, 0.5)[len(seen) - 1]}
+
+    quick(
+        tmp_path,
+        lambda rows, generator: model(points[rows]).square().mean(),
+        evaluate,
+        model=model,
+        best="validation_macro_f1",
+    )
+    assert torch.equal(model[0].weight, seen[1])
+    assert not torch.equal(seen[1], seen[2])
+    assert not model.training
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ("constant", lambda done: 1.0),
+        ("cosine", lambda done: 0.5 + 0.5 * math.cos(math.pi * done)),
+        (
+            "warmup",
+            lambda done: (
+                done / 0.05 if done < 0.05 else 0.5 + 0.5 * math.cos(math.pi * (done - 0.05) / 0.95)
+            ),
+        ),
+    ],
+)
+def test_the_learning_rate_follows_its_schedule_over_the_whole_training(
+    tmp_path, schedule, expected
+):
+    rates = []
+
+    def note(optimizer, *_):
+        rates.append(optimizer.param_groups[0]["lr"])
+
+    hook = register_optimizer_step_pre_hook(note)
+    quick(tmp_path, epochs=10, batch_size=5, schedule=schedule)
+    hook.remove()
+    assert rates == pytest.approx([0.1 * expected(step / 40) for step in range(40)], abs=1e-6)
+
+
 def test_patience_stops_a_training_that_gets_no_better_on_validation_songs(tmp_path):
     scores = iter([0.5, 0.4, 0.45, 0.3, 0.31, 0.32, 0.2])
     history = quick(tmp_path, None, lambda: {"validation_loss": next(scores)}, epochs=7, patience=2)
@@ -203,7 +302,7 @@ def test_an_embedding_is_the_same_alone_and_in_company():
     encoder = MIDIEncoder(8, 10, 16)
     rolls = (torch.rand(300, 1, 84, 192) < 0.03).float()
     together = embed(encoder, rolls.__getitem__, torch.arange(300))
-    for row in (0, 255, 256, 299):
+    for row in (0, 63, 64, 255, 256, 299):
         alone = embed(encoder, rolls.__getitem__, torch.tensor([row]))
         torch.testing.assert_close(alone[0], together[row], rtol=1e-5, atol=1e-6)
 

@@ -1,0 +1,88 @@
+"""Every choice that notebooks 2 and 3 offer trains: their cells, run at a tiny size."""
+
+import json
+from pathlib import Path
+
+import matplotlib
+import pytest
+
+from camil.runs import read_json
+
+PROJECT = Path(__file__).parent.parent
+TINY = {"width": 2, "depth": 10, "embedding": 8, "epochs": 1, "batch_size": 32, "device": "cpu"}
+
+
+def run_notebook(name, **parameters):
+    """Run the code cells of a notebook here, with parameters put in as Papermill does."""
+    matplotlib.use("agg")
+    content = json.loads((PROJECT / f"notebooks/{name}.ipynb").read_text())
+    cells = ["".join(c["source"]) for c in content["cells"] if c["cell_type"] == "code"]
+    given = "\n".join(f"{name} = {value!r}" for name, value in (TINY | parameters).items())
+    cells.insert(1, f"# Parameters\n{given}\n")
+    namespace = {"In": ["", *cells], "__name__": "__main__"}
+    for cell in cells:
+        exec(compile(cell, name, "exec"), namespace)
+    matplotlib.pyplot.close("all")
+    return namespace
+
+
+@pytest.fixture(scope="module")
+def aic(tiny_corpus, tmp_path_factory):
+    """An audio classifier to start from or to learn from."""
+    run = str(tmp_path_factory.mktemp("aic"))
+    run_notebook("03_classify", corpus=str(tiny_corpus), run=run, modality="audio")
+    return run
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"objective": "triplet", "negatives": "class", "margin": 0.3},
+        {"objective": "triplet", "mining": "hardest", "memory_bank": 40},
+        {"mining": "semi-hard", "negatives": "class", "memory_bank": 40},
+        {"objective": "infonce", "projection": 8},
+        {"objective": "infonce", "negatives": "class", "temperature": 0.2},
+        {"objective": "sigmoid", "schedule": "warmup", "normalize": False},
+        {"objective": "supcon", "negatives": "class", "onsets": True, "velocity": True},
+        {"transpose": 3, "note_dropout": 0.2, "tempo_jitter": 0.1, "velocity_jitter": 0.2},
+    ],
+    ids=str,
+)
+def test_pre_training_from_scratch_with(tiny_corpus, tmp_path, choice):
+    run_notebook("02_pretrain", corpus=str(tiny_corpus), run=str(tmp_path), **choice)
+    assert_finished(tmp_path, choice)
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"negatives": "class"},
+        {"negatives": "class", "train_audio": True, "projection": 8},
+        {"objective": "distill", "softness": 2.0},
+        {"objective": "distill-embedding"},
+    ],
+    ids=str,
+)
+def test_pre_training_from_an_audio_classifier_with(tiny_corpus, tmp_path, aic, choice):
+    before = read_json(f"{aic}/run.json")
+    ran = run_notebook(
+        "02_pretrain", corpus=str(tiny_corpus), run=str(tmp_path), pretrained_audio=aic, **choice
+    )
+    assert_finished(tmp_path, choice)
+    moved = any(p.grad is not None for p in ran["audio_encoder"].parameters())
+    assert moved == choice.get("train_audio", False)
+    assert read_json(f"{aic}/run.json") == before
+
+
+@pytest.mark.parametrize("imbalance", ["weights", "balanced", "logit-adjustment"])
+def test_classifying_with_imbalance(tiny_corpus, tmp_path, imbalance):
+    run_notebook("03_classify", corpus=str(tiny_corpus), run=str(tmp_path), imbalance=imbalance)
+    assert_finished(tmp_path, {"imbalance": imbalance})
+    assert 0 <= read_json(tmp_path / "metrics.json")["macro_f1"] <= 1
+
+
+def assert_finished(run, choice):
+    record = read_json(run / "run.json")
+    assert choice.items() <= record["parameters"].items()
+    (line,) = (run / "history.jsonl").read_text().splitlines()
+    assert json.loads(line)["train_loss"] > 0
