@@ -1,0 +1,248 @@
+"""CAMIL+: a network that reads whole songs, from notes to segments, tracks and the song."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import gelu
+
+from camil.midi import PITCHES, SEGMENT_STEPS
+from camil.songs import NOTE_FEATURES, SongBatch, Songs
+from camil.tensorfiles import read_tensors, write_tensors
+
+# Ends of the classes of note lengths, in 24ths of a quarter note: finer where notes are short.
+LENGTHS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 17, 20, 24, 28, 36, 48, 60, 72, 96, 144, 192)
+FARTHEST = 4.0  # standard deviations: a feature beyond is as good as there
+HEADS = 4
+LEVELS = ("segment", "track", "song")
+
+
+class Reading(NamedTuple):
+    """Logits of what is read from two measures, from the whole track, and from it in its song.
+
+    `segment` is `(segments, classes)`, `track` and `song` are `(tracks, classes)`.
+    """
+
+    segment: Tensor
+    track: Tensor
+    song: Tensor
+
+
+class SongEncoder(nn.Module):
+    """Notes are gathered to segments, segments to tracks, and tracks look at each other.
+
+    Each note is embedded with what stands around it; a segment is the mean, the maximum and the
+    spread of its notes (Zaheer et al., 2017, *Deep Sets*), a track that of its segments, and a
+    transformer without positions (Lee et al., 2019, *Set Transformer*) sees all tracks of a song.
+    Hand-made features stand beside the learnt ones at each level.
+
+    Args:
+        classes: their names.
+        width: units of a note; size: units of a segment, a track and a track in its song.
+        layers: of the transformer.
+        dropout: share of units left out in training.
+        order: whether a track in its song is also told by its place among the file's tracks. In a
+            score that is the order of the staves; `False` reads from the notes alone.
+
+    Shape:
+        input: a `SongBatch`; returns a `Reading`.
+    """
+
+    def __init__(
+        self,
+        classes: Sequence[str],
+        width: int = 96,
+        size: int = 128,
+        layers: int = 2,
+        dropout: float = 0.2,
+        order: bool = True,
+    ):
+        super().__init__()
+        self.config = {"classes": list(classes), "width": width, "size": size, "layers": layers,
+                       "dropout": dropout, "order": order}  # fmt: skip
+        self.register_buffer("lengths", torch.tensor(LENGTHS), persistent=False)
+        self.pitch = nn.Embedding(PITCHES, 32)
+        self.place = nn.Embedding(SEGMENT_STEPS // 2, 16)
+        self.length = nn.Embedding(len(LENGTHS) + 1, 12)
+        self.note = nn.Sequential(
+            nn.Linear(NOTE_FEATURES + 32 + 16 + 12, width), _Block(width, 0), _Block(width, 0)
+        )
+        self.from_notes = nn.Linear(3 * width + 2, size)
+        self.from_segments = nn.Linear(3 * size + 1, size)
+        self.hand_made = nn.ModuleDict(
+            {
+                "segment": _HandMade(51, size),
+                "track": _HandMade(105, size),
+                "song": _HandMade(19, size),
+            }
+        )
+        self.blocks = nn.ModuleDict({name: _Block(size, dropout) for name in LEVELS[:2]})
+        self.standing = nn.Linear(4, size) if order else None
+        layer = nn.TransformerEncoderLayer(
+            size, HEADS, 2 * size, dropout, gelu, batch_first=True, norm_first=True
+        )
+        self.tracks = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
+        self.norms = nn.ModuleDict({name: nn.LayerNorm(size) for name in LEVELS})
+        self.dropout = nn.Dropout(dropout)
+        self.heads = nn.ModuleDict({name: nn.Linear(size, len(classes)) for name in LEVELS})
+
+    def standardize(self, songs: Songs) -> None:
+        """Take mean and spread of the hand-made features from these songs, the training songs."""
+        for level in LEVELS:
+            self.hand_made[level].standardize(torch.from_numpy(getattr(songs, f"of_{level}")))
+
+    def forward(self, batch: SongBatch) -> Reading:
+        embedded = (
+            batch.notes,
+            self.pitch(batch.pitch),
+            self.place(batch.place),
+            self.length(torch.bucketize(batch.length, self.lengths)),
+        )
+        notes = self.note(torch.cat(embedded, dim=1))  # (notes, width)
+        gathered = torch.cat([_gather(notes, batch.segment, len(batch.track)),
+                              batch.tempo[:, None]], dim=1)  # fmt: skip
+        segments = self.from_notes(gathered) + self.hand_made["segment"](batch.of_segment)
+        segments = self.norms["segment"](self.blocks["segment"](segments))  # (segments, size)
+        gathered = _gather(segments, batch.track, len(batch.song))
+        tracks = self.from_segments(gathered) + self.hand_made["track"](batch.of_track)
+        tracks = self.norms["track"](self.blocks["track"](tracks))  # (tracks, size)
+        in_song = self.norms["song"](self._among(tracks, batch))
+        levels = zip(LEVELS, (segments, tracks, in_song), strict=True)
+        return Reading(*(self.heads[name](self.dropout(values)) for name, values in levels))
+
+    def _among(self, tracks: Tensor, batch: SongBatch) -> Tensor:
+        """What each track is to the others of its song: `(tracks, size)`."""
+        count = torch.bincount(batch.song)
+        place = torch.arange(len(tracks), device=tracks.device)
+        place = place - (count.cumsum(0) - count)[batch.song]
+        tracks = tracks + self.hand_made["song"](batch.of_song)
+        if self.standing:
+            share = place / (count[batch.song] - 1).clamp(min=1)
+            told = [share, share**2, place.clamp(max=8) / 8, count[batch.song].float().log()]
+            tracks = tracks + self.standing(torch.stack(told, dim=1))
+        rows = tracks.new_zeros(len(count), int(count.max()), tracks.shape[1])
+        rows[batch.song, place] = tracks
+        absent = torch.ones(rows.shape[:2], dtype=torch.bool, device=tracks.device)
+        absent[batch.song, place] = False
+        return self.tracks(rows, src_key_padding_mask=absent)[batch.song, place]
+
+
+class _Block(nn.Module):
+    """A residual layer of two, normalized before."""
+
+    def __init__(self, size: int, dropout: float):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.LayerNorm(size),
+            nn.Linear(size, 2 * size),
+            nn.GELU(),
+            nn.Linear(2 * size, size),
+            nn.Dropout(dropout),
+        )
+
+    def forward(self, values: Tensor) -> Tensor:
+        return values + self.layers(values)
+
+
+class _HandMade(nn.Module):
+    """Features that were counted, standardized; now and then all of a row are left out in training,
+    so that the network does not lean on them."""
+
+    def __init__(self, features: int, size: int, dropout: float = 0.1):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(features))
+        self.register_buffer("spread", torch.ones(features))
+        self.linear = nn.Linear(features, size)
+        self.dropout = nn.Dropout(dropout)
+
+    def standardize(self, features: Tensor) -> None:
+        known = ~features.isnan()
+        count = known.sum(0).clamp(min=1)
+        self.mean = features.nan_to_num().sum(0) / count
+        squares = torch.where(known, features - self.mean, 0).square()
+        self.spread = (squares.sum(0) / count).sqrt().clamp(min=1e-6)
+
+    def forward(self, features: Tensor) -> Tensor:
+        standard = ((features - self.mean) / self.spread).clamp(-FARTHEST, FARTHEST).nan_to_num()
+        kept = self.dropout(features.new_ones(len(features), 1))
+        return kept * self.linear(standard)
+
+
+class SongEnsemble(nn.Module):
+    """Encoders that differ by their seed, and how sure they are together.
+
+    Args:
+        members: encoders of the same classes.
+
+    Attributes:
+        temperatures: of each level, fitted on validation songs; see `camil.calibration`.
+
+    Shape:
+        input: a `SongBatch`; returns a `Reading` of the logarithms of calibrated probabilities.
+    """
+
+    def __init__(self, members: Sequence[SongEncoder]):
+        super().__init__()
+        self.members = nn.ModuleList(members)
+        self.classes = tuple(members[0].config["classes"])
+        self.temperatures = dict.fromkeys(LEVELS, 1.0)
+
+    def forward(self, batch: SongBatch) -> Reading:
+        readings = [member(batch) for member in self.members]
+        means = (
+            torch.stack(level).float().log_softmax(-1).mean(0)
+            for level in zip(*readings, strict=True)
+        )
+        hot = zip(means, self.temperatures.values(), strict=True)
+        return Reading(*((mean / temperature).log_softmax(-1) for mean, temperature in hot))
+
+
+def save_songs(path: str | Path, ensemble: SongEnsemble) -> None:
+    """Write an ensemble in half precision; the file appears whole or not at all.
+
+    Raises:
+        FileNotFoundError: if the folder does not exist.
+    """
+    description = {
+        "members": [member.config for member in ensemble.members],
+        "temperatures": ensemble.temperatures,
+    }
+    tensors = {
+        name: value.half() if "hand_made" not in name else value
+        for name, value in ensemble.state_dict().items()
+    }
+    write_tensors(Path(path), tensors, "songs", description)
+
+
+def load_songs(path: str | Path) -> SongEnsemble:
+    """Read an ensemble, on the CPU and in evaluation mode.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file is damaged or is no ensemble of CAMIL.
+    """
+    tensors, description = read_tensors(Path(path), "songs")
+    try:
+        ensemble = SongEnsemble([SongEncoder(**config) for config in description["members"]])
+        ensemble.load_state_dict({name: value.float() for name, value in tensors.items()})
+        ensemble.temperatures = {name: description["temperatures"][name] for name in LEVELS}
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"{path} does not fit the network its header describes: it is damaged or from another "
+            "version of CAMIL; train the run again"
+        ) from error
+    return ensemble.eval()
+
+
+def _gather(values: Tensor, group: Tensor, groups: int) -> Tensor:
+    """Mean, maximum and spread of the members of each group, and how many they are (logarithm)."""
+    values = values.float()
+    count = torch.bincount(group, minlength=groups).clamp(min=1)[:, None]
+    where = group[:, None].expand_as(values)
+    empty = values.new_zeros(groups, values.shape[1])
+    mean = empty.index_add(0, group, values) / count
+    most = empty.scatter_reduce(0, where, values, "amax", include_self=False)
+    variance = empty.index_add(0, group, values.square()) / count - mean.square()
+    return torch.cat([mean, most, variance.clamp(min=1e-6).sqrt(), count.log() / 3], dim=1)

@@ -1,0 +1,265 @@
+"""Whole songs as notes: what `SongEncoder` reads, drawn in batches of songs.
+
+Notes belong to segments, segments to tracks, tracks to songs; arrays of counts say how many. A note
+is told by its pitch, place and length, and by the notes around it: the chord it stands in, the
+steps of the melody to it and from it, the silence after it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from camil.features import TRACK, segment_features, song_features, track_features
+from camil.midi import LOWEST_PITCH, PITCHES, SEGMENT_STEPS
+
+NOTE_FEATURES = 21
+# What changes from one drawing of a song to the next in training.
+TRANSPOSITION = 3  # semitones up or down at most, all tracks alike
+TEMPO_SPREAD = 0.1  # standard deviation of the logarithm of the tempo
+SEGMENTS = 8  # of a track at most
+THINNED = 0.5  # chance of a track to be known by fewer segments still
+SILENCED = 0.2  # chance of a track to be left out, in the songs that lose any
+LOSING = 0.3  # share of songs that lose tracks
+
+
+@dataclass
+class SongBatch:
+    """A few songs, on one device.
+
+    Attributes:
+        notes: `(notes, NOTE_FEATURES)` of float32, see `note_features`.
+        pitch: `(notes,)`, 0 for C1; place: step in the measure, 0 to 95; length: steps.
+        segment: `(notes,)`, the segment of each note, by its number in the batch.
+        track: `(segments,)`, the track of each segment; song: `(tracks,)`, the song of each track.
+        tempo: `(segments,)`, natural logarithm of beats per minute over 120.
+        of_segment, of_track, of_song: hand-made features, `(segments, 51)`, `(tracks, 105)` and
+            `(tracks, 19)`; NaN where there is none.
+        segments, tracks: their numbers among all that `Songs` holds.
+    """
+
+    notes: Tensor
+    pitch: Tensor
+    place: Tensor
+    length: Tensor
+    segment: Tensor
+    track: Tensor
+    song: Tensor
+    tempo: Tensor
+    of_segment: Tensor
+    of_track: Tensor
+    of_song: Tensor
+    segments: Tensor
+    tracks: Tensor
+
+    def to(self, device: torch.device) -> "SongBatch":
+        """The same on another device."""
+        return SongBatch(**{name: value.to(device) for name, value in vars(self).items()})
+
+
+class Songs:
+    """The songs of a corpus, in the order of its rows.
+
+    Args:
+        segments: rows of `segments.parquet`; those of a track, and the tracks of a song, must
+            stand together.
+
+    Attributes:
+        track_of: `(segments,)`; song_of: `(tracks,)`.
+
+    Raises:
+        ValueError: if there is no segment, or a song's or track's rows do not stand together.
+    """
+
+    def __init__(self, segments: pa.Table):
+        about = segments.select([*TRACK, "bpm"]).to_pandas()
+        if not len(about):
+            raise ValueError("there are no segments, and so no songs")
+        self.song_names, song_of_segment = _runs(about["song"])
+        names, self.track_of = _runs(about["song"] + "\0" + about["track"])
+        if len(set(self.song_names)) < len(self.song_names) or len(set(names)) < len(names):
+            raise ValueError(
+                "the segments of a track, and the tracks of a song, must be neighbours"
+            )
+        first = np.flatnonzero(np.diff(self.track_of, prepend=-1))
+        self.song_of = song_of_segment[first]
+        self.bpm = about["bpm"].to_numpy(float)
+        self._notes = _Lists.of(segments)
+        self._segments = _Bounds.of(self.track_of)
+        self._tracks = _Bounds.of(self.song_of)
+        features = segment_features(segments)
+        tracks = track_features(features, about)
+        order = tracks.index.get_indexer(pd.MultiIndex.from_frame(about[TRACK].iloc[first]))
+        songs = song_features(tracks).iloc[order]
+        self.of_segment = features.to_numpy(np.float32)
+        self.of_track = songs[tracks.columns].to_numpy(np.float32)
+        self.of_song = songs.drop(columns=tracks.columns).to_numpy(np.float32)
+        self._rising = [_rises(names) for names in (features, tracks)]
+
+    def __len__(self) -> int:
+        return len(self.song_names)
+
+    def batch(self, songs: Tensor, generator: torch.Generator | None = None) -> SongBatch:
+        """Draw songs; with a generator as for training: transposed, faster or slower, in parts.
+
+        Args:
+            songs: `(songs,)`, their numbers.
+            generator: of what is drawn at random; without, all is drawn as it is.
+        """
+        chance = generator and np.random.default_rng(
+            int(torch.randint(2**62, (), generator=generator))
+        )
+        numbers = songs.cpu().numpy()
+        tracks, song = self._tracks.members(numbers)
+        if chance:
+            kept = ~((chance.random(len(numbers)) < LOSING)[song])
+            kept |= chance.random(len(tracks)) >= SILENCED
+            kept[np.flatnonzero(np.diff(song, prepend=-1))] = True  # no song without a track
+            tracks, song = tracks[kept], song[kept]
+        segments, track = self._segments.members(tracks)
+        if chance:
+            kept = _some(track, chance)
+            segments, track = segments[kept], track[kept]
+        bpm, shift = self.bpm[segments], np.zeros(len(numbers), np.int64)
+        if chance:
+            shift = chance.integers(-TRANSPOSITION, TRANSPOSITION + 1, len(numbers))
+            bpm = bpm * np.exp(chance.normal(0, TEMPO_SPREAD, len(numbers)))[song[track]]
+        rows, segment = self._notes.bounds.members(segments)
+        pitch, step, length = (column[rows] for column in self._notes.columns)
+        pitch = np.clip(pitch - LOWEST_PITCH + shift[song[track[segment]]], 0, PITCHES - 1)
+        raised = shift[song][:, None].astype(np.float32)
+        arrays = {
+            "notes": note_features(pitch + LOWEST_PITCH, step, length, segment, bpm[segment]),
+            "pitch": pitch,
+            "place": step % (SEGMENT_STEPS // 2),
+            "length": length,
+            "segment": segment,
+            "track": track,
+            "song": song,
+            "tempo": np.log(bpm / 120).astype(np.float32),
+            "of_segment": self.of_segment[segments] + raised[track] * self._rising[0],
+            "of_track": self.of_track[tracks] + raised * self._rising[1],
+            "of_song": self.of_song[tracks],
+            "segments": segments,
+            "tracks": tracks,
+        }
+        return SongBatch(**{name: torch.from_numpy(array) for name, array in arrays.items()})
+
+
+def note_features(
+    pitch: np.ndarray, step: np.ndarray, length: np.ndarray, segment: np.ndarray, bpm: np.ndarray
+) -> np.ndarray:
+    """What a note is and what stands around it: `(notes, NOTE_FEATURES)` of float32, about -3 to 3.
+
+    Notes are sorted by segment, step and pitch. An *onset* is all notes that begin together; the
+    one before and the one after count within the segment only.
+
+    Args:
+        pitch, step, length: `(notes,)`, MIDI note numbers and 24ths of a quarter note.
+        segment: `(notes,)`, ascending; bpm: `(notes,)`, quarter notes a minute.
+    """
+    time = segment * (2 * SEGMENT_STEPS) + step
+    first = np.flatnonzero(np.diff(time, prepend=-1))  # of each onset
+    size = np.diff(np.append(first, len(time)))
+    onset = np.repeat(np.arange(len(first)), size)
+    low, high = pitch[first], pitch[first + size - 1]
+    rank = np.arange(len(time)) - first[onset]
+    joined = segment[first[1:]] == segment[first[:-1]]
+    follows, leads = np.append(False, joined), np.append(joined, False)
+
+    def from_before(values):
+        return np.where(follows, np.diff(values, prepend=0), 0)[onset]
+
+    def to_next(values):
+        return np.where(leads, np.diff(values, append=0), 0)[onset]
+
+    ends = np.sort(time - step + np.minimum(step + length, 2 * SEGMENT_STEPS - 1))
+    sounding = np.searchsorted(time, time, "right") - np.searchsorted(ends, time, "right")
+    wait = to_next(step[first])
+    silence = np.where(leads[onset], wait - length, 0)
+    columns = [
+        (pitch - 60) / 24,
+        np.log1p(length) / 3,
+        np.log(length * 2.5 / bpm + 0.01) / 2,  # seconds
+        (size[onset] - 1) / 3,
+        rank / 3,
+        (sounding - 1) / 3,
+        np.where(rank > 0, np.diff(pitch, prepend=0), 0) / 12,
+        np.where(rank < size[onset] - 1, np.diff(pitch, append=0), 0) / 12,
+        from_before(high) / 12,
+        from_before(low) / 12,
+        to_next(high) / 12,
+        to_next(low) / 12,
+        follows[onset],
+        leads[onset],
+        np.log1p(from_before(step[first])) / 3,
+        np.log1p(wait) / 3,
+        np.clip(silence, -96, 96) / 24,
+        np.clip(silence, -6, 6) / 6,
+        step == 0,
+        step / SEGMENT_STEPS,
+        (high - low)[onset] / 24,
+    ]
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+@dataclass
+class _Bounds:
+    """Where the members of each group begin, all lying group after group; and the last end."""
+
+    first: np.ndarray
+
+    @classmethod
+    def of(cls, group: np.ndarray) -> "_Bounds":
+        return cls(np.searchsorted(group, np.arange(group[-1] + 2)))
+
+    def members(self, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The members of some groups, and which of these groups each belongs to."""
+        count = self.first[groups + 1] - self.first[groups]
+        place = np.repeat(np.arange(len(groups)), count)
+        within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+        return self.first[groups][place] + within, place
+
+
+@dataclass
+class _Lists:
+    """The lists pitch, step and length of all segments, one after the other."""
+
+    columns: list[np.ndarray]
+    bounds: _Bounds
+
+    @classmethod
+    def of(cls, segments: pa.Table) -> "_Lists":
+        lists = [segments[name].combine_chunks() for name in ("pitch", "step", "length")]
+        counts = np.asarray(lists[0].value_lengths())
+        columns = [np.asarray(one.flatten()).astype(np.int64) for one in lists]
+        return cls(columns, _Bounds(np.append(0, np.cumsum(counts))))
+
+
+def _runs(names: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """The name of each run of equal names, and the number of the run of each row."""
+    values = names.to_numpy(object)
+    begins = np.append(True, values[1:] != values[:-1])
+    return values[begins], np.cumsum(begins) - 1
+
+
+def _some(track: np.ndarray, chance: np.random.Generator) -> np.ndarray:
+    """Which segments are drawn: of each track so many at most, of some tracks fewer."""
+    tracks = track[-1] + 1
+    most = np.where(
+        chance.random(tracks) < THINNED, chance.integers(1, SEGMENTS + 1, tracks), SEGMENTS
+    )
+    order = np.lexsort((chance.random(len(track)), track))
+    place = np.empty(len(track), np.int64)
+    place[order] = np.arange(len(track)) - np.searchsorted(track, track)
+    return place < most[track]
+
+
+def _rises(features: pd.DataFrame) -> np.ndarray:
+    """1 for the features that a transposition by one semitone raises by one."""
+    still = ("_range", "_spread", "_classes", "_deviation")
+    rises = [name.startswith("pitch_") and not name.endswith(still) for name in features]
+    return np.array(rises, np.float32)
