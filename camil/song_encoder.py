@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
+from camil.devices import single_precision
 from camil.midi import PITCHES, SEGMENT_STEPS
 from camil.songs import NOTE_FEATURES, SongBatch, Songs
 from camil.tensorfiles import read_tensors, write_tensors
@@ -16,6 +17,7 @@ from camil.tensorfiles import read_tensors, write_tensors
 LENGTHS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 17, 20, 24, 28, 36, 48, 60, 72, 96, 144, 192)
 FARTHEST = 4.0  # standard deviations: a feature beyond is as good as there
 HEADS = 4
+AT_ONCE = 32  # songs read at a time
 LEVELS = ("segment", "track", "song")
 
 
@@ -88,10 +90,15 @@ class SongEncoder(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.heads = nn.ModuleDict({name: nn.Linear(size, len(classes)) for name in LEVELS})
 
-    def standardize(self, songs: Songs) -> None:
-        """Take mean and spread of the hand-made features from these songs, the training songs."""
+    def standardize(self, songs: Songs, chosen: Tensor) -> None:
+        """Take mean and spread of the hand-made features from the chosen songs, those of training.
+
+        Args:
+            chosen: `(songs,)`, their numbers.
+        """
+        batch = songs.batch(chosen)
         for level in LEVELS:
-            self.hand_made[level].standardize(torch.from_numpy(getattr(songs, f"of_{level}")))
+            self.hand_made[level].standardize(getattr(batch, f"of_{level}"))
 
     def forward(self, batch: SongBatch) -> Reading:
         embedded = (
@@ -197,6 +204,34 @@ class SongEnsemble(nn.Module):
         )
         hot = zip(means, self.temperatures.values(), strict=True)
         return Reading(*((mean / temperature).log_softmax(-1) for mean, temperature in hot))
+
+
+@torch.no_grad()
+def read_songs(
+    network: nn.Module, songs: Songs, chosen: Tensor, device: torch.device
+) -> tuple[Reading, dict[str, Tensor]]:
+    """What a network reads from some songs, without gradients, in eval mode and full precision.
+
+    Args:
+        network: a `SongEncoder` or a `SongEnsemble`.
+        chosen: `(songs,)`, their numbers.
+
+    Returns:
+        The reading, on the CPU, and the numbers of its `segments` and `tracks` among all of
+        `songs`.
+    """
+    was_training = network.training
+    network.eval()
+    readings, numbers = [], []
+    with single_precision():
+        for part in chosen.split(AT_ONCE):
+            batch = songs.batch(part).to(device)
+            readings.append([level.cpu() for level in network(batch)])
+            numbers.append((batch.segments.cpu(), batch.tracks.cpu()))
+    network.train(was_training)
+    segments, tracks = (torch.cat(level) for level in zip(*numbers, strict=True))
+    reading = Reading(*(torch.cat(level) for level in zip(*readings, strict=True)))
+    return reading, {"segments": segments, "tracks": tracks}
 
 
 def save_songs(path: str | Path, ensemble: SongEnsemble) -> None:

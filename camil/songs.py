@@ -102,6 +102,14 @@ class Songs:
     def __len__(self) -> int:
         return len(self.song_names)
 
+    def songs_of(self, segments: Tensor) -> Tensor:
+        """The songs that some segments belong to: `(songs,)`, ascending."""
+        return torch.from_numpy(np.unique(self.song_of[self.track_of[segments.cpu().numpy()]]))
+
+    def first_segments(self) -> Tensor:
+        """The first segment of each track: `(tracks,)`."""
+        return torch.from_numpy(self._segments.first[:-1])
+
     def batch(self, songs: Tensor, generator: torch.Generator | None = None) -> SongBatch:
         """Draw songs; with a generator as for training: transposed, faster or slower, in parts.
 

@@ -16,7 +16,7 @@ from camil.figures.results import (
     training_curves,
     umap_points,
 )
-from camil.figures.songs import song_labels
+from camil.figures.songs import song_labels, song_sizes
 from camil.figures.style import COLOURS, NOT_SURE, save
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "roll_and_mel",
     "save",
     "song_labels",
+    "song_sizes",
     "training_curves",
     "umap_points",
 ]

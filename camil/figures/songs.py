@@ -1,5 +1,7 @@
 """A whole song with what its parts were taken for."""
 
+from collections.abc import Sequence
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -127,3 +129,26 @@ def _frame(axes: Axes, lanes: int, score: Score, left_out: int) -> None:
 def _measure(beat, score: Score) -> np.ndarray:
     """Positions in measures, the first of which is number 1."""
     return np.interp(beat, score.measures, np.arange(1, len(score.measures) + 1))
+
+
+@styled
+def song_sizes(song_of: np.ndarray, splits: Sequence[np.ndarray]) -> Figure:
+    """How many songs have how many labelled parts, in training, validation and test songs.
+
+    Args:
+        song_of: `(tracks,)`, the song of each track.
+        splits: the songs of the three, each `(songs,)`.
+    """
+    parts = np.bincount(song_of)
+    figure, axes = plt.subplots(figsize=(PAGE, 2.0))
+    most = int(parts.max())
+    names = ("training", "validation", "test")
+    counts = [np.bincount(parts[songs], minlength=most + 1)[1:] for songs in splits]
+    bottom = np.zeros(most)
+    for name, count, shade in zip(names, counts, ("0.35", "0.6", "0.8"), strict=True):
+        axes.bar(np.arange(1, most + 1), count, bottom=bottom, color=shade, label=name)
+        bottom += count
+    axes.set(xlabel="parts of one of the eight instruments", ylabel="songs")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(frameon=False)
+    return figure
