@@ -183,7 +183,7 @@ rule classify:
     input:
         runs_below("classify"),
         notebook="notebooks/03_classify.ipynb",
-        code=READS_CORPUS + camil("objectives", "probing", "evaluation", "sharing"),
+        code=READS_CORPUS + camil("objectives", "probing", "calibration", "evaluation", "sharing"),
         corpus=f"{CORPUS}/corpus.json",
     output:
         f"{RUNS}/{{name}}-seed{{seed}}/run.json",
@@ -274,7 +274,10 @@ rule label:
     input:
         f"{run_folder(config['shown'], config['seeds'][0])}/classifier.safetensors",
         notebook="notebooks/07_label.ipynb",
-        code=camil("labelling", "figures", "midi", "audio", "encoders", "parameters"),
+        code=camil(
+            "labelling", "labellers", "label_desk", "programs", "listening", "figures", "midi",
+            "notes", "smf", "audio", "encoders", "corpus", "evaluation", "parameters",
+        ),  # fmt: skip
         corpus=f"{CORPUS}/corpus.json",
     output:
         f"{RUNS}/label/labels.csv",

@@ -18,11 +18,13 @@ _ROOMS = {
     "label": "labelling",
     "load_classifier": "encoders",
     "load_encoder": "encoders",
+    "load_labeller": "labellers",
     "pairs": "samplers",
     "read_midi": "midi",
     "segments_of": "midi",
+    "skipped": "labelling",
     "track_labels": "labelling",
-    "write_labelled": "labelling",
+    "write_labelled": "programs",
 }
 __all__ = list(_ROOMS)
 

@@ -16,6 +16,7 @@ MEL_FRAMES = 282
 LEAD_SECONDS = 2.0  # how long the end of a note rings on (release), at most, as far as we render
 HOLD_SECONDS = 12.0  # how far back a note that is held into a span is played from its true attack
 FLOOR_DB = -80.0
+DRUM_BANK = 128  # of soundfonts
 
 _BLOCK = 64  # samples between two updates of the player's envelopes
 _GAIN_DB = -12.0  # ten loud notes at once stay within -1..1
@@ -71,6 +72,7 @@ class SoundFont:
         end_seconds: np.ndarray,
         begin: float,
         end: float,
+        drums: bool = False,
     ) -> np.ndarray:
         """The span from ``begin`` to ``end`` (seconds) of a track as the soundfont plays it.
 
@@ -83,6 +85,7 @@ class SoundFont:
         Args:
             pitch, velocity, start_seconds, end_seconds: ``(notes,)``, the whole track's. Notes of
                 one pitch that overlap end together, as they do in a track read from MIDI.
+            drums: play the drum kit ``program``, the standard one if the soundfont has no such kit.
 
         Returns:
             Mono float32 ``(round((end - begin) * sample_rate),)``.
@@ -90,8 +93,7 @@ class SoundFont:
         Raises:
             ValueError: if the soundfont has no such program.
         """
-        if program not in self.presets:
-            raise ValueError(f"the soundfont {self.path} has no program {program}")
+        bank, program = self._place(program, drums)
         samples = round((end - begin) * self.sample_rate)
         heard = (start_seconds < end) & (end_seconds > begin - LEAD_SECONDS)
         if not heard.any():
@@ -106,14 +108,27 @@ class SoundFont:
         origin = min(max(on.min(), earliest), first // _BLOCK)
         last = -(-(first + samples) // _BLOCK)
         events = _events(pitch[heard], velocity[heard], np.maximum(on, origin), off, last)
-        audio = self._play(program, events, origin, last)
+        audio = self._play(bank, program, events, origin, last)
         return audio[first - origin * _BLOCK :][:samples]
 
-    def _play(self, program: int, events: list[tuple], origin: int, last: int) -> np.ndarray:
+    def _place(self, program: int, drums: bool) -> tuple[int, int]:
+        """Bank and number of a preset."""
+        if drums:
+            for kit in (program, 0):
+                if self._synth.sfpreset_name(0, DRUM_BANK, kit) is not None:
+                    return DRUM_BANK, kit
+            raise ValueError(f"the soundfont {self.path} has no drums")
+        if program not in self.presets:
+            raise ValueError(f"the soundfont {self.path} has no program {program}")
+        return 0, program
+
+    def _play(
+        self, bank: int, program: int, events: list[tuple], origin: int, last: int
+    ) -> np.ndarray:
         synth = self._synth
         synth.sounds_off(0)
         synth.generate(self.sample_rate // 20)  # what an earlier call left sounding fades in 10 ms
-        synth.program_select(0, 0, 0, program)
+        synth.program_select(0, 0, bank, program)
         stereo = np.empty((last - origin) * _BLOCK * 2, dtype=np.float32)
         now = origin
         for block, kind, pitch, velocity in [*events, (last, 2, 0, 0)]:

@@ -169,6 +169,12 @@ class Classifier(nn.Module):
     Args:
         encoder: the encoder, shared and not copied.
         classes: names of the classes, in the order of the outputs.
+        velocity: whether its rolls show how loud a note is.
+
+    Attributes:
+        temperature: what the logits of a segment are divided by to make its probabilities mean what
+            they say; see `camil.calibration`.
+        track_temperature: the same for the votes of a track's segments.
 
     Shape:
         input: as the encoder's; returns logits ``(batch, classes)``.
@@ -177,8 +183,9 @@ class Classifier(nn.Module):
         ValueError: if there are fewer than two classes or a name occurs twice.
     """
 
-    def __init__(self, encoder: Encoder, classes: Sequence[str]):
+    def __init__(self, encoder: Encoder, classes: Sequence[str], velocity: bool = False):
         super().__init__()
+        self.velocity, self.temperature, self.track_temperature = velocity, 1.0, 1.0
         self.classes = tuple(classes)
         if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
             raise ValueError(f"classes must be two or more different names, got {self.classes}")
@@ -217,18 +224,28 @@ def load_encoder(path: str | Path, kind: type[Encoder] = Encoder) -> Encoder:
 
 def save_classifier(path: str | Path, classifier: Classifier) -> None:
     """Write a classifier with its encoder and class names, as `save_encoder` does."""
-    description = {"encoder": _description(classifier.encoder), "classes": classifier.classes}
+    description = {
+        "encoder": _description(classifier.encoder),
+        "classes": classifier.classes,
+        "velocity": classifier.velocity,
+        "temperature": classifier.temperature,
+        "track_temperature": classifier.track_temperature,
+    }
     write_tensors(Path(path), classifier.state_dict(), "classifier", description)
 
 
 def load_classifier(path: str | Path) -> Classifier:
     """Read a classifier, on the CPU and in evaluation mode; errors as of `load_encoder`."""
     tensors, description = read_tensors(Path(path), "classifier")
-    return _rebuilt(
+    classifier = _rebuilt(
         Path(path),
         tensors,
         lambda: Classifier(_encoder_from(description["encoder"]), description["classes"]),
     )
+    # Classifiers that were written before these were known are taken as they are.
+    for name in ("velocity", "temperature", "track_temperature"):
+        setattr(classifier, name, description.get(name, getattr(classifier, name)))
+    return classifier
 
 
 def _stage(inputs: int, filters: int, blocks: int, stride: int) -> nn.Sequential:

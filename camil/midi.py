@@ -73,7 +73,8 @@ class Track:
     """The notes that one program plays on one channel of one MIDI track.
 
     ``name`` is unique in the file. The arrays are ``(notes,)``, sorted by start and pitch, in MIDI
-    note numbers, velocities 1..127, quarter notes and seconds.
+    note numbers, velocities 1..127, quarter notes and seconds. ``midi_track`` (from 0) and
+    ``channel`` (0 to 15) tell where in the file they stand.
     """
 
     name: str
@@ -85,6 +86,8 @@ class Track:
     end_beat: np.ndarray
     start_seconds: np.ndarray
     end_seconds: np.ndarray
+    midi_track: int = 0
+    channel: int = 0
 
 
 @dataclass
@@ -143,7 +146,11 @@ def read_midi(path: str | PathLike) -> Score:
 
 
 def segments_of(
-    track: Track, score: Score, max_segments: int | None = None, min_notes: int = 2
+    track: Track,
+    score: Score,
+    max_segments: int | None = None,
+    min_notes: int = 2,
+    repeats: bool = False,
 ) -> list[Segment]:
     """Cut a track into pairs of measures, not overlapping, from the first downbeat of the file.
 
@@ -154,8 +161,9 @@ def segments_of(
 
     Args:
         max_segments: keep at most so many, evenly spaced through the track; ``None`` keeps all.
-        min_notes: segments with fewer notes are dropped, and so are exact repeats (the same
-            pitches, steps and lengths) of an earlier segment of the track.
+        min_notes: segments with fewer notes are dropped.
+        repeats: keep what exactly repeats (the same pitches, steps and lengths) an earlier segment
+            of the track; dropped otherwise.
     """
     starts, ends = score.measures[:-2:2], score.measures[2::2]
     ends = np.minimum(ends, starts + SEGMENT_STEPS / STEPS_PER_QUARTER)
@@ -165,11 +173,11 @@ def segments_of(
     last = np.searchsorted(track.start_beat, ends)
     notes, bounds = _notes_between(track, starts, ends, first, last)
 
-    compared = np.ascontiguousarray(notes[:3].T)  # (notes, 3): repeats have the same bytes
-    kept: dict[bytes, int] = {}
-    for index in np.flatnonzero(np.diff(bounds) >= min_notes).tolist():
-        kept.setdefault(compared[bounds[index] : bounds[index + 1]].tobytes(), index)
-    spans = list(kept.values())
+    spans = np.flatnonzero(np.diff(bounds) >= min_notes).tolist()
+    if not repeats:
+        compared = np.ascontiguousarray(notes[:3].T)  # (notes, 3): repeats have the same bytes
+        content = {compared[bounds[i] : bounds[i + 1]].tobytes(): i for i in reversed(spans)}
+        spans = sorted(content.values())
     if max_segments is not None and len(spans) > max_segments:
         spans = [spans[i] for i in np.linspace(0, len(spans) - 1, max_segments).round().astype(int)]
     begin, end = starts[spans], ends[spans]
@@ -274,6 +282,8 @@ def _track(index: int, instrument: Instrument, tempo: TempoMap, ticks: int) -> T
         instrument.velocity[order],
         *beats,
         *(tempo.seconds_at(beat) for beat in beats),
+        instrument.midi_track,
+        instrument.channel,
     )
 
 

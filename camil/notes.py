@@ -9,7 +9,8 @@ from camil.smf import NAME, Events
 
 @dataclass
 class Instrument:
-    """What one program plays on one channel of one track; times in ticks, `(notes,)`."""
+    """What one program plays on one channel (0 to 15) of one track (from 0); times in ticks,
+    `(notes,)`."""
 
     name: str
     program: int
@@ -18,6 +19,8 @@ class Instrument:
     velocity: np.ndarray
     start: np.ndarray
     end: np.ndarray
+    midi_track: int
+    channel: int
 
 
 def instruments_of(events: Events) -> list[Instrument]:
@@ -55,6 +58,8 @@ def instruments_of(events: Events) -> list[Instrument]:
                 events.second[begin[notes]].astype(np.int64),
                 events.tick[begin[notes]],
                 events.tick[end[notes]],
+                track,
+                channel,
             )
         )
     return instruments

@@ -1,7 +1,8 @@
 """How a training is going: a bar in JupyterLab, a line now and then in a log file."""
 
-import os
+import sys
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,25 @@ from tqdm.auto import tqdm
 from camil.devices import is_first
 
 SECONDS = 10  # between two lines
+
+
+def each(items: Sequence, unit: str) -> Iterator:
+    """Go through some items, telling how far one is.
+
+    Args:
+        unit: what an item is called.
+    """
+    if watched():
+        yield from tqdm(items, unit=unit)
+        return
+    started = reported = time.monotonic()
+    for done, item in enumerate(items, start=1):
+        yield item
+        now = time.monotonic()
+        if now - reported >= SECONDS and is_first():
+            reported = now
+            left = (now - started) / done * (len(items) - done)
+            print(f"{unit} {done}/{len(items)}, {left:.0f} s left", flush=True)
 
 
 class Progress:
@@ -35,7 +55,7 @@ class Progress:
         self.steps, self.done, self.first, self.batch_size = steps, done, done, batch_size
         self.started = self.reported = time.monotonic()
         self.scores = _told(history[-1]) if history else ""
-        self.bar = tqdm(total=steps, initial=done, unit="step") if _watched() else None
+        self.bar = tqdm(total=steps, initial=done, unit="step") if watched() else None
         self.writer = _writer(tensorboard, done) if tensorboard and is_first() else None
 
     def step(self, epoch: int, loss: Tensor) -> None:
@@ -82,9 +102,11 @@ def _told(scores: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value:.4f}" for name, value in scores.items() if name != "epoch")
 
 
-def _watched() -> bool:
-    """Whether somebody looks on: Jupyter's server names the session, Papermill does not."""
-    return "JPY_SESSION_NAME" in os.environ and is_first()
+def watched() -> bool:
+    """Whether somebody looks on: JupyterLab and VS Code let a cell ask back, Papermill does not."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    asked = getattr(shell, "get_parent", dict)().get("content", {})
+    return asked.get("allow_stdin", False) and is_first()
 
 
 def _writer(folder: Path, done: int):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-NAME, TEMPO, METRE = 0x03, 0x51, 0x58  # the meta events that are kept
+NAME, PORT, TEMPO, METRE = 0x03, 0x21, 0x51, 0x58  # the meta events that are kept
 
 _PADDING = 16  # zeros behind the file: what begins near its end ends somewhere
 # Bytes of an event from its status on, by its first byte; without status they count as two data
@@ -38,7 +38,9 @@ class Events:
     """The channel events of a file, track after track, and the meta events that are kept.
 
     The arrays are `(events,)`: track (from 0), absolute tick, status byte (kind and channel) and
-    the two data bytes. `meta` lists (index of the next channel event, track, tick, type, content).
+    the two data bytes; `place` and `body` are where in the file the event (with its time) and its
+    data bytes begin. `meta` lists (index of the next channel event, track, tick, type, content),
+    `spans` where in the file each track's events begin and end.
     """
 
     track: np.ndarray
@@ -46,7 +48,10 @@ class Events:
     status: np.ndarray
     first: np.ndarray
     second: np.ndarray
+    place: np.ndarray
+    body: np.ndarray
     meta: list[tuple[int, int, int, int, bytes]]
+    spans: list[tuple[int, int]]
 
 
 def read_events(data: bytes) -> tuple[int, Events]:
@@ -62,7 +67,9 @@ def read_events(data: bytes) -> tuple[int, Events]:
         raise ValueError("it does not begin like a MIDI file")
     if len(data) < 14:
         raise ValueError("it ends in the middle of its header (truncated?)")
-    size, _, count, ticks = struct.unpack(">IHHh", data[4:14])
+    size, kind, count, ticks = struct.unpack(">IHHh", data[4:14])
+    if kind == 2 and count > 1:
+        raise ValueError("it is of format 2: patterns that are played apart, not one song")
     if ticks <= 0:
         raise ValueError("its time is in SMPTE frames or empty, not in ticks per quarter note")
     spans, position = [], 8 + size
@@ -108,14 +115,17 @@ def _decode(data: bytes, spans: list[tuple[int, int]]) -> Events:
 
     metas = np.flatnonzero(status == 0xFF)
     kind = raw[at[metas] + 1]
-    metas = metas[(kind == NAME) | (kind == TEMPO) | (kind == METRE)]
+    metas = metas[np.isin(kind, (NAME, PORT, TEMPO, METRE))]
     length, begin, _ = _variable_length(raw, at[metas] + 2)
     places = (np.searchsorted(channel, metas), track[metas], tick[metas], raw[at[metas] + 1])
     meta = [
         (*place, data[a : a + n])
         for *place, a, n in zip(*(one.tolist() for one in (*places, begin, length)), strict=True)
     ]
-    return Events(track[channel], tick[channel], status[channel], first, second, meta)
+    at = starts[channel]
+    return Events(
+        track[channel], tick[channel], status[channel], first, second, at, body, meta, spans
+    )
 
 
 def _event_starts(

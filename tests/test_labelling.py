@@ -8,8 +8,9 @@ import torch
 import camil
 from camil.encoders import AudioEncoder, Classifier, MIDIEncoder, save_classifier
 from camil.evaluation import track_predictions
-from camil.labelling import PROGRAM, label, play, track_labels, write_labelled
-from camil.midi import INSTRUMENTS, MidiError, read_midi
+from camil.labellers import TrackReading, load_labeller
+from camil.labelling import label, skipped, track_labels
+from camil.midi import INSTRUMENTS, MidiError, read_midi, segments_of
 
 
 @pytest.fixture(scope="module")
@@ -69,42 +70,12 @@ def test_a_tracks_label_is_its_segments_vote_as_in_the_table(song, pretrained):
     assert np.allclose(track_labels(labels).filter(like="p_"), expected.filter(like="p_"))
 
 
-def test_the_copy_plays_the_labels_and_keeps_notes_and_drums(song, tmp_path):
-    tracks = pd.DataFrame(
-        {"track": ["00-part 72", "01-part 36"], "predicted": ["Reed", "not sure"]}
-    )
-    write_labelled(song, tracks, tmp_path / "copy.mid")
-    before, after = (pretty_midi.PrettyMIDI(str(p)) for p in (song, tmp_path / "copy.mid"))
-    assert [i.program for i in after.instruments] == [PROGRAM["Reed"], 33, 0]
-    assert [i.is_drum for i in after.instruments] == [False, False, True]
-    for one, other in zip(before.instruments, after.instruments, strict=True):
-        assert [n.pitch for n in one.notes] == [n.pitch for n in other.notes]
-
-
-def test_the_copy_keeps_a_tempo_that_stands_in_a_later_track(song, tmp_path):
-    midi = mido.MidiFile(song)
-    midi.tracks[0].clear()
-    midi.tracks[2].insert(0, mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(60)))
-    midi.save(tmp_path / "slow.mid")
-    tracks = pd.DataFrame({"track": ["00-part 72"], "predicted": ["Reed"]})
-    write_labelled(tmp_path / "slow.mid", tracks, tmp_path / "copy.mid")
-    before = read_midi(tmp_path / "slow.mid").tracks[0].end_seconds.max()
-    assert before == pytest.approx(2 * 15.9, abs=0.01)
-    assert read_midi(tmp_path / "copy.mid").tracks[0].end_seconds.max() == pytest.approx(before)
-
-
 def test_an_audio_classifier_is_refused(song, tmp_path):
     save_classifier(
         tmp_path / "classifier.safetensors", Classifier(AudioEncoder(width=4), INSTRUMENTS)
     )
     with pytest.raises(ValueError, match="classifies audio"):
         label(song, tmp_path)
-
-
-def test_a_clip_has_the_length_asked_for_and_does_not_clip(song):
-    clip = play(song, seconds=2, sample_rate=8000)
-    assert clip.shape == (16000,)
-    assert np.abs(clip).max() == pytest.approx(0.9, abs=1e-3)
 
 
 def test_files_that_cannot_be_labelled_say_why(tmp_path, pretrained):
@@ -117,6 +88,161 @@ def test_files_that_cannot_be_labelled_say_why(tmp_path, pretrained):
     empty.write(str(tmp_path / "one.mid"))
     with pytest.raises(ValueError, match="no pitched track with two notes"):
         label(tmp_path / "one.mid", pretrained)
+
+
+def test_drums_and_parts_too_short_are_told_and_not_labelled(song, pretrained):
+    midi = pretty_midi.PrettyMIDI(str(song))
+    short = pretty_midi.Instrument(73, name="one note")
+    short.notes.append(pretty_midi.Note(80, 60, 0, 1))
+    midi.instruments.append(short)
+    midi.write(str(song))
+    labels = label(song, pretrained)
+    assert labels["track"].nunique() == 2
+    told = skipped(labels).set_index("track")["why"]
+    assert told["02-part 40"] == "drums are not labelled"
+    assert "no two notes within two measures" in told["03-one note"]
+    assert len(told) == 2
+
+
+def test_the_channels_of_a_type_0_file_are_parts_of_their_own(song, pretrained):
+    flat = mido.MidiFile(type=0, ticks_per_beat=mido.MidiFile(song).ticks_per_beat)
+    flat.tracks.append(mido.merge_tracks(mido.MidiFile(song).tracks))
+    flat.save(song.with_name("flat.mid"))
+    one, other = (label(path, pretrained) for path in (song, song.with_name("flat.mid")))
+    columns = [f"p_{name}" for name in INSTRUMENTS]
+    assert np.allclose(one[columns], other[columns])
+    assert other["channel"].unique().tolist() == [1, 2]
+
+
+def test_more_than_sixteen_tracks_are_all_labelled(tmp_path, pretrained):
+    midi = mido.MidiFile()
+    for number in range(20):
+        track = mido.MidiTrack()
+        for step in range(4):
+            track.append(mido.Message("note_on", channel=number % 9, note=50 + step))
+            track.append(mido.Message("note_off", channel=number % 9, note=50 + step, time=480))
+        midi.tracks.append(track)
+    midi.save(tmp_path / "many.mid")
+    assert label(tmp_path / "many.mid", pretrained)["track"].nunique() == 20
+
+
+def test_a_file_of_patterns_is_refused(song, pretrained):
+    midi = mido.MidiFile(song)
+    midi.type = 2
+    midi.save(song)
+    with pytest.raises(MidiError, match="format 2"):
+        label(song, pretrained)
+
+
+def test_what_repeats_is_on_the_time_line_but_votes_once(tmp_path, pretrained):
+    midi = pretty_midi.PrettyMIDI(initial_tempo=120)
+    part = pretty_midi.Instrument(0, name="part")
+    for pair, base in enumerate((60, 60, 60, 40)):  # two measures last four seconds
+        for i in range(4):
+            part.notes.append(pretty_midi.Note(80, base + i, 4 * pair + i, 4 * pair + i + 0.9))
+    midi.instruments.append(part)
+    midi.write(str(tmp_path / "a.mid"))
+    labels = label(tmp_path / "a.mid", pretrained)
+    columns = [f"p_{name}" for name in INSTRUMENTS]
+    assert labels["start_beat"].tolist() == [0, 8, 16, 24]
+    assert labels[columns].iloc[0].tolist() == labels[columns].iloc[2].tolist()
+    geometric = (labels[columns].iloc[0] * labels[columns].iloc[3]) ** 0.5
+    expected = geometric / geometric.sum()
+    assert np.allclose(track_labels(labels)[columns].iloc[0], expected)
+
+
+def test_temperatures_and_velocities_of_the_classifier_are_used(song, tmp_path):
+    torch.manual_seed(0)
+    classifier = Classifier(MIDIEncoder(width=4), INSTRUMENTS, velocity=True).eval()
+    classifier.temperature, classifier.track_temperature = 0.05, 0.5
+    save_classifier(tmp_path / "classifier.safetensors", classifier)
+    labels = label(song, tmp_path)
+    score = read_midi(song)
+    expected = []
+    for segment in segments_of(score.tracks[0], score):
+        roll = torch.zeros(1, 1, 84, 192)
+        notes = (segment.pitch, segment.step, segment.length, segment.velocity)
+        for pitch, step, length, velocity in zip(*notes, strict=True):
+            roll[0, 0, pitch - 24, step : step + length] = velocity / 127
+        with torch.no_grad():
+            expected.append((classifier(roll)[0].double() / 0.05).softmax(0).numpy())
+    columns = [f"p_{name}" for name in INSTRUMENTS]
+    found = labels[labels["track"] == "00-part 72"][columns].to_numpy()
+    assert np.allclose(found, expected, atol=1e-4)
+    vote = np.exp(np.mean(np.log(np.clip(expected, 1e-7, 1)), axis=0))
+    sharper = (vote / vote.sum()) ** 2
+    track = track_labels(labels).set_index("track").loc["00-part 72", columns]
+    assert np.allclose(track.to_numpy(float), sharper / sharper.sum(), atol=1e-4)
+
+
+class AllKnowing:
+    """Another kind of labeller: it knows each track by its place, and leaves out the last."""
+
+    classes = INSTRUMENTS
+
+    def __call__(self, tracks, score):
+        sure = np.eye(8) * 0.9 + 0.0125
+        found = [
+            TrackReading(np.array([[0.0, 8.0]]), sure[[7]], sure[i]) for i in range(len(tracks))
+        ]
+        return [*found[:-1], None]
+
+
+def test_another_labeller_has_its_own_say_on_tracks(song):
+    labels = label(song, AllKnowing())
+    tracks = track_labels(labels)
+    assert labels["predicted"].tolist() == ["Reed"]
+    assert tracks["predicted"].tolist() == ["Guitar"]
+    assert tracks["probability"].tolist() == pytest.approx([0.9125])
+    assert skipped(labels)["track"].tolist() == ["01-part 36", "02-part 40"]
+
+
+def test_a_folder_is_labelled_and_what_is_broken_is_listed(song, tmp_path, pretrained):
+    folder = tmp_path / "folder"
+    (folder / "below").mkdir(parents=True)
+    for name in ("b.mid", "below/a.KAR"):
+        (folder / name).write_bytes(song.read_bytes())
+    (folder / "c.mid").write_bytes(song.read_bytes()[:-20])
+    (folder / "notes.txt").write_text("not asked for")
+    labels = label(folder, pretrained)
+    alone = label(song, pretrained)
+    for name in ("b.mid", "below/a.KAR"):
+        mine = labels[labels["file"] == name].drop(columns="file").reset_index(drop=True)
+        pd.testing.assert_frame_equal(mine, alone.drop(columns="file"))
+    assert track_labels(labels)["file"].tolist() == ["b.mid"] * 2 + ["below/a.KAR"] * 2
+    told = skipped(labels)
+    assert told[told["track"] == ""]["file"].tolist() == ["c.mid"]
+    assert "truncated" in told["why"].iloc[0]
+    assert (told["why"] == "drums are not labelled").sum() == 2
+
+
+def test_a_folder_without_music_says_so(tmp_path, pretrained):
+    with pytest.raises(ValueError, match=r"holds no \.mid"):
+        label(tmp_path, pretrained)
+    (tmp_path / "a.mid").write_text("no music")
+    with pytest.raises(ValueError, match=r"none of the 1 files .* a\.mid: .* does not begin like"):
+        label(tmp_path, pretrained)
+
+
+def test_without_a_classifier_one_is_told_how_to_get_it(tmp_path, monkeypatch, song):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("camil.labellers.SHIPPED", tmp_path / "none")
+    with pytest.raises(FileNotFoundError, match="make figures"):
+        label(song)
+    with pytest.raises(FileNotFoundError, match=r"nowhere holds no classifier\.safetensors"):
+        label(song, "nowhere")
+
+
+def test_by_default_the_classifier_that_comes_with_camil_labels(monkeypatch, song, pretrained):
+    monkeypatch.setattr("camil.labellers.SHIPPED", pretrained)
+    pd.testing.assert_frame_equal(label(song), label(song, pretrained))
+
+
+def test_the_demo_stands_in_and_says_so(monkeypatch, tmp_path, song, pretrained, capsys):
+    monkeypatch.setattr("camil.labellers.SHIPPED", tmp_path / "none")
+    monkeypatch.setattr("camil.labellers.DEMO", pretrained)
+    assert load_labeller().classes == INSTRUMENTS
+    assert "knows the demo's music only" in capsys.readouterr().out
 
 
 def test_what_others_build_on_can_be_imported_from_the_package():

@@ -16,7 +16,6 @@ def clock(monkeypatch):
     """A clock that a test turns itself."""
     time = [0.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: time[0])
-    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
     return time
 
 
@@ -35,7 +34,7 @@ def test_a_log_file_gets_a_line_now_and_then_with_rate_and_time_left(clock, caps
 
 
 def test_jupyterlab_gets_a_bar_with_the_latest_validation_scores(clock, capsys, monkeypatch):
-    monkeypatch.setenv("JPY_SESSION_NAME", "notebooks/02_pretrain.ipynb")
+    monkeypatch.setattr(progress, "watched", lambda: True)
     told = Progress(steps=10, done=0, batch_size=64, history=[SCORES])
     for _ in range(10):
         clock[0] += 2.0
@@ -59,3 +58,13 @@ def test_tensorboard_gets_loss_and_scores(clock, tmp_path):
     events.Reload()
     assert events.Scalars("validation_macro_f1")[0].value == pytest.approx(0.7)
     assert events.Scalars("loss")[0].value == pytest.approx(0.25)
+
+
+def test_files_are_gone_through_with_a_line_now_and_then(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "SECONDS", 0)
+    assert list(progress.each(["a", "b", "c"], "file")) == ["a", "b", "c"]
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(",")[0] for line in lines] == ["file 1/3", "file 2/3", "file 3/3"]
+    monkeypatch.setattr(progress, "SECONDS", 1000)
+    assert list(progress.each(["a", "b"], "file")) == ["a", "b"]
+    assert capsys.readouterr().out == ""

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from sklearn.metrics import accuracy_score, f1_score
 
-from camil.labelling import PROGRAM
+from camil.programs import PROGRAM
 
 PROJECT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))

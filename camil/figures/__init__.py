@@ -1,7 +1,8 @@
 """Every figure of the workbook, in one style: functions take arrays and tables, return a Figure.
 
 `style` holds colours and `save`; `architecture` draws Fig. 1; `results` what a trained model does
-(Fig. 2, the joint space, data efficiency, training curves); `music` segments, corpora and tracks.
+(Fig. 2, the joint space, data efficiency, training curves); `music` segments, corpora and tracks;
+`songs` a song with its labels.
 Table I is written by `camil.tables`.
 """
 
@@ -15,6 +16,7 @@ from camil.figures.results import (
     training_curves,
     umap_points,
 )
+from camil.figures.songs import song_labels
 from camil.figures.style import COLOURS, NOT_SURE, save
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "pairs",
     "roll_and_mel",
     "save",
+    "song_labels",
     "training_curves",
     "umap_points",
 ]

@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from camil.calibration import expected_calibration_error, fit_temperature
+
+
+@pytest.fixture
+def drawn():
+    """Logits whose softmax is right, and labels drawn from it."""
+    generator = np.random.default_rng(0)
+    logits = generator.normal(size=(4000, 5)) * 2
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    labels = np.array([generator.choice(5, p=p) for p in probabilities])
+    return logits, labels
+
+
+@pytest.mark.parametrize("factor", [0.3, 1.0, 4.0])
+def test_the_temperature_undoes_a_factor_on_the_logits(drawn, factor):
+    logits, labels = drawn
+    assert fit_temperature(logits * factor, labels) == pytest.approx(factor, rel=0.06)
+
+
+def test_no_other_temperature_has_a_smaller_loss(drawn):
+    logits, labels = drawn
+    logits = 3 * logits
+
+    def loss(temperature):
+        scaled = torch.tensor(logits / temperature)
+        return cross_entropy(scaled, torch.tensor(labels)).item()
+
+    best = fit_temperature(logits, labels)
+    assert all(loss(best) <= loss(t) + 1e-9 for t in np.geomspace(0.05, 20, 200))
+
+
+def test_what_is_always_right_has_a_finite_temperature():
+    assert 0.05 <= fit_temperature(np.eye(4) * 9, np.arange(4)) < 1
+
+
+def test_the_calibration_error_is_that_of_a_loop_over_bins(drawn):
+    logits, labels = drawn
+    probabilities = np.exp(2 * logits) / np.exp(2 * logits).sum(axis=1, keepdims=True)
+    expected = 0.0
+    for b in range(15):
+        inside = [
+            (max(row), row.argmax() == label)
+            for row, label in zip(probabilities, labels, strict=True)
+            if b / 15 < max(row) <= (b + 1) / 15
+        ]
+        if inside:
+            confidence = sum(c for c, _ in inside) / len(inside)
+            accuracy = sum(r for _, r in inside) / len(inside)
+            expected += len(inside) / len(labels) * abs(accuracy - confidence)
+    assert expected > 0.05
+    assert expected_calibration_error(probabilities, labels) == pytest.approx(expected)
+
+
+def test_certain_and_right_has_no_error_certain_and_wrong_has_all():
+    assert expected_calibration_error(np.eye(3), [0, 1, 2]) == 0
+    assert expected_calibration_error(np.eye(3), [1, 2, 0]) == 1
+
+
+def test_rows_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="one row at least"):
+        fit_temperature(np.zeros((0, 3)), [])
+    with pytest.raises(ValueError, match=r"\(2, 3\) and \(3,\)"):
+        expected_calibration_error(np.zeros((2, 3)), [0, 1, 2])

@@ -1,0 +1,147 @@
+import datetime
+
+import mido
+import numpy as np
+import pandas as pd
+import pretty_midi
+import pytest
+from matplotlib.collections import PolyCollection
+from matplotlib.colors import to_hex
+
+from camil import figures, label, label_desk, read_midi, track_labels
+from camil.labellers import TrackReading
+from camil.midi import INSTRUMENTS
+
+
+class ByPlace:
+    """Takes the first part for a Reed, is not sure of any other."""
+
+    classes = INSTRUMENTS
+
+    def __call__(self, tracks, score):
+        spans = np.array([[0.0, 8.0], [8.0, 16.0]])
+        sure, unsure = np.eye(8)[7] * 0.92 + 0.01, np.full(8, 0.125)
+        return [
+            TrackReading(spans, np.stack([sure, unsure]), unsure if place else sure)
+            for place, _ in enumerate(tracks)
+        ]
+
+
+@pytest.fixture
+def song(tmp_path):
+    midi = pretty_midi.PrettyMIDI(initial_tempo=120)
+    for program, drum, base in ((73, False, 72), (33, False, 36), (0, True, 40)):
+        part = pretty_midi.Instrument(program, is_drum=drum, name=f"part {base}")
+        for i in range(16):
+            part.notes.append(pretty_midi.Note(80, base + i * 7 % 11, i / 2, i / 2 + 0.4))
+        midi.instruments.append(part)
+    (tmp_path / "songs").mkdir()
+    midi.write(str(tmp_path / "songs/song.mid"))
+    return tmp_path / "songs/song.mid"
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What would stand in the notebook while somebody looks on."""
+    displayed = []
+    monkeypatch.setattr(label_desk, "watched", lambda: True)
+    monkeypatch.setattr(label_desk, "display", lambda *things: displayed.extend(things))
+    return displayed
+
+
+def upload(button, name, content):
+    button.value = (
+        {
+            "name": name,
+            "type": "audio/midi",
+            "size": len(content),
+            "content": memoryview(content),
+            "last_modified": datetime.datetime.now(datetime.UTC),
+        },
+    )
+
+
+def test_the_song_shows_each_part_in_the_colour_of_its_label(song):
+    labels = label(song, ByPlace())
+    figure = figures.song_labels(read_midi(song), labels, track_labels(labels))
+    (axes,) = figure.axes
+    texts = [text.get_text() for text in axes.texts]
+    assert "Reed 93 %" in texts
+    assert "not sure" in texts
+    assert "drums are not labelled" in texts
+    notes = [
+        c for c in axes.collections if isinstance(c, PolyCollection) and len(c.get_paths()) == 16
+    ]
+    colours = [to_hex(one.get_facecolor()[0]).upper() for one in notes]
+    assert colours == [figures.COLOURS["Reed"].upper(), figures.NOT_SURE, figures.NOT_SURE]
+    begins = [path.vertices[:, 0].min() for path in notes[0].get_paths()]
+    assert begins == pytest.approx([1 + i / 4 for i in range(16)])  # measures of four quarters
+
+
+def test_the_strip_below_adds_up_to_one(song):
+    labels = label(song, ByPlace())
+    (axes,) = figures.song_labels(read_midi(song), labels, track_labels(labels)).axes
+    strips = [c for c in axes.collections if len(c.get_paths()) == 2][:8]
+    heights = np.sum(
+        [[np.ptp(p.vertices[:, 1]) for p in one.get_paths()] for one in strips], axis=0
+    )
+    assert heights == pytest.approx([0.2, 0.2])
+    reed = [np.ptp(path.vertices[:, 1]) / 0.2 for path in strips[7].get_paths()]
+    assert reed == pytest.approx([0.93, 0.125])
+
+
+def test_copies_and_tables_are_saved_and_can_be_read_again(song, tmp_path):
+    (song.parent / "below").mkdir()
+    (song.parent / "below/other.kar").write_bytes(song.read_bytes())
+    (song.parent / "broken.mid").write_text("no music")
+    labels = label(song.parent, ByPlace())
+    copies = label_desk.save(labels, song.parent, tmp_path / "out")
+    names = {copy.relative_to(tmp_path / "out").as_posix() for copy in copies}
+    assert names == {"song-labelled.mid", "below/other-labelled.kar"}
+    for copy in copies:
+        changes = [m.program for m in mido.MidiFile(copy) if m.type == "program_change"]
+        assert sorted(changes) == [0, 33, 71]
+    tracks = pd.read_csv(tmp_path / "out/tracks.csv")
+    assert tracks["predicted"].tolist() == ["Reed", "not sure"] * 2
+    assert tracks["written"].tolist() == ["Flute", "Electric Bass (finger)"] * 2
+    assert len(pd.read_csv(tmp_path / "out/labels.csv")) == 8
+    why = pd.read_csv(tmp_path / "out/skipped.csv").set_index("file")["why"]
+    assert "does not begin like a MIDI file" in why["broken.mid"]
+    assert not list((tmp_path / "out").rglob("*.partial"))
+
+
+def test_choosing_another_part_shows_and_plays_it(song, shown):
+    label_desk.listen_in(label(song, ByPlace()), song)
+    (desk,) = shown
+    track, view = desk.children
+    assert [text for text, _ in track.options] == ["00-part 72: Reed", "01-part 36: not sure"]
+    before = view.value
+    track.value = "01-part 36"
+    assert view.value != before
+    assert view.value.count("data:audio/wav;base64,") == 2
+    assert "data:image/png;base64," in view.value
+
+
+def test_unattended_the_most_doubtful_part_stays_in_the_notebook(song, shown, monkeypatch):
+    monkeypatch.setattr(label_desk, "watched", lambda: False)
+    label_desk.listen_in(label(song, ByPlace()), song)
+    figure, *rest = shown
+    assert figure.axes[0].get_title() == "01-part 36"
+    sounds = [thing for thing in rest if hasattr(thing, "autoplay")]
+    assert len(sounds) == 2
+    assert sounds[0].data == sounds[1].data  # not sure: it keeps its program
+
+
+def test_a_file_that_is_dropped_in_is_shown_and_saved(song, shown, tmp_path):
+    label_desk.drop_in(ByPlace(), tmp_path / "out")
+    button, view = shown[0].children
+    upload(button, "../mine.mid", song.read_bytes())
+    overview, _, told = view.children
+    assert "data:image/png;base64," in overview.value
+    assert "Reed" in overview.value
+    assert "drums are not labelled" in told.value
+    assert (tmp_path / "out/mine/mine-labelled.mid").is_file()
+    assert (tmp_path / "out/mine/labels.csv").is_file()
+    upload(button, "letter.mid", b"no music at all")
+    (message,) = view.children
+    assert "letter.mid cannot be read: it does not begin like a MIDI file" in message.value
