@@ -2,7 +2,7 @@
 
 A labeller is called with the pitched tracks of a song and its score, all at once, so that one may
 look at a part among the others. `load_labeller` finds out from the files of a folder which one it
-is; a new kind is a class like `SegmentLabeller` and a line in `LABELLERS`.
+is; a new kind is a class like these and a line in `LABELLERS`.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,6 +18,8 @@ from camil.corpus import draw_rolls
 from camil.encoders import Classifier, MIDIEncoder, load_classifier
 from camil.evaluation import votes
 from camil.midi import Score, Segment, Track, segments_of
+from camil.song_encoder import Reading, SongEnsemble, load_songs, read_songs
+from camil.songs import Songs
 from camil.training import embed
 
 SHIPPED = Path(__file__).parent / "pretrained"  # the labeller that comes with camil
@@ -110,6 +112,42 @@ class SegmentLabeller:
         return TrackReading(spans, probabilities[rows], share / share.sum())
 
 
+class SongLabeller:
+    """CAMIL+, of `11_songs`: segments by themselves, a track by all it has among the song's others.
+
+    A track is read from its distinct segments, as many as the network was trained on, evenly
+    spaced; the time line shows them all. Probabilities are as sure as they were right on validation
+    songs.
+
+    Args:
+        ensemble: the networks.
+    """
+
+    def __init__(self, ensemble: SongEnsemble):
+        self.ensemble, self.classes = ensemble, ensemble.classes
+
+    def __call__(self, tracks: Sequence[Track], score: Score) -> list[TrackReading | None]:
+        cut = [segments_of(track, score, repeats=True) for track in tracks]
+        parts = [number for number, part in enumerate(cut) if part]
+        readings: list[TrackReading | None] = [None] * len(tracks)
+        if not parts:
+            return readings
+        kept = [
+            segments_of(tracks[number], score, self.ensemble.segments_per_track) for number in parts
+        ]
+        in_song = self._read(Songs.of_one(kept)).song
+        alone = self._read(Songs.of_one([cut[number] for number in parts])).segment
+        ends = np.cumsum([len(cut[number]) for number in parts])[:-1]
+        for number, shares, track in zip(parts, np.split(alone, ends), in_song, strict=True):
+            spans = np.array([(one.start_beat, one.end_beat) for one in cut[number]])
+            readings[number] = TrackReading(spans, shares, track)
+        return readings
+
+    def _read(self, song: Songs) -> Reading:
+        reading, _ = read_songs(self.ensemble, song, torch.tensor([0]), torch.device("cpu"))
+        return Reading(*(level.double().softmax(1).numpy() for level in reading))
+
+
 def load_labeller(pretrained: Path | str | None = None) -> Labeller:
     """Load what names instruments.
 
@@ -157,5 +195,12 @@ def _segment_labeller(file: Path) -> SegmentLabeller:
     return SegmentLabeller(load_classifier(file))
 
 
+def _song_labeller(file: Path) -> SongLabeller:
+    return SongLabeller(load_songs(file))
+
+
 # The file that each kind of labeller is kept in, and what loads it.
-LABELLERS: dict[str, Callable[[Path], Labeller]] = {"classifier.safetensors": _segment_labeller}
+LABELLERS: dict[str, Callable[[Path], Labeller]] = {
+    "songs.safetensors": _song_labeller,
+    "classifier.safetensors": _segment_labeller,
+}

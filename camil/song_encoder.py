@@ -182,6 +182,7 @@ class SongEnsemble(nn.Module):
 
     Args:
         members: encoders of the same classes.
+        segments_per_track: how many of a track they were trained on at most.
 
     Attributes:
         temperatures: of each level, fitted on validation songs; see `camil.calibration`.
@@ -190,8 +191,9 @@ class SongEnsemble(nn.Module):
         input: a `SongBatch`; returns a `Reading` of the logarithms of calibrated probabilities.
     """
 
-    def __init__(self, members: Sequence[SongEncoder]):
+    def __init__(self, members: Sequence[SongEncoder], segments_per_track: int):
         super().__init__()
+        self.segments_per_track = segments_per_track
         self.members = nn.ModuleList(members)
         self.classes = tuple(members[0].config["classes"])
         self.temperatures = dict.fromkeys(LEVELS, 1.0)
@@ -242,6 +244,7 @@ def save_songs(path: str | Path, ensemble: SongEnsemble) -> None:
     """
     description = {
         "members": [member.config for member in ensemble.members],
+        "segments_per_track": ensemble.segments_per_track,
         "temperatures": ensemble.temperatures,
     }
     tensors = {
@@ -260,7 +263,8 @@ def load_songs(path: str | Path) -> SongEnsemble:
     """
     tensors, description = read_tensors(Path(path), "songs")
     try:
-        ensemble = SongEnsemble([SongEncoder(**config) for config in description["members"]])
+        members = [SongEncoder(**config) for config in description["members"]]
+        ensemble = SongEnsemble(members, description["segments_per_track"])
         ensemble.load_state_dict({name: value.float() for name, value in tensors.items()})
         ensemble.temperatures = {name: description["temperatures"][name] for name in LEVELS}
     except (KeyError, TypeError, ValueError, RuntimeError) as error:

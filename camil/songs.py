@@ -5,6 +5,7 @@ is told by its pitch, place and length, and by the notes around it: the chord it
 steps of the melody to it and from it, the silence after it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 
 from camil.features import TRACK, segment_features, song_features, track_features
-from camil.midi import LOWEST_PITCH, PITCHES, SEGMENT_STEPS
+from camil.midi import LOWEST_PITCH, PITCHES, SEGMENT_STEPS, Segment
 
 NOTE_FEATURES = 21
 # What changes from one drawing of a song to the next in training.
@@ -98,6 +99,19 @@ class Songs:
         self.of_track = songs[tracks.columns].to_numpy(np.float32)
         self.of_song = songs.drop(columns=tracks.columns).to_numpy(np.float32)
         self._rising = [_rises(names) for names in (features, tracks)]
+
+    @classmethod
+    def of_one(cls, tracks: Sequence[Sequence[Segment]]) -> "Songs":
+        """One song, from the segments of its tracks; each track has one at least."""
+        found = [(number, one) for number, track in enumerate(tracks) for one in track]
+        columns = {
+            "song": [""] * len(found),
+            "track": [str(number) for number, _ in found],
+            "bpm": [one.bpm for _, one in found],
+        }
+        for name in ("pitch", "step", "length"):
+            columns[name] = [getattr(one, name) for _, one in found]
+        return cls(pa.table(columns))
 
     def __len__(self) -> int:
         return len(self.song_names)
