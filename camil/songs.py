@@ -82,9 +82,7 @@ class Songs:
         self.song_names, song_of_segment = _runs(about["song"])
         names, self.track_of = _runs(about["song"] + "\0" + about["track"])
         if len(set(self.song_names)) < len(self.song_names) or len(set(names)) < len(names):
-            raise ValueError(
-                "the segments of a track, and the tracks of a song, must be neighbours"
-            )
+            raise ValueError("segments of a track, and tracks of a song, must stand together")
         first = np.flatnonzero(np.diff(self.track_of, prepend=-1))
         self.song_of = song_of_segment[first]
         self.bpm = about["bpm"].to_numpy(float)

@@ -1,0 +1,161 @@
+"""CAMIL+: what it must not depend on, what is kept of it, and how it labels."""
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from camil.labellers import load_labeller
+from camil.midi import INSTRUMENTS, read_midi
+from camil.song_encoder import (
+    SongEncoder,
+    SongEnsemble,
+    _gather,
+    load_songs,
+    read_songs,
+    save_songs,
+)
+from camil.songs import Songs
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def table(tiny_corpus):
+    return pq.read_table(tiny_corpus / "segments.parquet")
+
+
+@pytest.fixture(scope="module")
+def songs(table):
+    return Songs(table)
+
+
+def encoder(songs, seed=0, **choices):
+    torch.manual_seed(seed)
+    network = SongEncoder(INSTRUMENTS, width=16, size=32, **choices)
+    network.standardize(songs, torch.arange(12))
+    return network.eval()
+
+
+def shuffled_tracks(table):
+    """The same songs, the tracks of each in another order."""
+    rows = table.to_pandas().reset_index()
+    parts = [part for _, part in rows.groupby(["song", "track"], sort=False)]
+    parts.sort(key=lambda part: (part["song"].iloc[0], hash(part["track"].iloc[0][::-1])))
+    return np.concatenate([part["index"].to_numpy() for part in parts])
+
+
+def test_groups_are_gathered_as_slow_loops_do():
+    values = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
+    group = torch.tensor([0] * 5 + [1] + [2] * 14)
+    for number, row in enumerate(_gather(values, group, 3)):
+        mine = values[group == number].double().numpy()
+        spread = np.sqrt(np.maximum(mine.var(axis=0), 1e-6))
+        expected = np.r_[mine.mean(axis=0), mine.max(axis=0), spread, np.log(len(mine)) / 3]
+        np.testing.assert_allclose(row.numpy(), expected, atol=1e-5)
+
+
+def test_hand_made_features_are_standardized_on_the_chosen_songs(songs):
+    network = encoder(songs)
+    known = songs.batch(torch.arange(12)).of_track.numpy()
+    np.testing.assert_allclose(
+        network.hand_made["track"].mean, np.nanmean(known, axis=0), rtol=1e-4, atol=1e-4
+    )
+    spread = np.maximum(np.nanstd(known.astype(float), axis=0), 1e-6)
+    np.testing.assert_allclose(network.hand_made["track"].spread, spread, rtol=1e-3, atol=1e-4)
+
+
+def test_a_song_is_read_the_same_alone_and_in_company(songs):
+    network = encoder(songs)
+    together, all_numbers = read_songs(network, songs, torch.arange(len(songs)), CPU)
+    alone, numbers = read_songs(network, songs, torch.tensor([7]), CPU)
+    for level, kind in (("segment", "segments"), ("track", "tracks"), ("song", "tracks")):
+        where = torch.isin(all_numbers[kind], numbers[kind])
+        torch.testing.assert_close(
+            getattr(together, level)[where], getattr(alone, level), atol=1e-5, rtol=1e-4
+        )
+
+
+@pytest.mark.parametrize("order", [False, True])
+def test_without_order_the_order_of_tracks_tells_nothing(songs, table, order):
+    network = encoder(songs, order=order)
+    rows = shuffled_tracks(table)
+    assert (rows != np.arange(len(rows))).any()
+    read, _ = read_songs(network, songs, torch.arange(len(songs)), CPU)
+    again, _ = read_songs(network, Songs(table.take(rows)), torch.arange(len(songs)), CPU)
+    torch.testing.assert_close(again.segment, read.segment[rows], atol=1e-5, rtol=1e-4)
+    first = songs.first_segments().numpy()
+    moved = [rows[number] for number in Songs(table.take(rows)).first_segments()]
+    place = np.searchsorted(first, moved)
+    same = torch.allclose(again.song, read.song[place], atol=1e-5, rtol=1e-4)
+    assert same != order
+
+
+def test_what_plays_a_track_is_seen_by_the_others_of_its_song_only(songs, table):
+    """Other notes in one track change what is read from its song's others, and of no other song."""
+    network = encoder(songs)
+    rows = table.to_pandas()
+    changed = rows["track"].eq(rows["track"].iloc[0]) & rows["song"].eq(rows["song"].iloc[0])
+    rows.loc[changed, "pitch"] = rows.loc[changed, "pitch"].map(lambda pitches: pitches + 5)
+    other = Songs(type(table).from_pandas(rows, preserve_index=False))
+    read, _ = read_songs(network, songs, torch.arange(len(songs)), CPU)
+    again, _ = read_songs(network, other, torch.arange(len(songs)), CPU)
+    moved = (read.song - again.song).abs().amax(1) > 1e-5
+    of_first_song = torch.from_numpy(songs.song_of == 0)
+    assert moved[of_first_song].all()
+    assert not moved[~of_first_song].any()
+    assert ((read.track - again.track).abs().amax(1) > 1e-5).sum() == 1
+
+
+def test_an_ensemble_is_the_mean_of_log_probabilities_tempered(songs):
+    members = [encoder(songs, seed) for seed in (0, 1)]
+    ensemble = SongEnsemble(members, 2).eval()
+    ensemble.temperatures["song"] = 2.0
+    batch = songs.batch(torch.arange(4))
+    with torch.no_grad():
+        each = [member(batch).song.double().softmax(1).numpy() for member in members]
+        found = ensemble(batch).song.exp().numpy()
+    mean = np.sqrt(each[0] * each[1])
+    mean = (mean / mean.sum(axis=1, keepdims=True)) ** 0.5
+    np.testing.assert_allclose(found, mean / mean.sum(axis=1, keepdims=True), atol=1e-5)
+
+
+def test_a_saved_ensemble_reads_what_it_read(songs, tmp_path):
+    ensemble = SongEnsemble([encoder(songs, seed) for seed in (0, 1)], 2).eval()
+    ensemble.temperatures = {"segment": 1.5, "track": 0.8, "song": 2.0}
+    save_songs(tmp_path / "songs.safetensors", ensemble)
+    loaded = load_songs(tmp_path / "songs.safetensors")
+    assert (loaded.classes, loaded.temperatures) == (ensemble.classes, ensemble.temperatures)
+    assert loaded.segments_per_track == 2
+    batch = songs.batch(torch.arange(6))
+    with torch.no_grad():
+        for one, two in zip(ensemble(batch), loaded(batch), strict=True):
+            torch.testing.assert_close(one.exp(), two.exp(), atol=5e-3, rtol=0)  # half precision
+
+
+def test_a_damaged_or_foreign_file_is_a_sentence(songs, tmp_path):
+    path = tmp_path / "songs.safetensors"
+    save_songs(path, SongEnsemble([encoder(songs)], 2))
+    content = bytearray(path.read_bytes())
+    content[-100] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="damaged"):
+        load_songs(path)
+
+
+def test_a_file_is_labelled_as_the_corpus_is_read(songs, tiny_corpus, tmp_path):
+    """The corpus came by preprocessing, the label by the MIDI file: both say the same."""
+    ensemble = SongEnsemble([encoder(songs)], 2).eval()
+    save_songs(tmp_path / "songs.safetensors", ensemble)
+    ensemble = load_songs(tmp_path / "songs.safetensors")
+    labeller = load_labeller(tmp_path)
+    number = 3
+    score = read_midi(tiny_corpus / "midi" / f"{songs.song_names[number]}.mid")
+    pitched = [track for track in score.tracks if not track.is_drum]
+    labelled = labeller(pitched, score)
+    read, _ = read_songs(ensemble, songs, torch.tensor([number]), CPU)
+    assert len(labelled) == len(read.song)  # the demo's tracks are all of the eight classes
+    for one, expected in zip(labelled, read.song.exp(), strict=True):
+        np.testing.assert_allclose(one.track, expected, atol=1e-4)
+        np.testing.assert_allclose(one.probabilities.sum(axis=1), 1, atol=1e-6)
+        assert len(one.spans) == len(one.probabilities)

@@ -1,0 +1,146 @@
+"""Songs as notes, against slow loops and by hand."""
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from camil.songs import NOTE_FEATURES, SEGMENTS, TRANSPOSITION, Songs, note_features
+
+
+@pytest.fixture(scope="module")
+def table(tiny_corpus):
+    return pq.read_table(tiny_corpus / "segments.parquet")
+
+
+@pytest.fixture(scope="module")
+def songs(table):
+    return Songs(table)
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def everything(songs):
+    return torch.arange(len(songs))
+
+
+def by_loops(notes, bpm):
+    """The features of one segment's notes, sorted by step and pitch, a note at a time."""
+    rows = []
+    onsets = sorted({step for _, step, _ in notes})
+    chords = {step: sorted(p for p, s, _ in notes if s == step) for step in onsets}
+    for pitch, step, length in notes:
+        chord, index = chords[step], onsets.index(step)
+        place = chord.index(pitch)
+        before = chords[onsets[index - 1]] if index else None
+        after = chords[onsets[index + 1]] if index + 1 < len(onsets) else None
+        wait = onsets[index + 1] - step if after else 0
+        silence = wait - length if after else 0
+        sounding = sum(s <= step < s + n for _, s, n in notes)
+        rows.append(
+            [
+                (pitch - 60) / 24,
+                np.log1p(length) / 3,
+                np.log(length / 24 * 60 / bpm + 0.01) / 2,
+                (len(chord) - 1) / 3,
+                place / 3,
+                (sounding - 1) / 3,
+                (pitch - chord[place - 1]) / 12 if place else 0,
+                (chord[place + 1] - pitch) / 12 if place + 1 < len(chord) else 0,
+                (chord[-1] - before[-1]) / 12 if before else 0,
+                (chord[0] - before[0]) / 12 if before else 0,
+                (after[-1] - chord[-1]) / 12 if after else 0,
+                (after[0] - chord[0]) / 12 if after else 0,
+                before is not None,
+                after is not None,
+                np.log1p(step - onsets[index - 1]) / 3 if before else 0,
+                np.log1p(wait) / 3,
+                max(-96, min(silence, 96)) / 24,
+                max(-6, min(silence, 6)) / 6,
+                step == 0,
+                step / 192,
+                (chord[-1] - chord[0]) / 24,
+            ]
+        )
+    return np.array(rows, float)
+
+
+def test_what_stands_around_a_note_is_what_slow_loops_find():
+    random = np.random.default_rng(1)
+    segments = []
+    for _ in range(30):
+        places = {(int(s), int(p)) for s, p in random.integers((0, 40), (192, 80), (12, 2))}
+        # One length a chord: two notes of one pitch and step do not occur, ties of ends do.
+        segments.append([(p, s, int(random.integers(1, 193 - s))) for s, p in sorted(places)])
+    pitch, step, length = (
+        np.array([note[i] for one in segments for note in one]) for i in range(3)
+    )
+    segment = np.repeat(np.arange(len(segments)), [len(one) for one in segments])
+    bpm = random.uniform(60, 180, len(segments))
+    expected = np.concatenate([by_loops(*pair) for pair in zip(segments, bpm, strict=True)])
+    found = note_features(pitch, step, length, segment, bpm[segment])
+    assert found.shape == (len(pitch), NOTE_FEATURES)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_drawn_as_it_is_a_song_has_the_notes_of_its_rows(songs, table):
+    chosen = torch.tensor([5, 2])
+    batch = songs.batch(chosen)
+    rows = table.to_pandas()
+    names = [songs.song_names[number] for number in chosen]
+    for number, row in zip(range(len(batch.track)), batch.segments.tolist(), strict=True):
+        mine = batch.segment == number
+        of_row = rows.iloc[row]
+        assert (batch.pitch[mine] + 24).tolist() == list(of_row["pitch"])
+        assert batch.place[mine].tolist() == [step % 96 for step in of_row["step"]]
+        assert batch.length[mine].tolist() == list(of_row["length"])
+        assert of_row["song"] == names[batch.song[batch.track[number]]]
+        assert batch.tempo[number].item() == pytest.approx(np.log(of_row["bpm"] / 120), abs=1e-5)
+    assert len(batch.track) == rows["song"].isin(names).sum()
+
+
+def test_in_training_a_song_moves_as_a_whole_and_its_features_with_it(songs):
+    plain = songs.batch(everything(songs))
+    moved = songs.batch(everything(songs), generator())
+    seen = set()
+    for number, row in enumerate(moved.segments.tolist()):
+        now, then = moved.pitch[moved.segment == number], plain.pitch[plain.segment == row]
+        inside = (now > 0) & (now < 83)
+        shift = (now - then)[inside].unique().tolist()
+        assert len(shift) == 1
+        assert abs(shift[0]) <= TRANSPOSITION
+        seen.add((moved.song[moved.track[number]].item(), shift[0]))
+        change = moved.of_segment[number] - plain.of_segment[row]
+        assert set(change[~change.isnan()].round().tolist()) <= {0.0, float(shift[0])}
+        assert change[1] == shift[0]  # pitch_min
+    assert len(dict(seen)) == len(seen) == len(songs)  # one shift a song
+    assert len({shift for _, shift in seen}) > 3
+
+
+def test_in_training_tracks_are_known_by_fewer_segments_and_no_song_is_empty(songs):
+    plain = songs.batch(everything(songs))
+    lost = 0
+    for seed in range(20):
+        drawn = songs.batch(everything(songs), generator(seed))
+        assert drawn.song.unique().tolist() == list(range(len(songs)))
+        assert drawn.track.unique().tolist() == list(range(len(drawn.song)))
+        assert torch.bincount(drawn.track).max() <= SEGMENTS
+        assert len(drawn.segments.unique()) == len(drawn.segments)
+        lost += len(plain.song) - len(drawn.song)
+    assert 0 < lost < 20 * len(plain.song) * 0.15
+
+
+def test_the_same_seed_draws_the_same(songs):
+    one, two, other = (songs.batch(everything(songs), generator(seed)) for seed in (3, 3, 4))
+    assert torch.equal(one.notes, two.notes)
+    assert not torch.equal(one.pitch.sum(), other.pitch.sum())
+
+
+def test_rows_that_do_not_stand_together_are_an_error(table):
+    order = np.arange(len(table))
+    with pytest.raises(ValueError, match="stand together"):
+        Songs(table.take(np.r_[order[1:], order[:1]]))
+    with pytest.raises(ValueError, match="no segments"):
+        Songs(table.slice(0, 0))
