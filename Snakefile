@@ -20,6 +20,13 @@ if not config:
 # `make figures SOURCE=folder` comes by way of the environment, which leaves any name as it is.
 if source := os.environ.get("SOURCE") or config.get("source"):
     config["source"] = os.path.normpath(str(source))
+# Soundfonts have other places on every machine: SOUNDFONTS=one.sf2:two.sf2, UNSEEN=three.sf2.
+if fonts := os.environ.get("SOUNDFONTS"):
+    config["preprocess"]["soundfonts"] = fonts.split(os.pathsep)
+if unseen := os.environ.get("UNSEEN"):
+    for different in config.get("corpora", {}).values():
+        if different.get("soundfonts") == ["UNSEEN"]:
+            different["soundfonts"] = unseen.split(os.pathsep)
 try:
     check_profile(config)
 except ParameterError as error:
@@ -28,7 +35,10 @@ except ParameterError as error:
 PYTHON = shlex.quote(sys.executable).replace("{", "{{").replace("}", "}}")
 
 NAME = config["name"]
-CORPUS, RUNS, FIGURES = f"corpora/{NAME}", f"runs/{NAME}", f"figures/{NAME}"
+# Profiles may share a corpus; a profile may have further ones, which differ a little from it.
+MAIN = config.get("corpus", NAME)
+CORPORA = {MAIN: {}} | config.get("corpora", {})
+CORPUS, RUNS, FIGURES = f"corpora/{MAIN}", f"runs/{NAME}", f"figures/{NAME}"
 EXECUTED = f"{RUNS}/notebooks"
 PRETRAIN, CLASSIFY = config["pretrain"]["runs"], config["classify"]["runs"]
 
@@ -74,8 +84,14 @@ def parameters_of_run(stage, wildcards):
     for key in "pretrained", "pretrained_audio":
         if given.get(key):
             given[key] = run_folder(given[key], wildcards.seed)
-    run = run_folder(wildcards.name, wildcards.seed)
-    return as_yaml(**given, corpus=CORPUS, run=run, seed=int(wildcards.seed))
+    given |= {"corpus": corpus_of(stage, wildcards.name), "seed": int(wildcards.seed)}
+    return as_yaml(**given, run=run_folder(wildcards.name, wildcards.seed))
+
+
+def corpus_of(stage, name):
+    """The folder of the corpus that a run is trained on."""
+    given = config[stage]["all"] | config[stage]["runs"][name]
+    return f"corpora/{given.get('corpus', MAIN)}"
 
 
 def runs_below(stage):
@@ -90,7 +106,7 @@ def runs_below(stage):
 rule all:
     input:
         # The corpus and the runs stand here beside the figures, which come with the repository.
-        f"{CORPUS}/corpus.json",
+        [f"corpora/{corpus}/corpus.json" for corpus in CORPORA],
         [f"{folder}/run.json" for folder in run_folders(PRETRAIN) + run_folders(CLASSIFY)],
         f"{FIGURES}/table1.csv",
         f"{FIGURES}/fig2.pdf",
@@ -98,7 +114,14 @@ rule all:
         [f"{RUNS}/label/labels.csv"] if "label" in config else [],
 
 
-PREPROCESS = config["preprocess"] | {"source": config.get("source", ""), "corpus": CORPUS}
+
+def preprocessing(wildcards, **more):
+    """The parameters of 01_preprocess for a corpus."""
+    given = config["preprocess"] | CORPORA[wildcards.corpus]
+    given |= {"source": config.get("source", ""), "corpus": f"corpora/{wildcards.corpus}"}
+    return as_yaml(**given, figure=f"figures/{wildcards.corpus}/segment", **more)
+
+
 MAKES_CORPUS = camil(
     "preprocessing", "parts", "merge", "workers", "sources", "sources/composer", "sketches",
     "midi", "smf", "notes", "audio", "parameters",
@@ -108,18 +131,19 @@ SHARDS = int(config.get("shards", 1))  # jobs that preprocessing is split into
 
 rule preprocess_shard:
     wildcard_constraints:
+        corpus="|".join(CORPORA),
         number=r"\d+",
     input:
         notebook="notebooks/01_preprocess.ipynb",
         code=MAKES_CORPUS,
     output:
-        touch(f"{EXECUTED}/01_preprocess-{{number}}-of-{SHARDS}.done"),
+        touch(f"{EXECUTED}/01_preprocess-{{corpus}}-{{number}}-of-{SHARDS}.done"),
     log:
-        notebook=f"{EXECUTED}/01_preprocess-{{number}}-of-{SHARDS}.ipynb",
-        text=f"{EXECUTED}/01_preprocess-{{number}}-of-{SHARDS}.log",
+        notebook=f"{EXECUTED}/01_preprocess-{{corpus}}-{{number}}-of-{SHARDS}.ipynb",
+        text=f"{EXECUTED}/01_preprocess-{{corpus}}-{{number}}-of-{SHARDS}.log",
     params:
-        yaml=lambda wildcards, threads: as_yaml(
-            **PREPROCESS, shard=f"{wildcards.number}/{SHARDS}", workers=threads
+        yaml=lambda wildcards, threads: preprocessing(
+            wildcards, shard=f"{wildcards.number}/{SHARDS}", workers=threads
         ),
     threads: config.get("shard_threads", 1)
     resources:
@@ -129,25 +153,27 @@ rule preprocess_shard:
 
 
 rule preprocess:
+    wildcard_constraints:
+        corpus="|".join(CORPORA),
     input:
         [
-            f"{EXECUTED}/01_preprocess-{number}-of-{SHARDS}.done"
+            f"{EXECUTED}/01_preprocess-{{corpus}}-{number}-of-{SHARDS}.done"
             for number in range(1, SHARDS + 1)
             if SHARDS > 1
         ],
         notebook="notebooks/01_preprocess.ipynb",
         code=MAKES_CORPUS,
     output:
-        f"{CORPUS}/corpus.json",
-        f"{CORPUS}/segments.parquet",
-        f"{CORPUS}/mels.npy",
-        f"{FIGURES}/segment.png",
-        f"{FIGURES}/segment.pdf",
+        "corpora/{corpus}/corpus.json",
+        "corpora/{corpus}/segments.parquet",
+        "corpora/{corpus}/mels.npy",
+        "figures/{corpus}/segment.png",
+        "figures/{corpus}/segment.pdf",
     log:
-        notebook=f"{EXECUTED}/01_preprocess.ipynb",
-        text=f"{EXECUTED}/01_preprocess.log",
+        notebook=f"{EXECUTED}/01_preprocess-{{corpus}}.ipynb",
+        text=f"{EXECUTED}/01_preprocess-{{corpus}}.log",
     params:
-        yaml=as_yaml(**PREPROCESS, figure=f"{FIGURES}/segment"),
+        yaml=lambda wildcards: preprocessing(wildcards),
     threads: workflow.cores
     shell:
         execute("01_preprocess")
@@ -160,11 +186,10 @@ rule pretrain:
         runs_below("pretrain"),
         notebook="notebooks/02_pretrain.ipynb",
         code=READS_CORPUS + camil("losses", "objectives", "samplers", "mining"),
-        corpus=f"{CORPUS}/corpus.json",
+        corpus=lambda wildcards: f"{corpus_of('pretrain', wildcards.name)}/corpus.json",
     output:
         f"{RUNS}/{{name}}-seed{{seed}}/run.json",
         f"{RUNS}/{{name}}-seed{{seed}}/encoder.safetensors",
-        f"{RUNS}/{{name}}-seed{{seed}}/audio_encoder.safetensors",
     log:
         notebook=f"{EXECUTED}/02_pretrain-{{name}}-seed{{seed}}.ipynb",
         text=f"{EXECUTED}/02_pretrain-{{name}}-seed{{seed}}.log",
@@ -184,7 +209,7 @@ rule classify:
         runs_below("classify"),
         notebook="notebooks/03_classify.ipynb",
         code=READS_CORPUS + camil("objectives", "probing", "evaluation", "sharing"),
-        corpus=f"{CORPUS}/corpus.json",
+        corpus=lambda wildcards: f"{corpus_of('classify', wildcards.name)}/corpus.json",
     output:
         f"{RUNS}/{{name}}-seed{{seed}}/run.json",
         f"{RUNS}/{{name}}-seed{{seed}}/metrics.json",

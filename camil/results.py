@@ -13,8 +13,6 @@ from camil.runs import read_json
 # The order of the paper's Table I; conditions of other names follow as they come.
 CONDITIONS = ("AIC", "SIC", "CAMIL", "Fine-tuned CAMIL", "Unsupervised CAMIL")
 
-PRETRAINING = {"class": "CAMIL", "random": "Unsupervised CAMIL"}  # by its negatives
-
 
 @dataclass
 class FinishedRun:
@@ -37,7 +35,7 @@ class FinishedRun:
     def title(self) -> str:
         """The run's condition for a figure, with its share of the data."""
         parameters = self.record["parameters"]
-        condition = self.metrics.get("condition") or PRETRAINING[parameters["negatives"]]
+        condition = self.metrics.get("condition") or pretraining_title(parameters)
         share = parameters["train_fraction"]
         return condition if share == 1 else f"{condition}, {share:.0%}"
 
@@ -54,6 +52,18 @@ class FinishedRun:
             "device": record["device"],
             "seconds": record["seconds"],
         }
+
+
+def pretraining_title(parameters: dict[str, Any]) -> str:
+    """What a run of 02_pretrain is called, by its parameters."""
+    objective = parameters.get("objective", "contrastive")
+    titles = {"distill": "Distillation", "midi-supcon": "MIDI-MIDI SupCon"}
+    if objective in titles:
+        return titles[objective]
+    if parameters.get("shuffled"):
+        return "Shuffled pairs"
+    title = {"class": "CAMIL", "random": "Unsupervised CAMIL"}[parameters["negatives"]]
+    return title if objective == "contrastive" else f"{title}, {objective}"
 
 
 def find_runs(runs: str) -> list[FinishedRun]:

@@ -11,12 +11,13 @@ from camil.midi import INSTRUMENTS
 
 
 @styled
-def pairs(rolls: np.ndarray, mels: np.ndarray) -> Figure:
+def pairs(rolls: np.ndarray, mels: np.ndarray, below: str = "sound") -> Figure:
     """Positive pairs side by side: the piano roll above, the mel-spectrogram below.
 
     Args:
         rolls: `(pairs, 1, 84, 192)`.
-        mels: `(pairs, 1, 128, 282)`.
+        mels: `(pairs, 1, 128, 282)`, or what else the rolls are paired with.
+        below: the name of that.
 
     Raises:
         ValueError: if there is no pair, or one is not whole.
@@ -31,7 +32,7 @@ def pairs(rolls: np.ndarray, mels: np.ndarray) -> Figure:
     for one in axes.flat:
         one.set(xticks=[], yticks=[])
     axes[0, 0].set_ylabel("notes")
-    axes[1, 0].set_ylabel("sound")
+    axes[1, 0].set_ylabel(below)
     return figure
 
 
