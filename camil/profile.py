@@ -12,9 +12,21 @@ NOTEBOOKS = {
     "classify": "03_classify",
 }
 NEEDED = ("name", "seeds", "threads", "cell_timeout", "shown", *NOTEBOOKS)
-KNOWN = (*NEEDED, "source", "label", "gpus", "shards", "shard_threads", "corpus", "corpora")
+# What a profile may ask for beside; each holds parameters of its notebook, or nothing.
+FURTHER = {"floors": "08_floors", "questions": "09_questions", "transfer": "10_transfer"}
+KNOWN = (
+    *NEEDED,
+    *FURTHER,
+    "source",
+    "label",
+    "gpus",
+    "shards",
+    "shard_threads",
+    "corpus",
+    "corpora",
+)
 # What the graph itself tells each notebook.
-BY_THE_GRAPH = ("corpus", "run", "source", "figure", "seed")
+BY_THE_GRAPH = ("corpus", "run", "runs", "source", "figure", "figures", "seed")
 # A run may be trained on another of the profile's corpora.
 LEFT_TO_THE_PROFILE = (("seed", True), ("corpus", False))
 BUILDS_ON = {"pretrained": ("pretrain", "classify"), "pretrained_audio": ("classify",)}

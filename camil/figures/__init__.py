@@ -6,7 +6,7 @@ Table I is written by `camil.tables`.
 """
 
 from camil.figures.architecture import architecture, layers
-from camil.figures.batches import class_counts, class_scores, pairs
+from camil.figures.batches import class_counts, class_scores, feature_ranges, pairs
 from camil.figures.music import corpus_overview, label_timeline, roll_and_mel
 from camil.figures.results import (
     confusion,
@@ -26,6 +26,7 @@ __all__ = [
     "confusion",
     "corpus_overview",
     "data_efficiency",
+    "feature_ranges",
     "joint_space",
     "label_timeline",
     "layers",
