@@ -265,12 +265,38 @@ rule umap:
         execute("05_umap")
 
 
+FLOORS = [run_folder(f"floor-{name}", config["seeds"][0])
+          for name in ("majority", "segments", "tracks", "songs") if "floors" in config]  # fmt: skip
+
+
+rule floors:
+    input:
+        notebook="notebooks/08_floors.ipynb",
+        code=camil("features", "floors", "figures", "corpus", "evaluation", "parameters", "runs"),
+        corpus=f"{CORPUS}/corpus.json",
+    output:
+        [f"{folder}/{file}" for folder in FLOORS or [f"{RUNS}/no-floors"]
+         for file in ("run.json", "metrics.json", "predictions.parquet")],  # fmt: skip
+    log:
+        notebook=f"{EXECUTED}/08_floors.ipynb",
+        text=f"{EXECUTED}/08_floors.log",
+    params:
+        yaml=as_yaml(
+            **(config.get("floors") or {}), corpus=CORPUS, runs=RUNS, seed=config["seeds"][0]
+        ),
+    threads: config["threads"]
+    shell:
+        execute("08_floors")
+
+
 rule results:
     input:
         [f"{folder}/run.json" for folder in run_folders(PRETRAIN)],
-        [f"{folder}/metrics.json" for folder in run_folders(CLASSIFY)],
+        [f"{folder}/metrics.json" for folder in run_folders(CLASSIFY) + FLOORS],
         notebook="notebooks/06_results.ipynb",
-        code=camil("figures", "evaluation", "results", "tables", "encoders", "parameters"),
+        code=camil(
+            "figures", "evaluation", "calibration", "results", "tables", "encoders", "parameters"
+        ),
     output:
         expand(
             f"{FIGURES}/{{file}}",
@@ -278,6 +304,12 @@ rule results:
                 "table1.md",
                 "table1.csv",
                 "table1.tex",
+                "tracks.md",
+                "tracks.csv",
+                "instruments.md",
+                "instruments.csv",
+                "calibration.md",
+                "calibration.csv",
                 "fig1.pdf",
                 "fig1.png",
                 "data_efficiency.pdf",
@@ -290,7 +322,9 @@ rule results:
         notebook=f"{EXECUTED}/06_results.ipynb",
         text=f"{EXECUTED}/06_results.log",
     params:
-        yaml=as_yaml(runs=",".join(run_folders(PRETRAIN) + run_folders(CLASSIFY)), figures=FIGURES),
+        yaml=as_yaml(
+            runs=",".join(run_folders(PRETRAIN) + run_folders(CLASSIFY) + FLOORS), figures=FIGURES
+        ),
     shell:
         execute("06_results")
 
