@@ -23,10 +23,12 @@ if source := os.environ.get("SOURCE") or config.get("source"):
 # Soundfonts have other places on every machine: SOUNDFONTS=one.sf2:two.sf2, UNSEEN=three.sf2.
 if fonts := os.environ.get("SOUNDFONTS"):
     config["preprocess"]["soundfonts"] = fonts.split(os.pathsep)
-if unseen := os.environ.get("UNSEEN"):
-    for different in config.get("corpora", {}).values():
-        if different.get("soundfonts") == ["UNSEEN"]:
-            different["soundfonts"] = unseen.split(os.pathsep)
+unseen = os.environ.get("UNSEEN", "")
+for name, given in list(config.get("corpora", {}).items()):
+    if given.get("soundfonts") == ["UNSEEN"]:
+        given["soundfonts"] = unseen.split(os.pathsep)
+        if not unseen:
+            del config["corpora"][name]
 try:
     check_profile(config)
 except ParameterError as error:

@@ -95,6 +95,7 @@ def feature_ranges(features: pd.DataFrame, instruments: Iterable[str]) -> Figure
                 low, middle, high = np.nanquantile(own, [0.1, 0.5, 0.9])
                 one.barh(place, high - low, left=low, height=0.6, color=COLOURS[instrument])
                 one.vlines(middle, place - 0.42, place + 0.42, color="0.5", linewidth=1.5)
+        one.use_sticky_edges = False  # room for what begins at the edge
         one.set_title(name.replace("_", " "))
     for one in axes.flat[features.shape[1] :]:
         one.set_visible(False)
