@@ -110,9 +110,11 @@ rule all:
         # The corpus and the runs stand here beside the figures, which come with the repository.
         [f"corpora/{corpus}/corpus.json" for corpus in CORPORA],
         [f"{folder}/run.json" for folder in run_folders(PRETRAIN) + run_folders(CLASSIFY)],
-        f"{FIGURES}/table1.csv",
-        f"{FIGURES}/fig2.pdf",
-        f"{FIGURES}/umap.pdf",
+        # A profile that asks questions is there for their answers, another for its Table I.
+        [f"{FIGURES}/{file}" for file in ("table1.csv", "fig2.pdf", "umap.pdf")
+         if "questions" not in config],
+        [f"{FIGURES}/answers.csv"] if "questions" in config else [],
+        [f"{FIGURES}/transfer/answers.csv"] if "transfer" in config else [],
         [f"{RUNS}/label/labels.csv"] if "label" in config else [],
 
 
@@ -350,3 +352,55 @@ rule label:
         ),
     shell:
         execute("07_label")
+
+
+def asked():
+    """The parameters of 09_questions; a corpus that this time is not made is left out."""
+    given = config.get("questions") or {}
+    corpora = {key: given[key] for key in ("unseen", "moved") if given.get(key)}
+    given |= {key: f"corpora/{name}" if name in CORPORA else "" for key, name in corpora.items()}
+    return as_yaml(**given, runs=RUNS, figures=FIGURES, seed=config["seeds"][0])
+
+
+rule questions:
+    input:
+        [f"{folder}/run.json" for folder in run_folders(PRETRAIN) + run_folders(CLASSIFY)],
+        [f"corpora/{corpus}/corpus.json" for corpus in CORPORA],
+        notebook="notebooks/09_questions.ipynb",
+        code=READS_CORPUS + camil("figures", "evaluation", "questions", "retesting", "results"),
+    output:
+        f"{FIGURES}/answers.csv",
+        f"{FIGURES}/answers.md",
+    log:
+        notebook=f"{EXECUTED}/09_questions.ipynb",
+        text=f"{EXECUTED}/09_questions.log",
+    params:
+        yaml=asked(),
+    shell:
+        execute("09_questions")
+
+
+def compared():
+    """The parameters of 10_transfer, in which runs are named by their folders."""
+    given = dict(config.get("transfer") or {})
+    for key in set(given) & {"camil", "sic"}:
+        given[key] = run_folder(given[key], config["seeds"][0])
+    return given | {"corpus": CORPUS, "figures": f"{FIGURES}/transfer", "seed": config["seeds"][0]}
+
+
+rule transfer:
+    input:
+        [f"{folder}/run.json" for key, folder in compared().items() if key in ("camil", "sic")],
+        notebook="notebooks/10_transfer.ipynb",
+        code=READS_CORPUS + camil("figures", "evaluation", "features", "transfer", "probing"),
+        corpus=f"{CORPUS}/corpus.json",
+    output:
+        f"{FIGURES}/transfer/answers.csv",
+        f"{FIGURES}/transfer/answers.md",
+    log:
+        notebook=f"{EXECUTED}/10_transfer.ipynb",
+        text=f"{EXECUTED}/10_transfer.log",
+    params:
+        yaml=as_yaml(**compared()),
+    shell:
+        execute("10_transfer")

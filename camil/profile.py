@@ -52,7 +52,8 @@ def check_profile(profile: dict[str, Any], notebooks: Path | str = "notebooks") 
     seeds = profile["seeds"]
     if not (isinstance(seeds, list) and seeds and all(type(seed) is int for seed in seeds)):
         raise ParameterError(f"seeds = {seeds!r} must be a list of whole numbers, such as [0, 1].")
-    for stage, notebook in NOTEBOOKS.items():
+    asked = {stage: notebook for stage, notebook in FURTHER.items() if stage in profile}
+    for stage, notebook in (NOTEBOOKS | asked).items():
         types = declared_types(_parameters_cell(Path(notebooks) / f"{notebook}.ipynb"))
         for place, given in _settings(profile, stage).items():
             _check_settings(place, given, types)
@@ -61,6 +62,10 @@ def check_profile(profile: dict[str, Any], notebooks: Path | str = "notebooks") 
     for stage in ("pretrain", "classify"):
         for name, given in profile[stage]["runs"].items():
             _check_references(profile, f"{stage}: {name}", given or {})
+    for place, key, stage in (("transfer", "camil", "pretrain"), ("transfer", "sic", "classify")):
+        name = (profile.get(place) or {}).get(key)
+        if place in profile and name not in profile[stage]["runs"]:
+            raise ParameterError(f"{place}: {key} must name a run of {stage}, it is {name!r}.")
     shown = profile["classify"]["runs"].get(profile["shown"])
     if not (shown and shown.get("pretrained") in profile["pretrain"]["runs"]):
         raise ParameterError(
@@ -93,6 +98,8 @@ def _corpora(profile: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def _settings(profile: dict[str, Any], stage: str) -> dict[str, dict[str, Any]]:
     """Each block of parameters that a stage is given, by its place in the profile."""
     block = profile[stage]
+    if stage in FURTHER:
+        return {stage: block or {}}
     if stage == "preprocess":
         further = {f"corpora: {name}": given for name, given in _corpora(profile).items()}
         return {stage: block} | further

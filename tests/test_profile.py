@@ -74,3 +74,11 @@ def test_a_run_may_be_trained_on_another_corpus_of_its_profile(profile):
     profile["corpora"] = {"one-a-track": {"max_segments_per_track": 1, "seed": 3}}
     profile["classify"]["runs"]["sic"]["corpus"] = "one-a-track"
     check_profile(profile, PROJECT / "notebooks")
+
+
+def test_what_a_profile_asks_for_beside_is_checked_too(profile):
+    check_profile(profile | {"floors": {}, "questions": None}, PROJECT / "notebooks")
+    with pytest.raises(ParameterError, match=r"questions: .*mean points\?"):
+        check_profile(profile | {"questions": {"point": 3}}, PROJECT / "notebooks")
+    with pytest.raises(ParameterError, match="transfer: sic must name a run of classify"):
+        check_profile(profile | {"transfer": {"camil": "camil"}}, PROJECT / "notebooks")
