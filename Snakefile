@@ -110,10 +110,10 @@ rule all:
         # The corpus and the runs stand here beside the figures, which come with the repository.
         [f"corpora/{corpus}/corpus.json" for corpus in CORPORA],
         [f"{folder}/run.json" for folder in run_folders(PRETRAIN) + run_folders(CLASSIFY)],
-        # A profile that asks questions is there for their answers, another for its Table I.
-        [f"{FIGURES}/{file}" for file in ("table1.csv", "fig2.pdf", "umap.pdf")
-         if "questions" not in config],
-        [f"{FIGURES}/answers.csv"] if "questions" in config else [],
+        f"{FIGURES}/table1.csv",
+        f"{FIGURES}/fig2.pdf",
+        f"{FIGURES}/umap.pdf",
+        [f"{FIGURES}/questions/answers.csv"] if "questions" in config else [],
         [f"{FIGURES}/transfer/answers.csv"] if "transfer" in config else [],
         [f"{RUNS}/label/labels.csv"] if "label" in config else [],
 
@@ -356,10 +356,11 @@ rule label:
 
 def asked():
     """The parameters of 09_questions; a corpus that this time is not made is left out."""
-    given = config.get("questions") or {}
+    given = dict(config.get("questions") or {})
     corpora = {key: given[key] for key in ("unseen", "moved") if given.get(key)}
     given |= {key: f"corpora/{name}" if name in CORPORA else "" for key, name in corpora.items()}
-    return as_yaml(**given, runs=RUNS, figures=FIGURES, seed=config["seeds"][0])
+    given |= {"runs": RUNS, "figures": f"{FIGURES}/questions", "seed": config["seeds"][0]}
+    return as_yaml(**given)
 
 
 rule questions:
@@ -369,8 +370,8 @@ rule questions:
         notebook="notebooks/09_questions.ipynb",
         code=READS_CORPUS + camil("figures", "evaluation", "questions", "retesting", "results"),
     output:
-        f"{FIGURES}/answers.csv",
-        f"{FIGURES}/answers.md",
+        f"{FIGURES}/questions/answers.csv",
+        f"{FIGURES}/questions/answers.md",
     log:
         notebook=f"{EXECUTED}/09_questions.ipynb",
         text=f"{EXECUTED}/09_questions.log",

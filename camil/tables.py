@@ -123,11 +123,17 @@ def plain(table: pd.DataFrame, note: str = "", columns: dict[str, str] | None = 
     lines = [_markdown_row(_escape_markdown(heading) for heading in columns.values())]
     lines.append("|" + "".join("--:|" if number else ":--|" for number in numbers))
     for row in table[list(columns)].itertuples(index=False):
-        cells = (_score(x) if isinstance(x, float) else str(x) for x in row)
+        cells = map(_plain_cell, columns, row)
         lines.append(_markdown_row(_escape_markdown(cell) for cell in cells))
     if note:
         lines += ["", f"*{_escape_markdown(note)}*"]
     return "\n".join(lines) + "\n"
+
+
+def _plain_cell(column: str, value) -> str:
+    if column == "train_fraction":
+        return f"{100 * value:g} %"
+    return _score(value) if isinstance(value, float) else str(value)
 
 
 def _require(table: pd.DataFrame) -> None:
