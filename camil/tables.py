@@ -118,7 +118,7 @@ def write_plain(
 
 def plain(table: pd.DataFrame, note: str = "", columns: dict[str, str] | None = None) -> str:
     """Any small table in Markdown; arguments as of `write_plain`."""
-    columns = columns or {name: str(name) for name in table.columns}
+    columns = columns or {name: str(name).replace("_", " ") for name in table.columns}
     numbers = [pd.api.types.is_numeric_dtype(table[name]) for name in columns]
     lines = [_markdown_row(_escape_markdown(heading) for heading in columns.values())]
     lines.append("|" + "".join("--:|" if number else ":--|" for number in numbers))
