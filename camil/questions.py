@@ -136,6 +136,8 @@ def effect(rows: pd.DataFrame, by: str, reference: Any) -> pd.DataFrame:
 def answer(found: pd.DataFrame, by: str, reference: Any) -> str:
     """One sentence of what `effect` has found; says what is missing where it cannot be told."""
     name = by.replace("_", " ")
+    if len(found) and reference not in set(found[by]):
+        return f"No answer yet: runs of {name} {reference}, to compare with, are missing."
     others = found[found["difference"].notna()]
     if others.empty:
         there = ", ".join(str(value) for value in found[by]) or "none"

@@ -125,6 +125,8 @@ def test_missing_runs_are_said(folder):
     assert "runs of another embedding are missing (there are: 128)" in answer(
         alone, "embedding", 128
     )
+    others = effect(table[table["margin"] != 1.0], "margin", 1.0)
+    assert "runs of margin 1.0, to compare with, are missing" in answer(others, "margin", 1.0)
     nothing = effect(table[:0], "margin", 1.0)
     assert "No answer yet" in answer(nothing, "margin", 1.0)
     assert experiments(finished_runs(str(folder / "nowhere"))).empty
