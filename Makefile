@@ -6,7 +6,7 @@ CORES ?= all
 # The environment at hand if CAMIL is installed in it (conda, a container); else one in .venv.
 PYTHON := $(shell python3 -I -c "import importlib.metadata as m; m.version('camil'), m.version('snakemake')" 2>/dev/null && echo python3 || echo .venv/bin/python)
 # The Snakefile reads it from here: no quoting, no reading as YAML.
-export SOURCE
+export SOURCE SOUNDFONTS UNSEEN
 READY := $(if $(filter .venv/bin/python,$(PYTHON)),.venv/ready)
 
 figures: $(READY)

@@ -20,6 +20,15 @@ if not config:
 # `make figures SOURCE=folder` comes by way of the environment, which leaves any name as it is.
 if source := os.environ.get("SOURCE") or config.get("source"):
     config["source"] = os.path.normpath(str(source))
+# Soundfonts have other places on every machine: SOUNDFONTS=one.sf2:two.sf2, UNSEEN=three.sf2.
+if fonts := os.environ.get("SOUNDFONTS"):
+    config["preprocess"]["soundfonts"] = fonts.split(os.pathsep)
+unseen = os.environ.get("UNSEEN", "")
+for name, given in list(config.get("corpora", {}).items()):
+    if given.get("soundfonts") == ["UNSEEN"]:
+        given["soundfonts"] = unseen.split(os.pathsep)
+        if not unseen:
+            del config["corpora"][name]
 try:
     check_profile(config)
 except ParameterError as error:
@@ -28,7 +37,10 @@ except ParameterError as error:
 PYTHON = shlex.quote(sys.executable).replace("{", "{{").replace("}", "}}")
 
 NAME = config["name"]
-CORPUS, RUNS, FIGURES = f"corpora/{NAME}", f"runs/{NAME}", f"figures/{NAME}"
+# Profiles may share a corpus; a profile may have further ones, which differ a little from it.
+MAIN = config.get("corpus", NAME)
+CORPORA = {MAIN: {}} | config.get("corpora", {})
+CORPUS, RUNS, FIGURES = f"corpora/{MAIN}", f"runs/{NAME}", f"figures/{NAME}"
 EXECUTED = f"{RUNS}/notebooks"
 PRETRAIN, CLASSIFY = config["pretrain"]["runs"], config["classify"]["runs"]
 
@@ -74,8 +86,14 @@ def parameters_of_run(stage, wildcards):
     for key in "pretrained", "pretrained_audio":
         if given.get(key):
             given[key] = run_folder(given[key], wildcards.seed)
-    run = run_folder(wildcards.name, wildcards.seed)
-    return as_yaml(**given, corpus=CORPUS, run=run, seed=int(wildcards.seed))
+    given |= {"corpus": corpus_of(stage, wildcards.name), "seed": int(wildcards.seed)}
+    return as_yaml(**given, run=run_folder(wildcards.name, wildcards.seed))
+
+
+def corpus_of(stage, name):
+    """The folder of the corpus that a run is trained on."""
+    given = config[stage]["all"] | config[stage]["runs"][name]
+    return f"corpora/{given.get('corpus', MAIN)}"
 
 
 def runs_below(stage):
@@ -90,15 +108,24 @@ def runs_below(stage):
 rule all:
     input:
         # The corpus and the runs stand here beside the figures, which come with the repository.
-        f"{CORPUS}/corpus.json",
+        [f"corpora/{corpus}/corpus.json" for corpus in CORPORA],
         [f"{folder}/run.json" for folder in run_folders(PRETRAIN) + run_folders(CLASSIFY)],
         f"{FIGURES}/table1.csv",
         f"{FIGURES}/fig2.pdf",
         f"{FIGURES}/umap.pdf",
+        [f"{FIGURES}/questions/answers.csv"] if "questions" in config else [],
+        [f"{FIGURES}/transfer/answers.csv"] if "transfer" in config else [],
         [f"{RUNS}/label/labels.csv"] if "label" in config else [],
 
 
-PREPROCESS = config["preprocess"] | {"source": config.get("source", ""), "corpus": CORPUS}
+
+def preprocessing(wildcards, **more):
+    """The parameters of 01_preprocess for a corpus."""
+    given = config["preprocess"] | CORPORA[wildcards.corpus]
+    given |= {"source": config.get("source", ""), "corpus": f"corpora/{wildcards.corpus}"}
+    return as_yaml(**given, figure=f"figures/{wildcards.corpus}/segment", **more)
+
+
 MAKES_CORPUS = camil(
     "preprocessing", "parts", "merge", "workers", "sources", "sources/composer", "sketches",
     "midi", "smf", "notes", "audio", "parameters",
@@ -108,18 +135,19 @@ SHARDS = int(config.get("shards", 1))  # jobs that preprocessing is split into
 
 rule preprocess_shard:
     wildcard_constraints:
+        corpus="|".join(CORPORA),
         number=r"\d+",
     input:
         notebook="notebooks/01_preprocess.ipynb",
         code=MAKES_CORPUS,
     output:
-        touch(f"{EXECUTED}/01_preprocess-{{number}}-of-{SHARDS}.done"),
+        touch(f"{EXECUTED}/01_preprocess-{{corpus}}-{{number}}-of-{SHARDS}.done"),
     log:
-        notebook=f"{EXECUTED}/01_preprocess-{{number}}-of-{SHARDS}.ipynb",
-        text=f"{EXECUTED}/01_preprocess-{{number}}-of-{SHARDS}.log",
+        notebook=f"{EXECUTED}/01_preprocess-{{corpus}}-{{number}}-of-{SHARDS}.ipynb",
+        text=f"{EXECUTED}/01_preprocess-{{corpus}}-{{number}}-of-{SHARDS}.log",
     params:
-        yaml=lambda wildcards, threads: as_yaml(
-            **PREPROCESS, shard=f"{wildcards.number}/{SHARDS}", workers=threads
+        yaml=lambda wildcards, threads: preprocessing(
+            wildcards, shard=f"{wildcards.number}/{SHARDS}", workers=threads
         ),
     threads: config.get("shard_threads", 1)
     resources:
@@ -129,25 +157,27 @@ rule preprocess_shard:
 
 
 rule preprocess:
+    wildcard_constraints:
+        corpus="|".join(CORPORA),
     input:
         [
-            f"{EXECUTED}/01_preprocess-{number}-of-{SHARDS}.done"
+            f"{EXECUTED}/01_preprocess-{{corpus}}-{number}-of-{SHARDS}.done"
             for number in range(1, SHARDS + 1)
             if SHARDS > 1
         ],
         notebook="notebooks/01_preprocess.ipynb",
         code=MAKES_CORPUS,
     output:
-        f"{CORPUS}/corpus.json",
-        f"{CORPUS}/segments.parquet",
-        f"{CORPUS}/mels.npy",
-        f"{FIGURES}/segment.png",
-        f"{FIGURES}/segment.pdf",
+        "corpora/{corpus}/corpus.json",
+        "corpora/{corpus}/segments.parquet",
+        "corpora/{corpus}/mels.npy",
+        "figures/{corpus}/segment.png",
+        "figures/{corpus}/segment.pdf",
     log:
-        notebook=f"{EXECUTED}/01_preprocess.ipynb",
-        text=f"{EXECUTED}/01_preprocess.log",
+        notebook=f"{EXECUTED}/01_preprocess-{{corpus}}.ipynb",
+        text=f"{EXECUTED}/01_preprocess-{{corpus}}.log",
     params:
-        yaml=as_yaml(**PREPROCESS, figure=f"{FIGURES}/segment"),
+        yaml=lambda wildcards: preprocessing(wildcards),
     threads: workflow.cores
     shell:
         execute("01_preprocess")
@@ -160,11 +190,10 @@ rule pretrain:
         runs_below("pretrain"),
         notebook="notebooks/02_pretrain.ipynb",
         code=READS_CORPUS + camil("losses", "objectives", "samplers", "mining"),
-        corpus=f"{CORPUS}/corpus.json",
+        corpus=lambda wildcards: f"{corpus_of('pretrain', wildcards.name)}/corpus.json",
     output:
         f"{RUNS}/{{name}}-seed{{seed}}/run.json",
         f"{RUNS}/{{name}}-seed{{seed}}/encoder.safetensors",
-        f"{RUNS}/{{name}}-seed{{seed}}/audio_encoder.safetensors",
     log:
         notebook=f"{EXECUTED}/02_pretrain-{{name}}-seed{{seed}}.ipynb",
         text=f"{EXECUTED}/02_pretrain-{{name}}-seed{{seed}}.log",
@@ -184,7 +213,7 @@ rule classify:
         runs_below("classify"),
         notebook="notebooks/03_classify.ipynb",
         code=READS_CORPUS + camil("objectives", "probing", "calibration", "evaluation", "sharing"),
-        corpus=f"{CORPUS}/corpus.json",
+        corpus=lambda wildcards: f"{corpus_of('classify', wildcards.name)}/corpus.json",
     output:
         f"{RUNS}/{{name}}-seed{{seed}}/run.json",
         f"{RUNS}/{{name}}-seed{{seed}}/metrics.json",
@@ -240,12 +269,38 @@ rule umap:
         execute("05_umap")
 
 
+FLOORS = [run_folder(f"floor-{name}", config["seeds"][0])
+          for name in ("majority", "segments", "tracks", "songs") if "floors" in config]  # fmt: skip
+
+
+rule floors:
+    input:
+        notebook="notebooks/08_floors.ipynb",
+        code=camil("features", "floors", "figures", "corpus", "evaluation", "parameters", "runs"),
+        corpus=f"{CORPUS}/corpus.json",
+    output:
+        [f"{folder}/{file}" for folder in FLOORS or [f"{RUNS}/no-floors"]
+         for file in ("run.json", "metrics.json", "predictions.parquet")],  # fmt: skip
+    log:
+        notebook=f"{EXECUTED}/08_floors.ipynb",
+        text=f"{EXECUTED}/08_floors.log",
+    params:
+        yaml=as_yaml(
+            **(config.get("floors") or {}), corpus=CORPUS, runs=RUNS, seed=config["seeds"][0]
+        ),
+    threads: config["threads"]
+    shell:
+        execute("08_floors")
+
+
 rule results:
     input:
         [f"{folder}/run.json" for folder in run_folders(PRETRAIN)],
-        [f"{folder}/metrics.json" for folder in run_folders(CLASSIFY)],
+        [f"{folder}/metrics.json" for folder in run_folders(CLASSIFY) + FLOORS],
         notebook="notebooks/06_results.ipynb",
-        code=camil("figures", "evaluation", "results", "tables", "encoders", "parameters"),
+        code=camil(
+            "figures", "evaluation", "calibration", "results", "tables", "encoders", "parameters"
+        ),
     output:
         expand(
             f"{FIGURES}/{{file}}",
@@ -253,6 +308,12 @@ rule results:
                 "table1.md",
                 "table1.csv",
                 "table1.tex",
+                "tracks.md",
+                "tracks.csv",
+                "instruments.md",
+                "instruments.csv",
+                "calibration.md",
+                "calibration.csv",
                 "fig1.pdf",
                 "fig1.png",
                 "data_efficiency.pdf",
@@ -265,7 +326,9 @@ rule results:
         notebook=f"{EXECUTED}/06_results.ipynb",
         text=f"{EXECUTED}/06_results.log",
     params:
-        yaml=as_yaml(runs=",".join(run_folders(PRETRAIN) + run_folders(CLASSIFY)), figures=FIGURES),
+        yaml=as_yaml(
+            runs=",".join(run_folders(PRETRAIN) + run_folders(CLASSIFY) + FLOORS), figures=FIGURES
+        ),
     shell:
         execute("06_results")
 
@@ -292,3 +355,56 @@ rule label:
         ),
     shell:
         execute("07_label")
+
+
+def asked():
+    """The parameters of 09_questions; a corpus that this time is not made is left out."""
+    given = dict(config.get("questions") or {})
+    corpora = {key: given[key] for key in ("unseen", "moved") if given.get(key)}
+    given |= {key: f"corpora/{name}" if name in CORPORA else "" for key, name in corpora.items()}
+    given |= {"runs": RUNS, "figures": f"{FIGURES}/questions", "seed": config["seeds"][0]}
+    return as_yaml(**given)
+
+
+rule questions:
+    input:
+        [f"{folder}/run.json" for folder in run_folders(PRETRAIN) + run_folders(CLASSIFY)],
+        [f"corpora/{corpus}/corpus.json" for corpus in CORPORA],
+        notebook="notebooks/09_questions.ipynb",
+        code=READS_CORPUS + camil("figures", "evaluation", "questions", "retesting", "results"),
+    output:
+        f"{FIGURES}/questions/answers.csv",
+        f"{FIGURES}/questions/answers.md",
+    log:
+        notebook=f"{EXECUTED}/09_questions.ipynb",
+        text=f"{EXECUTED}/09_questions.log",
+    params:
+        yaml=asked(),
+    shell:
+        execute("09_questions")
+
+
+def compared():
+    """The parameters of 10_transfer, in which runs are named by their folders."""
+    given = dict(config.get("transfer") or {})
+    for key in set(given) & {"camil", "sic"}:
+        given[key] = run_folder(given[key], config["seeds"][0])
+    return given | {"corpus": CORPUS, "figures": f"{FIGURES}/transfer", "seed": config["seeds"][0]}
+
+
+rule transfer:
+    input:
+        [f"{folder}/run.json" for key, folder in compared().items() if key in ("camil", "sic")],
+        notebook="notebooks/10_transfer.ipynb",
+        code=READS_CORPUS + camil("figures", "evaluation", "features", "transfer", "probing"),
+        corpus=f"{CORPUS}/corpus.json",
+    output:
+        f"{FIGURES}/transfer/answers.csv",
+        f"{FIGURES}/transfer/answers.md",
+    log:
+        notebook=f"{EXECUTED}/10_transfer.ipynb",
+        text=f"{EXECUTED}/10_transfer.log",
+    params:
+        yaml=as_yaml(**compared()),
+    shell:
+        execute("10_transfer")

@@ -1,9 +1,12 @@
 """Probabilities that mean what they say: of a hundred labels at .7, seventy are right."""
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
+from scipy.special import log_softmax, softmax
+
+from camil.evaluation import SMALLEST_PROBABILITY
 
 BINS = 15
 HOTTEST = 20.0  # a temperature beyond this, or below its inverse, says that logits mean nothing
@@ -54,6 +57,42 @@ def expected_calibration_error(
     place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
     gap = np.bincount(place, right - confidence, minlength=bins)  # rows times the bin's difference
     return float(np.abs(gap).sum() / len(labels))
+
+
+def calibration(predictions: pd.DataFrame, seed: int = 0) -> dict[str, float]:
+    """The calibration error of a run on the test songs, as it is and tempered.
+
+    The temperature of each half of the songs is found on the other half, so that no song has a say
+    in its own.
+
+    Args:
+        predictions: a table of predictions, see `camil.evaluation`.
+        seed: deals the songs to halves.
+
+    Returns:
+        ``ece``, ``ece_tempered`` (NaN for fewer than two songs) and ``temperature``, the halves'
+        geometric mean.
+    """
+    columns = [name for name in predictions.columns if name.startswith("p_")]
+    classes = [name.removeprefix("p_") for name in columns]
+    probabilities = predictions[columns].to_numpy(float)
+    true = pd.Index(classes).get_indexer(predictions["instrument"])
+    ece = expected_calibration_error(probabilities, true)
+    songs = np.unique(predictions["song"])
+    if len(songs) < 2:
+        return {"ece": ece, "ece_tempered": np.nan, "temperature": np.nan}
+    first = np.random.default_rng(seed).permutation(songs)[: len(songs) // 2]
+    half = predictions["song"].isin(first).to_numpy()
+    logits = np.log(np.maximum(probabilities, SMALLEST_PROBABILITY))
+    tempered, temperatures = np.empty_like(logits), []
+    for part in (half, ~half):
+        temperatures.append(fit_temperature(logits[~part], true[~part]))
+        tempered[part] = softmax(logits[part] / temperatures[-1], axis=1)
+    return {
+        "ece": ece,
+        "ece_tempered": expected_calibration_error(tempered, true),
+        "temperature": float(np.exp(np.mean(np.log(temperatures)))),
+    }
 
 
 def _checked(scores: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

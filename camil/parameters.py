@@ -95,7 +95,14 @@ CHECKS: dict[str, Check] = {
     "max_segments_per_track": at_least(1),
     "sample_rate": at_least(8000),
     "objective": one_of(
-        "contrastive", "triplet", "infonce", "sigmoid", "supcon", "distill", "distill-embedding"
+        "contrastive",
+        "triplet",
+        "infonce",
+        "sigmoid",
+        "supcon",
+        "midi-supcon",
+        "distill",
+        "distill-embedding",
     ),
     "mining": one_of("uniform", "semi-hard", "hardest"),
     "memory_bank": at_least(0),

@@ -12,9 +12,23 @@ NOTEBOOKS = {
     "classify": "03_classify",
 }
 NEEDED = ("name", "seeds", "threads", "cell_timeout", "shown", *NOTEBOOKS)
-KNOWN = (*NEEDED, "source", "label", "gpus", "shards", "shard_threads")
+# What a profile may ask for beside; each holds parameters of its notebook, or nothing.
+FURTHER = {"floors": "08_floors", "questions": "09_questions", "transfer": "10_transfer"}
+KNOWN = (
+    *NEEDED,
+    *FURTHER,
+    "source",
+    "label",
+    "gpus",
+    "shards",
+    "shard_threads",
+    "corpus",
+    "corpora",
+)
 # What the graph itself tells each notebook.
-BY_THE_GRAPH = ("corpus", "run", "source", "figure", "seed")
+BY_THE_GRAPH = ("corpus", "run", "runs", "source", "figure", "figures", "seed")
+# A run may be trained on another of the profile's corpora.
+LEFT_TO_THE_PROFILE = (("seed", True), ("corpus", False))
 BUILDS_ON = {"pretrained": ("pretrain", "classify"), "pretrained_audio": ("classify",)}
 
 
@@ -38,7 +52,8 @@ def check_profile(profile: dict[str, Any], notebooks: Path | str = "notebooks") 
     seeds = profile["seeds"]
     if not (isinstance(seeds, list) and seeds and all(type(seed) is int for seed in seeds)):
         raise ParameterError(f"seeds = {seeds!r} must be a list of whole numbers, such as [0, 1].")
-    for stage, notebook in NOTEBOOKS.items():
+    asked = {stage: notebook for stage, notebook in FURTHER.items() if stage in profile}
+    for stage, notebook in (NOTEBOOKS | asked).items():
         types = declared_types(_parameters_cell(Path(notebooks) / f"{notebook}.ipynb"))
         for place, given in _settings(profile, stage).items():
             _check_settings(place, given, types)
@@ -47,6 +62,10 @@ def check_profile(profile: dict[str, Any], notebooks: Path | str = "notebooks") 
     for stage in ("pretrain", "classify"):
         for name, given in profile[stage]["runs"].items():
             _check_references(profile, f"{stage}: {name}", given or {})
+    for place, key, stage in (("transfer", "camil", "pretrain"), ("transfer", "sic", "classify")):
+        name = (profile.get(place) or {}).get(key)
+        if place in profile and name not in profile[stage]["runs"]:
+            raise ParameterError(f"{place}: {key} must name a run of {stage}, it is {name!r}.")
     shown = profile["classify"]["runs"].get(profile["shown"])
     if not (shown and shown.get("pretrained") in profile["pretrain"]["runs"]):
         raise ParameterError(
@@ -65,11 +84,25 @@ def _check_source(profile: dict[str, Any]) -> None:
         )
 
 
+def _corpora(profile: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The further corpora: a name, and in what it differs from `preprocess`."""
+    further = profile.get("corpora", {})
+    if not (isinstance(further, dict) and all(isinstance(g, dict) for g in further.values())):
+        raise ParameterError(
+            "corpora must name each further corpus with what it has other than `preprocess`, such "
+            "as `notes-only: {audio: false}`."
+        )
+    return further
+
+
 def _settings(profile: dict[str, Any], stage: str) -> dict[str, dict[str, Any]]:
     """Each block of parameters that a stage is given, by its place in the profile."""
     block = profile[stage]
+    if stage in FURTHER:
+        return {stage: block or {}}
     if stage == "preprocess":
-        return {stage: block}
+        further = {f"corpora: {name}": given for name, given in _corpora(profile).items()}
+        return {stage: block} | further
     if set(block) != {"all", "runs"}:
         raise ParameterError(f"{stage} must hold `all` and `runs`, it holds {', '.join(block)}.")
     runs = {f"{stage}: {name}": given or {} for name, given in block["runs"].items()}
@@ -80,7 +113,8 @@ def _check_settings(place: str, given: dict[str, Any], types: dict[str, str]) ->
     for name, value in given.items():
         if name not in types:
             raise ParameterError(f"{place}: {unknown_name(name, list(types))}")
-        if name in BY_THE_GRAPH and (place, name) != ("preprocess", "seed"):
+        preprocessing = not place.startswith(("pretrain", "classify"))
+        if name in BY_THE_GRAPH and (name, preprocessing) not in LEFT_TO_THE_PROFILE:
             raise ParameterError(f"{place}: {name} is set by the graph; leave it out here.")
         try:
             check_type(name, value, types[name])
@@ -91,6 +125,12 @@ def _check_settings(place: str, given: dict[str, Any], types: dict[str, str]) ->
 
 
 def _check_references(profile: dict[str, Any], place: str, given: dict[str, Any]) -> None:
+    corpora = [profile.get("corpus", profile["name"]), *_corpora(profile)]
+    if given.get("corpus", corpora[0]) not in corpora:
+        raise ParameterError(
+            f"{place}: corpus names {given['corpus']}, which this profile does not make; there are "
+            f"{', '.join(corpora)}."
+        )
     for key, stages in BUILDS_ON.items():
         known = [name for stage in stages for name in profile[stage]["runs"]]
         if given.get(key) and given[key] not in known:

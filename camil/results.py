@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from camil.evaluation import bootstrap_interval, scores, track_predictions
+from camil.calibration import calibration
+from camil.evaluation import bootstrap_interval, paired_difference, scores, track_predictions
+from camil.midi import INSTRUMENTS
 from camil.runs import read_json
 
 # The order of the paper's Table I; conditions of other names follow as they come.
 CONDITIONS = ("AIC", "SIC", "CAMIL", "Fine-tuned CAMIL", "Unsupervised CAMIL")
-
-PRETRAINING = {"class": "CAMIL", "random": "Unsupervised CAMIL"}  # by its negatives
+CONTEXTS = ("segment", "track", "song")  # what a prediction is made from
 
 
 @dataclass
@@ -37,10 +38,7 @@ class FinishedRun:
     def title(self) -> str:
         """The run's condition for a figure, with its share of the data."""
         parameters = self.record["parameters"]
-        condition = self.metrics.get("condition", "")
-        if not condition:
-            taught = parameters.get("objective", "").startswith("distill")
-            condition = "Distillation" if taught else PRETRAINING[parameters["negatives"]]
+        condition = self.metrics.get("condition") or pretraining_title(parameters)
         share = parameters["train_fraction"]
         return condition if share == 1 else f"{condition}, {share:.0%}"
 
@@ -57,6 +55,19 @@ class FinishedRun:
             "device": record["device"],
             "seconds": record["seconds"],
         }
+
+
+def pretraining_title(parameters: dict[str, Any]) -> str:
+    """What a run of 02_pretrain is called, by its parameters."""
+    objective = parameters.get("objective", "contrastive")
+    if objective.startswith("distill"):
+        return "Distillation"
+    if objective == "midi-supcon":
+        return "MIDI-MIDI SupCon"
+    if parameters.get("shuffled"):
+        return "Shuffled pairs"
+    title = {"class": "CAMIL", "random": "Unsupervised CAMIL"}[parameters["negatives"]]
+    return title if objective == "contrastive" else f"{title}, {objective}"
 
 
 def find_runs(runs: str) -> list[FinishedRun]:
@@ -84,59 +95,140 @@ def _finished(folder: Path) -> FinishedRun:
     )
 
 
-def table_rows(runs: list[FinishedRun]) -> pd.DataFrame:
-    """Table I: a row a condition, its runs being its seeds; computed from the predictions.
+@dataclass
+class Condition:
+    """The runs of one row, which differ by their seed alone."""
 
-    Returns:
-        The columns of `camil.tables.COLUMNS`. Scores are means over seeds, the interval comes
-        from a bootstrap over test songs.
+    name: str
+    train_fraction: float
+    negatives: str
+    context: str  # what a prediction is made from: segment, track or song
+    runs: list[FinishedRun]
+    predictions: list[pd.DataFrame]  # one a run
+
+    @property
+    def place(self) -> tuple:
+        """Where its row stands: the paper's rows, the halves, then what knows more of the music."""
+        known = CONDITIONS.index(self.name) if self.name in CONDITIONS else len(CONDITIONS)
+        return (CONTEXTS.index(self.context), -self.train_fraction, known)
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What stands at the beginning of its row."""
+        return {
+            "condition": self.name,
+            "train_fraction": self.train_fraction,
+            "negatives": self.negatives,
+            "context": self.context,
+            "seeds": len(self.runs),
+        }
+
+
+def conditions(runs: list[FinishedRun]) -> list[Condition]:
+    """The runs with predictions, put together by condition, in the order of the table.
 
     Raises:
-        ValueError: if two runs of one condition have the same seed, or other test songs.
+        ValueError: if two runs of one condition have the same seed.
     """
     groups: dict[tuple, list[FinishedRun]] = {}
     for run in runs:
         if run.metrics:
             key = tuple(run.metrics[name] for name in ("condition", "train_fraction", "negatives"))
-            groups.setdefault(key, []).append(run)
-    for (condition, *_), same in groups.items():
+            groups.setdefault((*key, run.metrics.get("context", "segment")), []).append(run)
+    found = []
+    for key, same in groups.items():
         seeds = [run.record["parameters"]["seed"] for run in same]
         if len(set(seeds)) < len(seeds):
             names = ", ".join(run.folder.name for run in same)
             raise ValueError(
-                f"The runs {names} are all condition {condition!r}, and two have the same seed; "
+                f"The runs {names} are all condition {key[0]!r}, and two have the same seed; "
                 "give what differs another condition."
             )
-    return pd.DataFrame([_row(*key, groups[key]) for key in sorted(groups, key=_place)])
+        found.append(Condition(*key, same, [run.predictions() for run in same]))
+    return sorted(found, key=lambda condition: condition.place)
 
 
-def _place(key: tuple) -> tuple:
-    condition, train_fraction, _ = key
-    known = CONDITIONS.index(condition) if condition in CONDITIONS else len(CONDITIONS)
-    return (-train_fraction, known)
+def table_rows(runs: list[FinishedRun]) -> pd.DataFrame:
+    """Table I: a row a condition, its runs being its seeds; computed from the predictions.
+
+    Returns:
+        The columns of `camil.tables.COLUMNS`. Scores are means over seeds, intervals come from a
+        bootstrap over test songs. The difference is to SIC of the same share of training songs on
+        the same test songs, NaN where there is no such SIC.
+
+    Raises:
+        ValueError: if two runs of one condition have the same seed, or other test songs.
+    """
+    found = conditions(runs)
+    rows = []
+    for condition in found:
+        tracks = [track_predictions(one) for one in condition.predictions]
+        track_scores = [scores(one["instrument"], one["predicted"]) for one in tracks]
+        row = _scored(condition, condition.predictions, _sic(condition, found))
+        rows.append(row | {"track_macro_f1": _mean(track_scores, "macro_f1")})
+    return pd.DataFrame(rows)
 
 
-def _row(
-    condition: str, train_fraction: float, negatives: str, runs: list[FinishedRun]
+def track_rows(runs: list[FinishedRun]) -> pd.DataFrame:
+    """The same by track: the segments of a track vote, and each track counts once."""
+    found = conditions(runs)
+    rows = []
+    for condition in found:
+        tracks = [track_predictions(one) for one in condition.predictions]
+        sic = [track_predictions(one) for one in _sic(condition, found)]
+        rows.append(_scored(condition, tracks, sic))
+    return pd.DataFrame(rows)
+
+
+def class_rows(runs: list[FinishedRun]) -> pd.DataFrame:
+    """F1 of each instrument, a row a condition, means over seeds."""
+    rows = []
+    for condition in conditions(runs):
+        each = [
+            scores(one["instrument"], one["predicted"])["per_class_f1"]
+            for one in condition.predictions
+        ]
+        rows.append(condition.about | pd.DataFrame(each).mean().to_dict())
+    about = list(rows[0])[: len(rows[0]) - len(each[0])]
+    return pd.DataFrame(rows)[about + [name for name in INSTRUMENTS if name in rows[0]]]
+
+
+def calibration_rows(runs: list[FinishedRun]) -> pd.DataFrame:
+    """How far the classifiers' certainty is from their being right; see `camil.calibration`."""
+    return pd.DataFrame(
+        condition.about
+        | pd.DataFrame([calibration(one) for one in condition.predictions]).mean().to_dict()
+        for condition in conditions(runs)
+    )
+
+
+def _sic(condition: Condition, found: list[Condition]) -> list[pd.DataFrame]:
+    """The predictions of the baseline that a condition is compared with; none of SIC's own."""
+    for other in found:
+        is_sic = other.name.split(" (")[0] == "SIC" and other is not condition
+        if is_sic and other.train_fraction == condition.train_fraction:
+            same = len(other.predictions[0]) == len(condition.predictions[0])
+            return other.predictions if same else []
+    return []
+
+
+def _scored(
+    condition: Condition, predictions: list[pd.DataFrame], sic: list[pd.DataFrame]
 ) -> dict[str, Any]:
-    predictions = [run.predictions() for run in runs]
-    tracks = [track_predictions(one) for one in predictions]
-    segment_scores = [scores(one["instrument"], one["predicted"]) for one in predictions]
-    track_scores = [scores(one["instrument"], one["predicted"]) for one in tracks]
+    each = [scores(one["instrument"], one["predicted"]) for one in predictions]
     # One song says nothing about another: then there is no interval.
     several = predictions[0]["song"].nunique() > 1
     low, high = bootstrap_interval(predictions) if several else (np.nan, np.nan)
-    return {
-        "condition": condition,
-        "train_fraction": train_fraction,
-        "negatives": negatives,
-        "seeds": len(runs),
-        "macro_f1": _mean(segment_scores, "macro_f1"),
+    compared = paired_difference(predictions, sic) if several and sic else (np.nan,) * 3
+    return condition.about | {
+        "macro_f1": _mean(each, "macro_f1"),
         "macro_f1_low": low,
         "macro_f1_high": high,
-        "weighted_f1": _mean(segment_scores, "weighted_f1"),
-        "accuracy": _mean(segment_scores, "accuracy"),
-        "track_macro_f1": _mean(track_scores, "macro_f1"),
+        "weighted_f1": _mean(each, "weighted_f1"),
+        "accuracy": _mean(each, "accuracy"),
+        "difference": compared[0],
+        "difference_low": compared[1],
+        "difference_high": compared[2],
     }
 
 

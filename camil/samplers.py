@@ -101,6 +101,24 @@ class ClassNegatives:
         return order[(run_end[:, None] + draws % others[:, None]) % batch]
 
 
+def other_of_group(groups: Tensor, generator: Generator | None = None) -> Tensor:
+    """Another segment of the same group for each, every segment being another's exactly once.
+
+    A group is gone through on one random circle, so nobody is left with itself unless alone. Used
+    to break pairs without changing what there is: the sounds stay the same ones, as often.
+
+    Shape:
+        groups: ``(segments,)``, equal for segments of one group; returns ``(segments,)`` of int64,
+        indices into ``groups``, on the CPU.
+    """
+    partner = torch.empty(len(groups), dtype=torch.int64)
+    for group in groups.unique():
+        members = (groups == group).nonzero().flatten().cpu()
+        circle = members[torch.randperm(len(members), generator=generator)]
+        partner[circle] = circle.roll(1)
+    return partner
+
+
 def pairs(
     midi: Tensor, audio: Tensor, negatives: Tensor, candidates: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:

@@ -7,12 +7,13 @@ from pathlib import Path
 import pandas as pd
 
 COLUMNS = (
-    "condition", "train_fraction", "negatives", "seeds", "macro_f1", "macro_f1_low",
-    "macro_f1_high", "weighted_f1", "accuracy", "track_macro_f1",
+    "condition", "train_fraction", "negatives", "context", "seeds", "macro_f1", "macro_f1_low",
+    "macro_f1_high", "weighted_f1", "accuracy", "track_macro_f1", "difference", "difference_low",
+    "difference_high",
 )  # fmt: skip
 HEADINGS = (
     "Condition", "Train data", "Negatives", "Seeds", "Macro-F1", "95 % interval", "Weighted F1",
-    "Accuracy", "Track macro-F1", "Paper (Slakh)",
+    "Accuracy", "Track macro-F1", "Against SIC", "Paper (Slakh)",
 )  # fmt: skip
 NONE = "\N{EN DASH}"
 
@@ -31,11 +32,13 @@ NEGATIVES = {"class": "Class-based", "random": "Random"}
 
 
 def markdown(table: pd.DataFrame, note: str = "") -> str:
-    """Table I for a README: the best symbolic row is bold, `note` stands under it.
+    """Table I for a README: the best symbolic row that sees a segment at a time is bold.
 
     Args:
         table: the columns of `COLUMNS`, rows in the order to print; train_fraction from 0 to 1,
-            negatives "class", "random" or empty. Scores may be missing (NaN).
+            negatives "class", "random" or empty; context "segment", "track" or "song". Scores may
+            be missing (NaN).
+        note: stands under it.
 
     Raises:
         ValueError: if a column is missing or there is no row.
@@ -61,13 +64,12 @@ def latex(table: pd.DataFrame, note: str = "") -> str:
     best = _best(table)
     lines = [
         r"% \usepackage{booktabs} in the preamble",
-        r"\begin{tabular}{lrlrrrrrrr}",
+        rf"\begin{{tabular}}{{lrl{'r' * (len(HEADINGS) - 3)}}}",
         r"\toprule",
     ]
     lines += [_latex_row(map(_escape_latex, HEADINGS)), r"\midrule"]
-    groups = [
-        (_is_audio(c), f) for c, f in zip(table["condition"], table["train_fraction"], strict=True)
-    ]
+    parts = zip(table["condition"], table["train_fraction"], table["context"], strict=True)
+    groups = [(_is_audio(name), *part) for name, *part in parts]
     for i, cells in enumerate(rows):
         if i and groups[i] != groups[i - 1]:
             lines.append(r"\midrule")
@@ -98,6 +100,42 @@ def write(table: pd.DataFrame, path: str | Path, note: str = "") -> list[Path]:
     return files
 
 
+def write_plain(
+    table: pd.DataFrame, path: str | Path, note: str = "", columns: dict[str, str] | None = None
+) -> list[Path]:
+    """Write any small table as `path`.md and `path`.csv, numbers to three digits and to six.
+
+    Args:
+        columns: which of its columns the Markdown shows, and their headings; by default all.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files = [path.with_name(path.name + suffix) for suffix in (".md", ".csv")]
+    files[0].write_text(plain(table, note, columns), encoding="utf-8")
+    table.to_csv(files[1], index=False, float_format="%.6g", lineterminator="\n")
+    return files
+
+
+def plain(table: pd.DataFrame, note: str = "", columns: dict[str, str] | None = None) -> str:
+    """Any small table in Markdown; arguments as of `write_plain`."""
+    columns = columns or {name: str(name).replace("_", " ") for name in table.columns}
+    numbers = [pd.api.types.is_numeric_dtype(table[name]) for name in columns]
+    lines = [_markdown_row(_escape_markdown(heading) for heading in columns.values())]
+    lines.append("|" + "".join("--:|" if number else ":--|" for number in numbers))
+    for row in table[list(columns)].itertuples(index=False):
+        cells = map(_plain_cell, columns, row)
+        lines.append(_markdown_row(_escape_markdown(cell) for cell in cells))
+    if note:
+        lines += ["", f"*{_escape_markdown(note)}*"]
+    return "\n".join(lines) + "\n"
+
+
+def _plain_cell(column: str, value) -> str:
+    if column == "train_fraction":
+        return f"{100 * value:g} %"
+    return _score(value) if isinstance(value, float) else str(value)
+
+
 def _require(table: pd.DataFrame) -> None:
     missing = [column for column in COLUMNS if column not in table.columns]
     if missing:
@@ -124,6 +162,7 @@ def _rows(table: pd.DataFrame) -> list[list[str]]:
             _score(row["macro_f1"]),
             NONE if NONE in (low, high) else f"{low} to {high}",
             *(_score(row[name]) for name in ("weighted_f1", "accuracy", "track_macro_f1")),
+            _difference(row),
             _score(paper),
         ])  # fmt: skip
     return rows
@@ -131,10 +170,11 @@ def _rows(table: pd.DataFrame) -> list[list[str]]:
 
 def _best(table: pd.DataFrame) -> set[int]:
     """Places of the symbolic rows with the highest macro-F1 as printed."""
+    rows = zip(table["condition"], table["context"], table["macro_f1"], strict=True)
     symbolic = {
         i: round(float(score), 3)
-        for i, (name, score) in enumerate(zip(table["condition"], table["macro_f1"], strict=True))
-        if not _is_audio(name) and not math.isnan(score)
+        for i, (name, context, score) in enumerate(rows)
+        if not _is_audio(name) and context == "segment" and not math.isnan(score)
     }
     return {i for i, score in symbolic.items() if score == max(symbolic.values())}
 
@@ -156,6 +196,14 @@ def _negatives(value) -> str:
 
 def _score(value: float | None) -> str:
     return NONE if value is None or math.isnan(value) else f"{value:.3f}"
+
+
+def _difference(row: dict) -> str:
+    """Signed, with its interval; one that does not reach zero is more than chance of the songs."""
+    values = [row[name] for name in ("difference", "difference_low", "difference_high")]
+    if any(math.isnan(value) for value in values):
+        return NONE
+    return "{:+.3f} ({:+.3f} to {:+.3f})".format(*values)
 
 
 def _markdown_row(cells) -> str:

@@ -1,9 +1,10 @@
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from camil.calibration import expected_calibration_error, fit_temperature
+from camil.calibration import calibration, expected_calibration_error, fit_temperature
 
 
 @pytest.fixture
@@ -66,3 +67,26 @@ def test_rows_that_do_not_fit_are_refused():
         fit_temperature(np.zeros((0, 3)), [])
     with pytest.raises(ValueError, match=r"\(2, 3\) and \(3,\)"):
         expected_calibration_error(np.zeros((2, 3)), [0, 1, 2])
+
+
+def overconfident(rows=6000, songs=30, sharpness=3.0, seed=0):
+    """Probabilities whose labels are drawn from them, then sharpened: T = `sharpness` mends it."""
+    random = np.random.default_rng(seed)
+    honest = random.dirichlet(np.ones(3), size=rows)
+    true = np.array([random.choice(3, p=p) for p in honest])
+    sharp = honest**sharpness / (honest**sharpness).sum(1, keepdims=True)
+    return sharp, true, [f"song-{i % songs}" for i in range(rows)]
+
+
+def test_tempering_mends_a_run_that_is_too_sure():
+    sharp, true, songs = overconfident()
+    table = pd.DataFrame({"song": songs, "instrument": np.array(["Piano", "Bass", "Reed"])[true]})
+    for i, name in enumerate(("Piano", "Bass", "Reed")):
+        table[f"p_{name}"] = sharp[:, i]
+    found = calibration(table)
+    assert found["ece"] > 0.15
+    assert found["ece_tempered"] < 0.03
+    assert found["temperature"] == pytest.approx(3, rel=0.1)
+    alone = calibration(table.assign(song="one"))
+    assert alone["ece"] == found["ece"]
+    assert np.isnan(alone["ece_tempered"])

@@ -11,6 +11,7 @@ from camil.audio import default_soundfont
 from camil.midi import INSTRUMENTS, MidiError
 from camil.sketches import groups_of
 from camil.sources.midi_folder import MidiFolder
+from camil.sources.slakh_bass import as_in_slakh
 
 
 def write(path, programs=(0,), drums=False, notes=16, shift=0, up=0):
@@ -159,3 +160,46 @@ def test_real_files_are_read():
             assert track.instrument in INSTRUMENTS
             assert 1 <= len(track.segments) <= 2
             assert np.isfinite(track.audio(track.segments[0])).all()
+
+
+def test_bass_is_moved_by_octaves_as_slakh_does_and_nothing_else(folder):
+    write(folder / "bass.mid", (33,), up=-30)  # 20 to 39
+    written, moved = (
+        {part.track: part for part in source.read(song)}
+        for source in (
+            MidiFolder(folder, audio=False),
+            MidiFolder(folder, audio=False, slakh_bass=True),
+        )
+        for song in source.songs()
+        if song.name == "bass"
+    )
+    (before,), (after,) = written.values(), moved.values()
+    assert {int(p) % 12 for s in before.segments for p in s.pitch} <= {
+        int(p) % 12 for s in after.segments for p in s.pitch
+    }
+    for segment in after.segments:
+        for pitch in segment.pitch:
+            assert 47 <= pitch <= 91
+    two = next(song for song in MidiFolder(folder).songs() if song.name == "one")
+    same = [MidiFolder(folder, slakh_bass=moved).read(two) for moved in (False, True)]
+    for a, b in zip(*same, strict=True):
+        assert [s.pitch.tolist() for s in a.segments] == [s.pitch.tolist() for s in b.segments]
+
+
+def test_bass_is_moved_to_where_slakh_itself_has_it():
+    shared = os.environ.get("CAMIL_SHARED")
+    if not shared:
+        pytest.skip("CAMIL_SHARED does not name the folder with a real Slakh track")
+    track = Path(shared, "data/slakh_sample/slakh2100_flac_redux/train/Track00001")
+    stem = pretty_midi.PrettyMIDI(str(track / "MIDI/S03.mid")).instruments[0]
+    sources = pretty_midi.PrettyMIDI(str(track / "all_src.mid")).instruments
+    (written,) = [i for i in sources if 32 <= i.program < 40 and not i.is_drum]
+    assert len(stem.notes) == 361
+    pitches = [np.array([note.pitch for note in i.notes]) for i in (written, stem)]
+    assert as_in_slakh(pitches[0]).tolist() == pitches[1].tolist()
+
+
+@pytest.mark.parametrize(("written", "moved"), [(28, 52), (23, 47), (34, 58), (35, 47), (79, 91),
+                                                (80, 80), (91, 91), (92, 80)])  # fmt: skip
+def test_notes_below_35_go_up_and_those_above_79_down(written, moved):
+    assert as_in_slakh(np.array([written])).tolist() == [moved]

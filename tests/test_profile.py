@@ -55,9 +55,30 @@ def test_a_notebook_run_by_hand_makes_what_the_graph_makes(profile, notebook, st
         (lambda p: p["pretrain"]["all"].update(negatives="clas"), "must be one of 'class'"),
         (lambda p: p["classify"]["all"].update(train_fraction=5), "at most 1"),
         (lambda p: p["pretrain"]["runs"].update(sic={}), "sic names a run of pretrain and"),
+        (lambda p: p["classify"]["runs"]["sic"].update(corpus="x"), "corpus names x.* are demo"),
+        (
+            lambda p: p.update(corpora={"quiet": {"audoi": False}}),
+            r"corpora: quiet: .*mean audio\?",
+        ),
+        (lambda p: p.update(corpora=["quiet"]), "corpora must name"),
+        (lambda p: p["preprocess"].update(corpus="x"), "corpus is set by the graph"),
     ],
 )
 def test_a_wrong_entry_is_named_before_any_job_starts(profile, change, message):
     change(profile)
     with pytest.raises(ParameterError, match=message):
         check_profile(profile, PROJECT / "notebooks")
+
+
+def test_a_run_may_be_trained_on_another_corpus_of_its_profile(profile):
+    profile["corpora"] = {"one-a-track": {"max_segments_per_track": 1, "seed": 3}}
+    profile["classify"]["runs"]["sic"]["corpus"] = "one-a-track"
+    check_profile(profile, PROJECT / "notebooks")
+
+
+def test_what_a_profile_asks_for_beside_is_checked_too(profile):
+    check_profile(profile | {"floors": {}, "questions": None}, PROJECT / "notebooks")
+    with pytest.raises(ParameterError, match=r"questions: .*mean points\?"):
+        check_profile(profile | {"questions": {"point": 3}}, PROJECT / "notebooks")
+    with pytest.raises(ParameterError, match="transfer: sic must name a run of classify"):
+        check_profile(profile | {"transfer": {"camil": "camil"}}, PROJECT / "notebooks")

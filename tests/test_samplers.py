@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from camil.samplers import ClassNegatives, RandomNegatives, pairs
+from camil.samplers import ClassNegatives, RandomNegatives, other_of_group, pairs
 
 LABELS = torch.tensor([4, 0, 4, 4, 7, 0, 4, 2, 4])  # unsorted, with gaps, 7 and 2 only once
 
@@ -189,3 +189,24 @@ def test_pairs_carry_gradients_to_every_embedding_that_takes_part():
 def test_pairs_of_unequal_batches_are_refused():
     with pytest.raises(ValueError, match="one row an anchor"):
         pairs(torch.zeros(3, 2), torch.zeros(4, 2), torch.zeros(3, 1, dtype=torch.int64))
+
+
+@pytest.mark.parametrize("groups", [LABELS, torch.zeros(7), torch.arange(3)])
+def test_a_shuffled_pair_stays_in_its_group_and_every_sound_is_used_once(groups):
+    partner = other_of_group(groups, torch.Generator().manual_seed(0)).tolist()
+    assert sorted(partner) == list(range(len(groups)))
+    for own, other in enumerate(partner):
+        assert groups[own] == groups[other]
+        alone = groups.tolist().count(groups[own].item()) == 1
+        assert (own == other) == alone
+
+
+def test_any_other_of_the_group_may_be_the_partner_and_the_seed_decides():
+    groups = torch.tensor([1, 1, 1, 1, 2])
+    seen = {
+        tuple(other_of_group(groups, torch.Generator().manual_seed(s)).tolist()) for s in range(99)
+    }
+    assert {partner[0] for partner in seen} == {1, 2, 3}
+    assert len(seen) == 6  # the circles through four
+    again = [other_of_group(groups, torch.Generator().manual_seed(3)).tolist() for _ in range(2)]
+    assert again[0] == again[1]

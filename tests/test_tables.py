@@ -26,6 +26,10 @@ def table() -> pd.DataFrame:
     table["weighted_f1"] = table["macro_f1"] + 0.0113
     table["accuracy"] = table["macro_f1"] + 0.0207
     table["track_macro_f1"] = table["macro_f1"] + 0.0409
+    table["context"] = "segment"
+    table["difference"] = [np.nan, np.nan, 0.0378, -0.0136]
+    table["difference_low"] = table["difference"] - 0.0202
+    table["difference_high"] = table["difference"] + 0.0202
     return table
 
 
@@ -37,14 +41,19 @@ def test_table_1_says_the_same_in_markdown_latex_and_csv(table):
         for _, row in table.iterrows()
     ]  # fmt: skip
     markdown = [line for line in tables.markdown(table).splitlines()[2:] if line]
-    latex = [line for line in tables.latex(table).splitlines() if re.search(r"AIC|SIC|CAMIL", line)]
+    latex = [
+        line
+        for line in tables.latex(table).splitlines()
+        if re.search(r"(AIC|SIC|CAMIL).*\d\.\d", line)
+    ]
     read = list(csv.DictReader(io.StringIO(tables.csv(table))))
     assert list(read[0]) == list(tables.COLUMNS)
     for row, expected in enumerate(numbers):
         assert re.findall(r"\d\.\d{3}", markdown[row])[:6] == expected
         assert re.findall(r"\d\.\d{3}", latex[row])[:6] == expected
-        for name in tables.COLUMNS[4:]:
-            assert float(read[row][name]) == pytest.approx(table[name][row], abs=1e-6)
+        for name in tables.COLUMNS[5:]:
+            value = float(read[row][name] or "nan")
+            assert value == pytest.approx(table[name][row], abs=1e-6, nan_ok=True)
 
 
 def test_table_1_stands_beside_the_papers_own_numbers(table):
@@ -95,7 +104,7 @@ def test_latex_is_a_whole_tabular_with_rules_where_the_paper_has_them(table):
     assert latex.isascii()  # any LaTeX reads it
     columns = re.search(r"tabular}\{(\w+)\}", latex)[1]
     assert len(columns) == len(tables.HEADINGS)
-    order = re.findall(r"\\toprule|\\midrule|\\bottomrule|AIC|SIC|Fine|Uns", latex)
+    order = re.findall(r"\\toprule|\\midrule|\\bottomrule|AIC|SIC(?= \()|Fine|Uns", latex)
     assert order == [
         "\\toprule", "\\midrule", "AIC", "\\midrule", "SIC", "Fine", "\\midrule", "Uns",
         "\\bottomrule",
@@ -119,3 +128,34 @@ def test_table_1_is_written_in_three_files_that_read_back(tmp_path, table):
     assert "*demonstration corpus*" in files[0].read_text()
     assert "demonstration corpus" in files[2].read_text()
     assert "demonstration" not in files[1].read_text()
+
+
+def test_a_difference_is_signed_and_has_its_interval_or_is_a_dash(table):
+    lines = tables.markdown(table).splitlines()[2:6]
+    told = [line.strip("| ").split("|")[-2].strip(" *") for line in lines]
+    dash = tables.NONE
+    assert told == [dash, dash, "+0.038 (+0.018 to +0.058)", "-0.014 (-0.034 to +0.007)"]
+
+
+def test_a_row_that_knows_the_whole_song_is_not_the_best_of_those_that_know_two_measures(table):
+    song = table.iloc[[2]].assign(condition="Trees on songs", context="song", macro_f1=0.9)
+    both = pd.concat([table, song], ignore_index=True)
+    bold = [line for line in tables.markdown(both).splitlines() if "**" in line]
+    assert [line.split("|")[1].strip(" *") for line in bold] == ["Fine-tuned CAMIL"]
+    assert tables.latex(both).count("midrule") == tables.latex(table).count("midrule") + 1
+
+
+def test_any_small_table_is_written_with_the_headings_given(tmp_path):
+    small = pd.DataFrame({"name": ["a|b", "c"], "f1": [0.12345, np.nan], "n": [3, 4]})
+    files = tables.write_plain(
+        small, tmp_path / "x" / "small", "why_not", {"name": "N", "f1": "F1"}
+    )
+    assert files[0].read_text().splitlines() == [
+        "| N | F1 |",
+        "|:--|--:|",
+        r"| a\|b | 0.123 |",
+        f"| c | {tables.NONE} |",
+        "",
+        r"*why\_not*",
+    ]
+    pd.testing.assert_frame_equal(pd.read_csv(files[1]), small)

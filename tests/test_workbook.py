@@ -6,12 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pretty_midi
 import pytest
+import torch
 import yaml
 from sklearn.metrics import accuracy_score, f1_score
 
+from camil.encoders import MIDIEncoder, load_encoder
 from camil.programs import PROGRAM
 
 PROJECT = Path(__file__).parent.parent
@@ -26,6 +29,10 @@ CONDITIONS = {
     ("SIC", 0.5),
     ("CAMIL", 0.5),
     ("Unsupervised CAMIL", 0.5),
+    ("Majority", 1.0),
+    ("Trees on segments", 1.0),
+    ("Trees on tracks", 1.0),
+    ("Trees on songs", 1.0),
 }
 
 
@@ -99,6 +106,18 @@ def test_predictions_are_of_the_test_songs_all_of_them(project):
     assert predictions[keys].to_numpy().tolist() == test[keys].to_numpy().tolist()
 
 
+def test_every_question_has_a_sentence_and_what_is_missing_is_said(project):
+    told = pd.read_csv(project / "figures/demo/questions/answers.csv").set_index("question")
+    answers = told["answer"]
+    assert answers["margin"].startswith("No answer yet")
+    assert "comes best" in answers["controls"]
+    searched = pd.read_csv(project / "figures/demo/questions/retrieval.csv")
+    assert f"MRR {searched['MRR'].max():.3f}" in answers["retrieval"]
+    tasks = pd.read_csv(project / "figures/demo/transfer/answers.csv").set_index("task")["answer"]
+    assert "macro-F1" in tasks["role"]
+    assert tasks["composer"].startswith("No answer")
+
+
 def test_every_figure_is_there_and_says_that_it_shows_a_demonstration(project):
     for name in ("fig1", "fig2", "umap", "data_efficiency", "training_curves"):
         for suffix in (".pdf", ".png"):
@@ -143,7 +162,7 @@ def test_a_changed_parameter_reruns_its_condition_and_what_depends_on_it(project
     profile = yaml.safe_load(before)
     profile["pretrain"]["runs"]["unsupervised"]["margin"] = 0.9
     path.write_text(yaml.safe_dump(profile))
-    expected = {"pretrain unsupervised", "classify unsupervised-frozen", "results"}
+    expected = {"pretrain unsupervised", "classify unsupervised-frozen", "results", "questions"}
     assert jobs(project) == expected
     path.write_text(before)
     assert jobs(project) == set()
@@ -197,6 +216,32 @@ def test_a_wrong_parameter_is_a_sentence(project, tmp_path, notebook, parameters
     assert result.returncode == 1
     assert message in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_random_encoder_is_probed_as_it_was_built(project, tmp_path):
+    given = {"run": str(tmp_path / "run"), "condition": "Random encoder", "freeze": True}
+    given |= {"width": 4, "embedding": 16, "seed": 3}
+    result = execute(project, "03_classify", tmp_path / "executed.ipynb", given)
+    assert result.returncode == 0, result.stderr
+    torch.manual_seed(3)
+    untouched = MIDIEncoder(4, 18, 16).state_dict()
+    kept = load_encoder(tmp_path / "run/encoder.safetensors").state_dict()
+    assert all(torch.equal(kept[name], untouched[name]) for name in untouched)
+
+
+def test_midi_supcon_needs_no_sound(project, tmp_path):
+    corpus = shutil.copytree(
+        project / "corpora/demo", tmp_path / "silent", ignore=shutil.ignore_patterns("*.mid")
+    )
+    np.save(corpus / "mels.npy", np.empty((0, 128, 282), np.float16))
+    given = {"corpus": str(corpus), "run": str(tmp_path / "run"), "objective": "midi-supcon"}
+    given |= {"negatives": "class", "width": 4, "epochs": 1}
+    result = execute(project, "02_pretrain", tmp_path / "executed.ipynb", given)
+    assert "compares two changed copies" in result.stderr
+    result = execute(project, "02_pretrain", tmp_path / "executed.ipynb", given | {"transpose": 1})
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "run/encoder.safetensors").is_file()
+    assert not (tmp_path / "run/audio_encoder.safetensors").exists()
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)

@@ -7,8 +7,9 @@ Table I is written by `camil.tables`.
 """
 
 from camil.figures.architecture import architecture, layers
-from camil.figures.batches import class_counts, class_scores, pairs
+from camil.figures.batches import class_counts, class_scores, feature_ranges, pairs
 from camil.figures.music import corpus_overview, label_timeline, roll_and_mel
+from camil.figures.questions import effects, shrinking
 from camil.figures.results import (
     confusion,
     data_efficiency,
@@ -28,12 +29,15 @@ __all__ = [
     "confusion",
     "corpus_overview",
     "data_efficiency",
+    "effects",
+    "feature_ranges",
     "joint_space",
     "label_timeline",
     "layers",
     "pairs",
     "roll_and_mel",
     "save",
+    "shrinking",
     "song_labels",
     "song_sizes",
     "training_curves",

@@ -5,6 +5,7 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from os import PathLike
 from pathlib import Path
@@ -15,6 +16,7 @@ from camil.audio import SoundFont, default_soundfont
 from camil.midi import INSTRUMENT_OF_PROGRAM, Segment, Track, read_midi, segments_of
 from camil.sketches import sketch_of
 from camil.sources import Song, TrackSegments, silence
+from camil.sources.slakh_bass import as_in_slakh
 
 MIN_TRACK_NOTES = 8
 
@@ -38,6 +40,7 @@ class MidiFolder:
         seed: draws the soundfonts.
         manifest: path of the manifest; by default looked for in the folder and two levels up.
         audio: whether the segments are to be heard; without, no soundfont is opened.
+        slakh_bass: move Bass notes as Slakh's generator does; see `camil.sources.slakh_bass`.
     """
 
     name = "midi"
@@ -51,11 +54,13 @@ class MidiFolder:
         seed: int = 0,
         manifest: str | PathLike | None = None,
         audio: bool = True,
+        slakh_bass: bool = False,
     ):
         self.folder = Path(folder)
         self.sample_rate = sample_rate
         self.max_segments_per_track = max_segments_per_track
         self.seed = seed
+        self.slakh_bass = slakh_bass
         self.manifest = Path(manifest) if manifest else _manifest_near(self.folder)
         paths = (list(soundfonts) or [default_soundfont()]) if audio else []
         self.soundfonts = [SoundFont(path, sample_rate) for path in paths]
@@ -95,6 +100,8 @@ class MidiFolder:
             instrument = INSTRUMENT_OF_PROGRAM.get(track.program)
             if track.is_drum or instrument is None or len(track.pitch) < MIN_TRACK_NOTES:
                 continue
+            if self.slakh_bass and instrument == "Bass":
+                track = replace(track, pitch=as_in_slakh(track.pitch))
             segments = segments_of(track, score, self.max_segments_per_track)
             if not segments:
                 continue
@@ -128,6 +135,7 @@ class MidiFolder:
             "sample_rate": self.sample_rate,
             "max_segments_per_track": self.max_segments_per_track,
             "seed": self.seed,
+            "slakh_bass": self.slakh_bass,
         }
 
     @cached_property

@@ -23,6 +23,7 @@ def open_source(
     merge_strings: bool,
     seed: int,
     audio: bool = True,
+    slakh_bass: bool = False,
     split: str = "redux",
     split_lists: str = "",
     **_: Any,
@@ -46,7 +47,8 @@ def open_source(
             f"source is empty: dataset {dataset!r} needs the folder it is to be read from."
         )
     if dataset == "midi":
-        return MidiFolder(source, soundfonts=soundfonts, seed=seed, **kept)
+        own = {"soundfonts": soundfonts, "seed": seed, "slakh_bass": slakh_bass}
+        return MidiFolder(source, **own, **kept)
     if dataset == "slakh":
         slakh = {"midi_source": midi_source, "merge_strings": merge_strings}
         return Slakh(source, split=split, split_lists=split_lists or None, **slakh, **kept)

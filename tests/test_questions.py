@@ -1,0 +1,166 @@
+"""Questions put to folders of made-up runs, answered as one would by hand."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import confusion_matrix, f1_score
+
+from camil.questions import (
+    CAMIL,
+    alike,
+    answer,
+    common_confusions,
+    confusions,
+    effect,
+    experiments,
+    finished_runs,
+)
+
+CLASSES = ("Piano", "Bass", "Pipe")
+PRETRAINED = {
+    "objective": "contrastive", "negatives": "class", "pretrained_audio": "", "train_audio": False,
+    "margin": 1.0, "embedding": 128, "train_fraction": 1.0, "shuffled": False,
+}  # fmt: skip
+
+
+def leave(folder, name, seed=0, right=None, **parameters):
+    """A finished run; of 03_classify if `right`, its share of right predictions, is given."""
+    run = folder / f"{name}-seed{seed}"
+    run.mkdir(parents=True)
+    for key in ("pretrained", "pretrained_audio"):
+        if parameters.get(key):
+            parameters[key] = f"elsewhere/{parameters[key]}-seed{seed}"
+    record = {"parameters": parameters | {"seed": seed}, "corpus": {"folder": "corpora/real"}}
+    (run / "run.json").write_text(json.dumps(record))
+    if right is None:
+        return None
+    random = np.random.default_rng([seed, int(100 * right)])
+    true = np.array(CLASSES)[np.arange(120) % 3]
+    wrong = np.array(CLASSES)[random.integers(3, size=120)]
+    table = pd.DataFrame({
+        "song": [f"song-{i % 12}" for i in range(120)],
+        "track": [f"{i % 12}-{i % 3}" for i in range(120)],
+        "start_beat": np.arange(120) * 8.0,
+        "instrument": true,
+        "predicted": np.where(random.random(120) < right, true, wrong),
+    })  # fmt: skip
+    table.to_parquet(run / "predictions.parquet")
+    metrics = {"condition": parameters.get("condition", name)}
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    return table
+
+
+def classify(folder, name, pretrained="", seed=0, right=0.5, freeze=True, modality="midi", **more):
+    given = {"modality": modality, "pretrained": pretrained, "freeze": freeze, "embedding": 128}
+    return leave(folder, name, seed, right, **given | {"train_fraction": 1.0} | more)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    runs = tmp_path / "runs"
+    classify(runs, "aic", modality="audio", freeze=False, right=0.95)
+    classify(runs, "aic-random", modality="audio", freeze=True, right=0.2)
+    for seed in (0, 1):
+        leave(runs, "camil", seed, **PRETRAINED | {"pretrained_audio": "aic"})
+        classify(runs, "camil-frozen", "camil", seed, right=0.6)
+    for name, change in {
+        "wide": {"margin": 1.5},
+        "narrow": {"margin": 0.5},
+        "scratch": {"pretrained_audio": ""},
+        "trained": {"train_audio": True},
+        "deaf": {"pretrained_audio": "aic-random"},
+        "shuffled": {"shuffled": True},
+    }.items():
+        leave(runs, name, **PRETRAINED | {"pretrained_audio": "aic"} | change)
+        classify(runs, f"{name}-frozen", name, right=0.9 if name == "wide" else 0.3)
+    classify(runs, "tuned", "camil", freeze=False)
+    classify(runs, "orphan", "gone")
+    (runs / "unfinished").mkdir()
+    return runs
+
+
+def test_only_what_differs_in_the_margin_answers_the_question_of_the_margin(folder):
+    table = experiments(finished_runs(str(folder)))
+    rows = alike(table, but="margin", **CAMIL)
+    names = {run.folder.name for run in rows["run"]}
+    assert names == {
+        "camil-frozen-seed0", "camil-frozen-seed1", "wide-frozen-seed0", "narrow-frozen-seed0",
+    }  # fmt: skip
+    assert "orphan" not in set(table["condition"])
+
+
+def test_the_audio_encoder_is_told_by_what_it_was_built_on(folder):
+    table = experiments(finished_runs(str(folder))).set_index("condition")["audio"]
+    expected = {
+        "scratch-frozen": "scratch, trained", "trained-frozen": "AIC, trained",
+        "deaf-frozen": "random, frozen", "wide-frozen": "AIC, frozen", "aic": "",
+    }  # fmt: skip
+    assert table[list(expected)].to_dict() == expected
+
+
+def test_an_effect_is_the_difference_of_the_means_over_seeds(folder):
+    rows = alike(experiments(finished_runs(str(folder))), but="margin", **CAMIL)
+    found = effect(rows, "margin", 1.0).set_index("margin")
+
+    def f1(run):
+        table = run.predictions()
+        return f1_score(table["instrument"], table["predicted"], average="macro")
+
+    mean = rows.groupby("margin")["run"].agg(lambda runs: np.mean([f1(run) for run in runs]))
+    assert found["seeds"].to_dict() == {0.5: 1, 1.0: 2, 1.5: 1}
+    assert found["macro_f1"].to_numpy() == pytest.approx(mean.to_numpy())
+    assert found.loc[1.5, "difference"] == pytest.approx(mean[1.5] - mean[1.0])
+    assert np.isnan(found.loc[1.0, "difference"])
+    sentence = answer(found.reset_index(), "margin", 1.0)
+    assert "margin 1.5 comes best" in sentence
+    assert "more than the luck" in sentence
+    assert f"{mean[1.5]:.3f}" in sentence
+
+
+def test_missing_runs_are_said(folder):
+    table = experiments(finished_runs(str(folder)))
+    alone = effect(alike(table, but="embedding", **CAMIL), "embedding", 128)
+    assert "runs of another embedding are missing (there are: 128)" in answer(
+        alone, "embedding", 128
+    )
+    others = effect(table[table["margin"] != 1.0], "margin", 1.0)
+    assert "runs of margin 1.0, to compare with, are missing" in answer(others, "margin", 1.0)
+    nothing = effect(table[:0], "margin", 1.0)
+    assert "No answer yet" in answer(nothing, "margin", 1.0)
+    assert experiments(finished_runs(str(folder / "nowhere"))).empty
+
+
+def test_of_two_folders_the_first_has_the_say(folder, tmp_path):
+    other = tmp_path / "other"
+    classify(other, "camil-frozen", right=0.1)
+    classify(other, "new", right=0.1)
+    found = finished_runs(f"{folder}, {other},")
+    by_name = {run.folder.name: run.folder.parent for run in found}
+    assert by_name["camil-frozen-seed0"] == folder
+    assert by_name["new-seed0"] == other
+
+
+def test_confusions_are_shares_of_the_true_class_and_compared_pair_by_pair():
+    random = np.random.default_rng(0)
+    tables = [
+        pd.DataFrame({
+            "instrument": random.choice(CLASSES[:2], 200),
+            "predicted": random.choice(CLASSES, 200),
+        }) for _ in range(2)
+    ]  # fmt: skip
+    shares = confusions(tables, (*CLASSES, "Reed"))
+    both = pd.concat(tables)
+    expected = confusion_matrix(
+        both["instrument"], both["predicted"], labels=CLASSES, normalize="true"
+    )
+    assert shares.loc[CLASSES[:2], list(CLASSES)].to_numpy() == pytest.approx(expected[:2])
+    assert shares.loc["Piano", "Reed"] == 0
+    assert shares.loc[["Pipe", "Reed"]].isna().all(axis=None)
+    pairs, correlation = common_confusions(shares, shares)
+    assert correlation == pytest.approx(1)
+    assert (pairs["instrument"] != pairs["taken for"]).all()
+    assert len(pairs) == 6
+    assert pairs["by notes"].is_monotonic_decreasing
+    assert common_confusions(shares, 1 - shares)[1] == pytest.approx(-1)

@@ -1,0 +1,81 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from camil.evaluation import scores
+from camil.transfer import Task, frequent, manifest_rows, probe, roles
+
+
+def test_songs_find_their_row_of_the_manifest_wherever_the_folder_is(tmp_path):
+    folder = tmp_path / "midi" / "free"
+    folder.mkdir(parents=True)
+    lines = [
+        "path,tier,artist", "free/a/one.mid,free,Bach", "free/two.mid,free,", "web/one.mid,web,X",
+        "free/two.midi,free,Sor", "free/unheard.mid,free,Sor",
+    ]  # fmt: skip
+    (tmp_path / "midi/manifest.csv").write_text("\n".join(lines))
+    songs = ["a/one", "two.mid", "two.midi", "not-listed"]
+    rows = manifest_rows(tmp_path / "midi/manifest.csv", folder, songs)
+    assert rows["artist"].to_dict() == {"a/one": "Bach", "two.mid": "", "two.midi": "Sor"}
+    with pytest.raises(ValueError, match="does not exist"):
+        manifest_rows(tmp_path / "none.csv", folder, songs)
+    (tmp_path / "other.csv").write_text("file\nx")
+    with pytest.raises(ValueError, match="column path"):
+        manifest_rows(tmp_path / "other.csv", folder, songs)
+
+
+def test_the_melody_is_the_highest_of_those_that_begin_together():
+    table = pd.DataFrame(
+        [("a", "1", 0.0, 70), ("a", "2", 0.0, 60), ("a", "3", 0.0, 40), ("a", "1", 8.0, 50),
+         ("a", "2", 8.0, 62), ("a", "1", 16.0, 50), ("b", "1", 0.0, 80), ("b", "1", 8.0, 50),
+         ("b", "2", 8.0, 50)],
+        columns=["song", "track", "start_beat", "height"],
+    )  # fmt: skip
+    expected = ["melody", "accompaniment", "accompaniment", "accompaniment", "melody", "", "",
+                "", ""]  # fmt: skip
+    assert roles(table, table["height"]).tolist() == expected
+
+
+def test_rare_labels_are_left_out():
+    songs = pd.DataFrame({
+        "song": ["a", "a", "b", "c", "d", "e", "f", "g", "h"],
+        "split": ["train"] * 4 + ["validation", "test", "train", "validation", "train"],
+    })  # fmt: skip
+    labels = pd.Series(["x", "x", "x", "y", "x", "x", "z", "y", ""])
+    assert frequent(labels, songs, 2).tolist() == ["x", "x", "x", "", "x", "x", "", "", ""]
+    assert set(frequent(labels, songs, 3)) == {""}  # two training songs, though three segments
+
+
+def corpus(songs=60, seed=0):
+    random = np.random.default_rng(seed)
+    rows = [
+        (f"song-{i:02d}", str(track), 8.0 * track, ("train", "validation", "test")[i % 3])
+        for i in range(songs) for track in range(4)
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["song", "track", "start_beat", "split"])
+    return table, random
+
+
+@pytest.mark.parametrize("by_song", [False, True])
+def test_a_probe_reads_what_is_there_and_not_what_is_not(by_song):
+    table, random = corpus()
+    number = table["song"].str[-2:].astype(int) // 3 % 2
+    labels = pd.Series(np.array(["low", "high"])[number])
+    labels[table["song"] == "song-02"] = ""  # a test song without a label
+    told = np.stack([number + 0.1 * random.normal(size=len(table)), random.normal(size=len(table))])
+    told[1, 5] = np.nan
+    task = Task("height", labels, by_song)
+    found = probe(told.T, task, table)
+    assert scores(found["instrument"], found["predicted"])["macro_f1"] == 1
+    test = table[(table["split"] == "test") & (labels != "")]
+    assert len(found) == (test["song"].nunique() if by_song else len(test))
+    assert set(found["song"]) == set(test["song"])
+    nothing = probe(random.normal(size=(len(table), 3)), task, table)
+    assert scores(nothing["instrument"], nothing["predicted"])["accuracy"] < 0.9
+
+
+def test_a_single_label_is_no_task():
+    table, _ = corpus(9)
+    task = Task("composer", pd.Series(["Bach"] * len(table)), True)
+    with pytest.raises(ValueError, match="composer has fewer than two labels"):
+        probe(np.zeros((len(table), 2)), task, table)
