@@ -23,7 +23,7 @@ from camil.workers import in_parallel
 
 SECONDS_PER_SONG = 600
 # What these packages compute is in the corpus; parts of other versions are not mixed with it.
-PACKAGES = ("numpy", "scipy", "librosa", "soundfile", "tinysoundfont", "pyarrow")
+PACKAGES = ("numpy", "scipy", "librosa", "soundfile", "soxr", "tinysoundfont", "pyarrow")
 NOT_OF_THE_CORPUS = ("shard", "workers")  # parameters that change how it is made, not what
 
 

@@ -6,6 +6,7 @@ from event to event is left to follow.
 """
 
 import struct
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
@@ -138,8 +139,12 @@ def _event_starts(
     for number, (begin, end) in enumerate(spans, start=1):
         state, limit, before = 2 * begin, 2 * end, len(states)
         while state < limit:
+            # At once as many as there are if they have four bytes each; what is too far is cut off.
             states.append(state)
-            state = table[state]
+            some = [state := table[state] for _ in range((limit - state) // 8 + 1)]
+            count = min(bisect_left(some, limit), len(some) - 1)
+            states += some[:count]
+            state = some[count]
         if state >> 1 > size + 1:
             raise ValueError(f"track {number} has an event that MIDI does not know")
         if state >> 1 > end:
@@ -152,9 +157,9 @@ def _following(raw: np.ndarray, size: int) -> np.ndarray:
     """For an event that begins at each byte, where the next one begins.
 
     Returns:
-        `(2 * size,)`: for each byte if an event without status has two data bytes there, and if it
-        has one. The same is told of the next event: its place is doubled, and one added if it has
-        one data byte.
+        `(2 * size + 6,)`: for each byte if an event without status has two data bytes there, and if
+        it has one. The same is told of the next event: its place is doubled, and one added if it has
+        one data byte. Behind the last byte there is no going on.
     """
     place = np.arange(size + 1, dtype=np.int32)
     body = raw[: size + 1]
@@ -169,7 +174,8 @@ def _following(raw: np.ndarray, size: int) -> np.ndarray:
     # Before the event stands its time, a number that ends with the first byte below 0x80.
     low = np.where(body < 0x80, place, size - 1)
     time_ends = np.minimum.accumulate(low[::-1])[::-1][:size]
-    return state.view(np.int64)[:, 0].take(time_ends + 1).view(np.int32)
+    following = state.view(np.int64)[:, 0].take(time_ends + 1).view(np.int32)
+    return np.append(following, np.arange(2 * size, 2 * (size + 3), dtype=np.int32))
 
 
 def _variable_length(raw: np.ndarray, begin: np.ndarray) -> tuple[np.ndarray, ...]:

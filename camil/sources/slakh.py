@@ -7,10 +7,9 @@ from os import PathLike
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import yaml
 
-from camil.audio import read_audio
+from camil.audio import Recording
 from camil.midi import (
     INSTRUMENTS,
     STEPS_PER_QUARTER,
@@ -171,9 +170,9 @@ class Slakh:
         duration = np.inf
         audio = partial(silence, self.sample_rate)
         if self.audio:
-            path = _audio_of(song.path, stem)
-            duration = _duration(path)
-            audio = partial(_audio, path, self.sample_rate)
+            recording = Recording(_audio_of(song.path, stem), self.sample_rate)
+            duration = recording.duration()
+            audio = partial(_audio, recording)
         score = lakh or read_midi(song.path / "MIDI" / f"{stem}.mid")
         track = score.tracks[0] if lakh is None else _lakh_track(lakh, stem, about)
         found = segments_of(track, score, self.max_segments_per_track)
@@ -265,20 +264,6 @@ def _audio_of(path: Path, stem: str) -> Path:
     return found
 
 
-def _duration(path: Path) -> float:
-    """Seconds, once it is clear that the last of them can be read."""
-    try:
-        with soundfile.SoundFile(path) as file:
-            file.seek(max(file.frames - 1, 0))
-            whole = len(file.read(1)) == 1
-            duration = file.frames / file.samplerate
-    except (soundfile.SoundFileError, OSError) as error:
-        raise ValueError(f"its recording {path.name} cannot be read: {error}") from error
-    if not whole:
-        raise ValueError(f"its recording {path.name} is truncated")
-    return duration
-
-
 def _lakh_track(lakh: Score, stem: str, about: dict) -> Track:
     """Stem SXX is instrument XX of the Lakh file, if the programs agree."""
     number = int(stem.removeprefix("S"))
@@ -294,5 +279,5 @@ def _last_second(segment: Segment, score: Score) -> float:
     return float(score.seconds_at(segment.start_beat + steps / STEPS_PER_QUARTER))
 
 
-def _audio(path: Path, sample_rate: int, segment: Segment) -> np.ndarray:
-    return read_audio(path, segment.start_seconds, segment.end_seconds, sample_rate)
+def _audio(recording: Recording, segment: Segment) -> np.ndarray:
+    return recording.span(segment.start_seconds, segment.end_seconds)
