@@ -101,7 +101,7 @@ rule all:
 PREPROCESS = config["preprocess"] | {"source": config.get("source", ""), "corpus": CORPUS}
 MAKES_CORPUS = camil(
     "preprocessing", "parts", "merge", "workers", "sources", "sources/composer", "sketches",
-    "midi", "smf", "notes", "audio", "parameters",
+    "midi", "smf", "notes", "audio", "splits", "lock", "parameters",
 )  # fmt: skip
 SHARDS = int(config.get("shards", 1))  # jobs that preprocessing is split into
 
@@ -138,6 +138,9 @@ rule preprocess:
         notebook="notebooks/01_preprocess.ipynb",
         code=MAKES_CORPUS,
     output:
+        # Snakemake takes these away before it runs the job again: from then on there is no corpus
+        # until the new one is whole. (`update` would keep them, but copy them first, and take the
+        # old ones for new after a job that failed.)
         f"{CORPUS}/corpus.json",
         f"{CORPUS}/segments.parquet",
         f"{CORPUS}/mels.npy",

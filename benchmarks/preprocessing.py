@@ -134,12 +134,12 @@ class Player:
         on = np.maximum(track.start_seconds[sounding], begin - 12 if tail else begin)
         off = np.minimum(track.end_seconds[sounding], end)
         first = min([begin, *on])
-        events = [(time, 1, index) for index, time in enumerate(on)]
-        events += [(time, 0, index) for index, time in enumerate(off) if time < end]
+        events = [(at, 1, index) for index, at in enumerate(on)]
+        events += [(at, 0, index) for index, at in enumerate(off) if at < end]
         pitch, velocity = track.pitch[sounding].tolist(), track.velocity[sounding].tolist()
         actions = []
-        for time, kind, index in sorted(events):
-            actions.append((round((time - first) * SAMPLE_RATE), kind, pitch[index], velocity[index]))
+        for at, kind, index in sorted(events):
+            actions.append((round((at - first) * SAMPLE_RATE), kind, pitch[index], velocity[index]))
         self.synth.sounds_off(0)
         self.synth.generate(SAMPLE_RATE)
         self.synth.program_select(0, 0, 0, track.program)

@@ -76,7 +76,9 @@ def repeat(song: pretty_midi.PrettyMIDI, seconds: float) -> None:
         once = list(part.notes)
         for again in range(1, int(np.ceil(seconds / length))):
             part.notes += [
-                pretty_midi.Note(n.velocity, n.pitch, n.start + again * length, n.end + again * length)
+                pretty_midi.Note(
+                    n.velocity, n.pitch, n.start + again * length, n.end + again * length
+                )
                 for n in once
             ]
         part.control_changes, part.pitch_bends = [], []

@@ -231,7 +231,8 @@ class MelSpectrogram:
         sample_rate: of the audio, in hertz.
         window: samples of the Hann window.
         fft: samples after zero-padding. From twice the window on, the bins hold all there is to
-            know of the power spectrum (its autocorrelation is no longer), and no mel filter is empty.
+            know of the power spectrum (its autocorrelation is no longer), and no mel filter is
+            empty.
         bins, frames: size of the result.
 
     Shape:

@@ -237,8 +237,8 @@ def _size_and_time(path: Path) -> tuple[int, int]:
 def _code() -> str:
     """A fingerprint of the modules that decide what is in a corpus."""
     here = Path(__file__).parent
-    names = ("smf.py", "midi.py", "audio.py", "parts.py", "sketches.py", "sources/*.py")
-    files = sorted(file for name in names for file in here.glob(name))
+    rooms = ("smf", "notes", "midi", "audio", "parts", "sketches", "merge", "splits", "sources/*")
+    files = sorted(file for room in rooms for file in here.glob(f"{room}.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 

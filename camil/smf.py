@@ -157,9 +157,9 @@ def _following(raw: np.ndarray, size: int) -> np.ndarray:
     """For an event that begins at each byte, where the next one begins.
 
     Returns:
-        `(2 * size + 6,)`: for each byte if an event without status has two data bytes there, and if
-        it has one. The same is told of the next event: its place is doubled, and one added if it has
-        one data byte. Behind the last byte there is no going on.
+        `(2 * size + 6,)`: for each byte if an event without status has two data bytes there, and
+        if it has one. The same is told of the next event: its place is doubled, and one added if
+        it has one data byte. Behind the last byte there is no going on.
     """
     place = np.arange(size + 1, dtype=np.int32)
     body = raw[: size + 1]
