@@ -53,6 +53,7 @@ def changed(score: Score, how: str, draw: random.Random) -> Score:
         if how == "first half":
             kept = track.start_beat < last / 2
             track.start_beat, track.pitch = track.start_beat[kept], track.pitch[kept]
+    score.tracks = [track for track in score.tracks if len(track.pitch)]
     return score
 
 
@@ -62,7 +63,7 @@ CHANGES = ("transposed", "re-timed", "transposed and re-timed", "first half", "a
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("folder", type=Path)
-    arguments.add_argument("--copies", type=int, default=300, help="songs that are changed")
+    arguments.add_argument("--copies", type=int, default=200, help="songs that are changed")
     arguments.add_argument("--output", type=Path, help="a JSON file for the results")
     given = arguments.parse_args()
     table = pd.read_csv(given.folder / "manifest.csv")
