@@ -70,7 +70,7 @@ def write_corpus(
                     return job.make_share(number, shards, workers)
             return job.make(splits, workers)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             message = "The disk is full. What is done is kept: make room and run this again"
             raise OSError(error.errno, message, str(folder)) from error
         raise

@@ -65,14 +65,15 @@ def read_events(data: bytes) -> tuple[int, Events]:
         ValueError: if it is not a whole and valid MIDI file.
     """
     if data[:4] != b"MThd":
-        raise ValueError("it does not begin like a MIDI file")
+        raise ValueError(_what_else(data))
     if len(data) < 14:
         raise ValueError("it ends in the middle of its header (truncated?)")
     size, kind, count, ticks = struct.unpack(">IHHh", data[4:14])
     if kind == 2 and count > 1:
         raise ValueError("it is of format 2: patterns that are played apart, not one song")
     if ticks <= 0:
-        raise ValueError("its time is in SMPTE frames or empty, not in ticks per quarter note")
+        frames = "in SMPTE frames" if ticks else "in no unit at all"
+        raise ValueError(f"its time is {frames}, not in ticks per quarter note: it has no measures")
     spans, position = [], 8 + size
     for number in range(1, count + 1):
         kind = b""
@@ -87,6 +88,18 @@ def read_events(data: bytes) -> tuple[int, Events]:
     if not any(end > begin for begin, end in spans):
         raise ValueError("it has no events")
     return ticks, _decode(data, spans)
+
+
+def _what_else(data: bytes) -> str:
+    if not data:
+        return "it is empty"
+    for begin, name in ((b"PK", "a ZIP archive"), (b"\x1f\x8b", "a gzip archive"),
+                        (b"RIFF", "MIDI in a RIFF file"), (b"<", "a web page")):  # fmt: skip
+        if data.lstrip().startswith(begin):
+            return f"it does not begin like a MIDI file: it is {name}"
+    if data[:200].isascii() and b"\0" not in data[:200]:
+        return "it does not begin like a MIDI file: it is text"
+    return "it does not begin like a MIDI file"
 
 
 def _decode(data: bytes, spans: list[tuple[int, int]]) -> Events:
