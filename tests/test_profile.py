@@ -61,3 +61,11 @@ def test_a_wrong_entry_is_named_before_any_job_starts(profile, change, message):
     change(profile)
     with pytest.raises(ParameterError, match=message):
         check_profile(profile, PROJECT / "notebooks")
+
+
+def test_a_source_that_is_fetched_first_need_not_be_there(profile):
+    profile["preprocess"] |= {"dataset": "slakh", "download": "baby"}
+    check_profile(profile | {"source": "nowhere/babyslakh_16k"}, PROJECT / "notebooks")
+    profile["preprocess"] |= {"download": ""}
+    with pytest.raises(ParameterError, match="is not a folder"):
+        check_profile(profile | {"source": "nowhere/babyslakh_16k"}, PROJECT / "notebooks")

@@ -25,8 +25,9 @@ SPLITS = ("redux", "original", "split2")
 MIDI_SOURCES = ("stem", "all_src")
 _SPLIT_FOLDERS = ("train", "validation", "test")
 _LISTS = {"redux": "redux.json", "split2": "splits_v2.json"}
-# Stems whose recording does not play their notes, as people who listened published them:
-# ethman/slakh-utils issues 17 (by way of the reporter's own list) and 21.
+# Stems whose recording does not play their notes, as people who listened published them: issue 21
+# of ethman/slakh-utils, and 17 of the 22 of its issue 17, by way of the file that the reporter kept
+# (problem_stems.json in greenbech/slakh-pytorch-dataset, of which an earlier state was at hand).
 _SILENT = "its recording lacks its notes"
 _PITCH = "its recording has other pitches than its notes"
 _SHORT = "its notes are shorter than its recording has them"
