@@ -118,7 +118,6 @@ rule all:
         [f"{RUNS}/label/labels.csv"] if "label" in config else [],
 
 
-
 def preprocessing(wildcards, **more):
     """The parameters of 01_preprocess for a corpus."""
     given = config["preprocess"] | CORPORA[wildcards.corpus]
@@ -128,7 +127,7 @@ def preprocessing(wildcards, **more):
 
 MAKES_CORPUS = camil(
     "preprocessing", "parts", "merge", "workers", "sources", "sources/composer", "sketches",
-    "midi", "smf", "notes", "audio", "parameters",
+    "midi", "smf", "notes", "audio", "splits", "lock", "parameters",
 )  # fmt: skip
 SHARDS = int(config.get("shards", 1))  # jobs that preprocessing is split into
 
@@ -168,6 +167,9 @@ rule preprocess:
         notebook="notebooks/01_preprocess.ipynb",
         code=MAKES_CORPUS,
     output:
+        # Snakemake takes these away before it runs the job again: from then on there is no corpus
+        # until the new one is whole. (`update` would keep them, but copy them first, and take the
+        # old ones for new after a job that failed.)
         "corpora/{corpus}/corpus.json",
         "corpora/{corpus}/segments.parquet",
         "corpora/{corpus}/mels.npy",

@@ -1,24 +1,31 @@
 """What preprocessing costs, as ratios of times measured in one run on one core.
 
-    python benchmarks/preprocessing.py FOLDER_OF_MIDI [--files 100]
+    python -m benchmarks.slakh_format FOLDER_OF_STEMS --tracks 5
+    python -m benchmarks.preprocessing FOLDER_OF_MIDI FOLDER_OF_STEMS [--files 100]
 
-Processor time, not wall time, so that other programs matter little. Each pair alternates between
-the two sides, file by file.
+Processor time, not wall time, so that other programs matter little. The sides of each comparison
+alternate, segment by segment or file by file.
 """
 
 import argparse
+import json
+import platform
 import random
-import tempfile
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pretty_midi
 import soundfile
+import tinysoundfont
 from threadpoolctl import threadpool_limits
 
-from camil.audio import MelSpectrogram, SoundFont, default_soundfont, read_audio
-from camil.midi import INSTRUMENT_OF_PROGRAM, read_midi, segments_of
+from camil.audio import LEAD_SECONDS, MelSpectrogram, Recording, SoundFont, default_soundfont
+from camil.midi import INSTRUMENT_OF_PROGRAM, Segment, Track, read_midi, segments_of
+from camil.runs import commit, versions
+
+SAMPLE_RATE = 16_000
 
 
 def notes_the_straightforward_way(path: Path) -> list[list[tuple[int, int, int]]]:
@@ -55,7 +62,7 @@ def measured(function, *arguments) -> float:
     return time.process_time() - begin
 
 
-def notes(files: list[Path]) -> None:
+def notes(files: list[Path]) -> dict[str, float]:
     ours = theirs = 0.0
     for path in files:
         try:
@@ -64,68 +71,149 @@ def notes(files: list[Path]) -> None:
             continue
         ours += measured(notes_our_way, path)
     each = 1000 / len(files)
-    print(f"notes of {len(files)} files: {theirs * each:.1f} ms a file by pretty_midi, "
-          f"{ours * each:.2f} ms by us: {theirs / ours:.1f} times faster")  # fmt: skip
+    return {
+        "files": len(files),
+        "pretty_midi_ms_per_file": theirs * each,
+        "our_ms_per_file": ours * each,
+        "times_faster": theirs / ours,
+    }
 
 
-def rendering(files: list[Path]) -> None:
-    """The player's own time is that of one call for all the audio of the segments in a row."""
-    sample_rate = 16_000
-    font, mel = SoundFont(default_soundfont(), sample_rate), MelSpectrogram(sample_rate)
-    mel(np.zeros(sample_rate, np.float32))
-    player = ours = seconds = 0.0
+def rendering(files: list[Path]) -> dict[str, float]:
+    """Our render, and render with mel, against the bare player on the notes that are heard."""
+    font, mel = SoundFont(default_soundfont(), SAMPLE_RATE), MelSpectrogram(SAMPLE_RATE)
+    player = Player()
+    mel(font.render(0, *np.array([[60], [90], [0], [1]]), 0, 4))
+    heard = spans = render = whole = seconds = 0.0
+    count = 0
+    for track, segment in melodic_segments(files):
+        sound = (track.program, track.pitch, track.velocity,
+                 track.start_seconds, track.end_seconds)  # fmt: skip
+        span = (segment.start_seconds, segment.end_seconds)
+        heard += player.seconds(track, *span, LEAD_SECONDS)
+        spans += player.seconds(track, *span, 0.0)
+        render += measured(font.render, *sound, *span)
+        whole += measured(lambda s=sound, n=span: mel(font.render(*s, *n)))
+        seconds += span[1] - span[0]
+        count += 1
+    each = 1000 / count
+    return {
+        "segments": count,
+        "seconds_of_audio": seconds,
+        "player_ms_per_segment": heard * each,
+        "player_without_tails_ms_per_segment": spans * each,
+        "render_ms_per_segment": render * each,
+        "render_and_mel_ms_per_segment": whole * each,
+        "render_to_player": render / heard,
+        "render_and_mel_to_player": whole / heard,
+        "render_and_mel_to_player_without_tails": whole / spans,
+    }
+
+
+def melodic_segments(files: list[Path]) -> list[tuple[Track, Segment]]:
+    found = []
     for path in files:
         score = read_midi(path)
         for track in score.tracks:
-            if track.is_drum or track.program not in INSTRUMENT_OF_PROGRAM:
-                continue
-            sound = (track.program, track.pitch, track.velocity,
-                     track.start_seconds, track.end_seconds)  # fmt: skip
-            segments = segments_of(track, score, 4)
-            for segment in segments:
-                span = (segment.start_seconds, segment.end_seconds)
-                ours += measured(lambda s=sound, n=span: mel(font.render(*s, *n)))
-                player += measured(lambda s=sound, n=span: font.render(*s, *n))
-                seconds += span[1] - span[0]
-    print(f"{seconds:.0f} s of audio: render {player:.1f} s, render and mel {ours:.1f} s: "
-          f"{ours / player:.2f} times the player's own time")  # fmt: skip
+            if not track.is_drum and track.program in INSTRUMENT_OF_PROGRAM:
+                found += [(track, segment) for segment in segments_of(track, score, 4)]
+    return found
 
 
-def recordings() -> None:
-    sample_rate = 16_000
-    mel = MelSpectrogram(sample_rate)
-    rng = np.random.default_rng(0)
-    audio = np.cumsum(rng.normal(size=44_100 * 120))
-    audio = 0.5 * audio / np.abs(audio).max()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "stem.flac")
-        soundfile.write(path, audio, 44_100)
+class Player:
+    """tinysoundfont alone: note on, note off and generate, all prepared before the clock runs."""
 
-        def decode(begin):
-            with soundfile.SoundFile(path) as file:
-                file.seek(round(begin * 44_100))
-                file.read(4 * 44_100, dtype="float32")
+    def __init__(self):
+        self.synth = tinysoundfont.Synth(gain=-12.0, samplerate=SAMPLE_RATE)
+        self.synth.sfload(str(default_soundfont()))
 
-        decoder = read = whole = 0.0
-        for begin in range(0, 112, 4):
-            decoder += measured(decode, begin)
-            read += measured(read_audio, path, begin, begin + 4, sample_rate)
-            whole += measured(lambda b=begin: mel(read_audio(path, b, b + 4, sample_rate)))
-    print(f"FLAC: decoder {decoder:.2f} s; at our rate {read / decoder:.2f} times that, "
-          f"with mel {whole / decoder:.2f} times")  # fmt: skip
+    def seconds(self, track: Track, begin: float, end: float, tail: float) -> float:
+        """Processor time to play the notes that sound in a span, or ring on into it for `tail`
+        seconds, from the first of their attacks (12 seconds before at most) to its end."""
+        sounding = (track.start_seconds < end) & (track.end_seconds > begin - tail)
+        on = np.maximum(track.start_seconds[sounding], begin - 12 if tail else begin)
+        off = np.minimum(track.end_seconds[sounding], end)
+        first = min([begin, *on])
+        events = [(at, 1, index) for index, at in enumerate(on)]
+        events += [(at, 0, index) for index, at in enumerate(off) if at < end]
+        pitch, velocity = track.pitch[sounding].tolist(), track.velocity[sounding].tolist()
+        actions = []
+        for at, kind, index in sorted(events):
+            actions.append((round((at - first) * SAMPLE_RATE), kind, pitch[index], velocity[index]))
+        self.synth.sounds_off(0)
+        self.synth.generate(SAMPLE_RATE)
+        self.synth.program_select(0, 0, 0, track.program)
+        return measured(self._play, actions, round((end - first) * SAMPLE_RATE))
+
+    def _play(self, actions: list[tuple], samples: int) -> None:
+        now = 0
+        for sample, kind, pitch, velocity in actions:
+            if sample > now:
+                self.synth.generate(sample - now)
+                now = sample
+            self.synth.noteon(0, pitch, velocity) if kind else self.synth.noteoff(0, pitch)
+        if samples > now:
+            self.synth.generate(samples - now)
+
+
+def recordings(stems: list[Path]) -> dict[str, float]:
+    """Twelve spans of four seconds of each stem, which is opened once by either side."""
+    mel = MelSpectrogram(SAMPLE_RATE)
+    mel(Recording(stems[0], SAMPLE_RATE).span(0, 4))
+    decoder = read = whole = 0.0
+    for path in stems:
+        begins = np.linspace(0, soundfile.info(path).duration - 4, 12)
+        decoder += measured(decode, path, begins)
+        read += measured(lambda p=path, b=begins: list(spans_of(p, b)))
+        whole += measured(lambda p=path, b=begins: [mel(audio) for audio in spans_of(p, b)])
+    each = 1000 / (12 * len(stems))
+    return {
+        "stems": len(stems),
+        "decoder_ms_per_segment": decoder * each,
+        "read_ms_per_segment": read * each,
+        "read_and_mel_ms_per_segment": whole * each,
+        "read_to_decoder": read / decoder,
+        "read_and_mel_to_decoder": whole / decoder,
+    }
+
+
+def decode(path: Path, begins: np.ndarray) -> None:
+    with soundfile.SoundFile(path) as file:
+        for begin in begins:
+            file.seek(round(begin * file.samplerate))
+            file.read(4 * file.samplerate, dtype="float32")
+
+
+def spans_of(path: Path, begins: np.ndarray):
+    recording = Recording(path, SAMPLE_RATE)
+    recording.duration()
+    return (recording.span(begin, begin + 4) for begin in begins)
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("folder", type=Path)
+    arguments.add_argument("midi", type=Path)
+    arguments.add_argument("stems", type=Path, help="made by benchmarks.slakh_format")
     arguments.add_argument("--files", type=int, default=100)
+    arguments.add_argument("--output", type=Path, help="a JSON file for the results")
     given = arguments.parse_args()
-    files = sorted(given.folder.rglob("*.mid"))
+    warnings.filterwarnings("ignore", module="pretty_midi")
+    files = sorted(given.midi.rglob("*.mid"))
     files = random.Random(0).sample(files, min(given.files, len(files)))
+    stems = [path for path in sorted(given.stems.rglob("S*.flac")) if path.stat().st_size > 100_000]
     with threadpool_limits(1):
-        notes(files)
-        recordings()
-        rendering(files[: max(len(files) // 10, 1)])
+        results = {
+            "notes": notes(files),
+            "rendering": rendering(files[: max(len(files) // 4, 1)]),
+            "recordings": recordings(stems[: max(len(files) // 4, 1)]),
+            "commit": commit(),
+            "versions": versions(),
+            "machine": f"{platform.machine()}, one core, {platform.system()}",
+        }
+    text = json.dumps(results, indent=2)
+    print(text)
+    if given.output:
+        given.output.write_text(text + "\n")
 
 
 if __name__ == "__main__":

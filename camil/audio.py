@@ -8,7 +8,9 @@ import librosa
 import numpy as np
 import pretty_midi
 import scipy.fft
+import scipy.sparse
 import soundfile
+import soxr
 import tinysoundfont
 
 MEL_BINS = 128
@@ -142,7 +144,7 @@ class SoundFont:
                 synth.noteoff(0, pitch)
             elif kind == 1:
                 synth.noteon(0, pitch, velocity)
-        return stereo.reshape(-1, 2).mean(axis=1)
+        return (stereo[0::2] + stereo[1::2]) * np.float32(0.5)
 
 
 def _events(pitch, velocity, on, off, last: int) -> list[tuple[int, int, int, int]]:
@@ -152,32 +154,68 @@ def _events(pitch, velocity, on, off, last: int) -> list[tuple[int, int, int, in
     return sorted(event for event in [*offs, *ons] if event[0] < last)
 
 
-def read_audio(path: str | PathLike, begin: float, end: float, sample_rate: int) -> np.ndarray:
-    """The span from ``begin`` to ``end`` (seconds) of an audio file.
+class Recording:
+    """A sound file, opened once, of which spans are read.
 
-    Returns:
-        Mono float32 ``(round((end - begin) * sample_rate),)``, resampled where the file has another
-        rate, zeros where it ends earlier.
+    Args:
+        path: a file that libsndfile reads: FLAC, WAV ...
+        sample_rate: to which spans are resampled, in hertz.
 
     Raises:
-        ValueError: if the file cannot be read.
+        ValueError: on first use, if the file cannot be read.
     """
-    margin = 0.05  # the resampling filter looks a few milliseconds to either side
-    try:
-        with soundfile.SoundFile(path) as file:
-            rate = file.samplerate
-            before = min(margin, begin)
+
+    def __init__(self, path: str | PathLike, sample_rate: int):
+        self.path = Path(path)
+        self.sample_rate = sample_rate
+
+    @cached_property
+    def _file(self) -> soundfile.SoundFile:
+        try:
+            return soundfile.SoundFile(self.path)
+        except (soundfile.SoundFileError, OSError) as error:
+            raise self._unreadable(error) from error
+
+    def duration(self) -> float:
+        """Seconds, once it is clear that the last of them can be read.
+
+        Raises:
+            ValueError: if the file is truncated.
+        """
+        file = self._file
+        try:
+            file.seek(max(file.frames - 1, 0))
+            whole = len(file.read(1)) == 1
+        except soundfile.SoundFileError as error:
+            raise self._unreadable(error) from error
+        if not whole:
+            raise self._unreadable("it is truncated")
+        return file.frames / file.samplerate
+
+    def span(self, begin: float, end: float) -> np.ndarray:
+        """The span from ``begin`` to ``end`` (seconds).
+
+        Returns:
+            Mono float32 ``(round((end - begin) * sample_rate),)``, zeros where the file is over.
+        """
+        margin = 0.05  # the resampling filter looks a few milliseconds to either side
+        file, before = self._file, min(margin, begin)
+        rate = file.samplerate
+        try:
             file.seek(min(round((begin - before) * rate), file.frames))
             audio = file.read(round((end + margin - begin + before) * rate), dtype="float32")
-    except (soundfile.SoundFileError, OSError) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from error
-    if audio.ndim == 2:
-        audio = audio.mean(axis=1)
-    if rate != sample_rate and len(audio):
-        audio = librosa.resample(audio, orig_sr=rate, target_sr=sample_rate)
-    samples = round((end - begin) * sample_rate)
-    audio = audio[round(before * sample_rate) :][:samples]
-    return np.pad(audio, (0, samples - len(audio)))
+        except soundfile.SoundFileError as error:
+            raise self._unreadable(error) from error
+        if audio.ndim == 2:
+            audio = audio.mean(axis=1)
+        if rate != self.sample_rate and len(audio):
+            audio = soxr.resample(audio, rate, self.sample_rate)
+        samples = round((end - begin) * self.sample_rate)
+        audio = audio[round(before * self.sample_rate) :][:samples]
+        return np.pad(audio, (0, samples - len(audio)))
+
+    def _unreadable(self, why: Exception | str) -> ValueError:
+        return ValueError(f"the recording {self.path} cannot be read: {why}")
 
 
 class MelSpectrogram:
@@ -192,7 +230,9 @@ class MelSpectrogram:
     Args:
         sample_rate: of the audio, in hertz.
         window: samples of the Hann window.
-        fft: samples after zero-padding; finer than the window so that no low mel filter is empty.
+        fft: samples after zero-padding. From twice the window on, the bins hold all there is to
+            know of the power spectrum (its autocorrelation is no longer), and no mel filter is
+            empty.
         bins, frames: size of the result.
 
     Shape:
@@ -203,7 +243,7 @@ class MelSpectrogram:
         self,
         sample_rate: int = 24000,
         window: int = 512,
-        fft: int = 2048,
+        fft: int = 1024,
         bins: int = MEL_BINS,
         frames: int = MEL_FRAMES,
     ):
@@ -211,20 +251,34 @@ class MelSpectrogram:
             raise ValueError(f"window ({window}) must not be longer than fft ({fft})")
         self.sample_rate, self.window, self.fft, self.frames = sample_rate, window, fft, frames
         self.hann = np.hanning(window + 1)[:-1].astype(np.float32)  # periodic
-        self.filters = librosa.filters.mel(sr=sample_rate, n_fft=fft, n_mels=bins)
+        # Each filter covers a few bins only: as a sparse matrix it costs a fifth.
+        self.filters = scipy.sparse.csr_array(
+            librosa.filters.mel(sr=sample_rate, n_fft=fft, n_mels=bins)
+        )
+
+    def __getstate__(self):
+        return {name: value for name, value in vars(self).items() if name != "_padded"}
+
+    @cached_property
+    def _padded(self) -> np.ndarray:
+        """Room for the windowed frames, zeros behind them; new memory each time costs as much as
+        the transform."""
+        return np.zeros((self.frames, self.fft), np.float32)
 
     def description(self) -> dict[str, int]:
         """What the result depends on beside the audio, ready for JSON."""
         about = {name: getattr(self, name) for name in ("sample_rate", "window", "fft", "frames")}
-        return about | {"bins": len(self.filters)}
+        return about | {"bins": self.filters.shape[0]}
 
     def __call__(self, audio: np.ndarray) -> np.ndarray:
         half = self.window // 2
         padded = np.pad(audio.astype(np.float32, copy=False), (half, self.window - half))
         centres = np.rint(np.linspace(0, max(len(audio) - 1, 0), self.frames)).astype(np.int64)
         views = np.lib.stride_tricks.sliding_window_view(padded, self.window)
-        spectrum = scipy.fft.rfft(views[centres] * self.hann, self.fft)  # (frames, fft / 2 + 1)
-        power = spectrum.real**2 + spectrum.imag**2
+        np.multiply(views[centres], self.hann, out=self._padded[:, : self.window])
+        spectrum = scipy.fft.rfft(self._padded)  # (frames, fft / 2 + 1)
+        power = spectrum.real**2
+        power += spectrum.imag**2
         mel = self.filters @ power.T
         loudest = mel.max()
         if loudest < 1e-10:

@@ -37,7 +37,7 @@ def merge(
     """Make the corpus of finished parts.
 
     Args:
-        splits: deals groups of songs to splits; see `camil.corpus.splits_of`.
+        splits: deals groups of songs to splits; see `camil.splits.splits_of`.
         information: what goes into `corpus.json` beside counts and checksums.
 
     Raises:

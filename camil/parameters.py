@@ -82,7 +82,7 @@ def as_sentence() -> Iterator[None]:
     """Show what a wrong parameter led to as its sentence alone, without the way it took."""
     try:
         yield
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, FileNotFoundError, ConnectionError) as error:
         raise ParameterError(str(error)) from None
 
 
@@ -90,6 +90,7 @@ def as_sentence() -> Iterator[None]:
 CHECKS: dict[str, Check] = {
     "dataset": one_of("demo", "midi", "slakh"),
     "midi_source": one_of("stem", "all_src"),
+    "download": one_of("", "baby", "2100-redux"),
     "songs": at_least(3),
     "workers": at_least(0),
     "max_segments_per_track": at_least(1),

@@ -23,7 +23,7 @@ from camil.workers import in_parallel
 
 SECONDS_PER_SONG = 600
 # What these packages compute is in the corpus; parts of other versions are not mixed with it.
-PACKAGES = ("numpy", "scipy", "librosa", "soundfile", "tinysoundfont", "pyarrow")
+PACKAGES = ("numpy", "scipy", "librosa", "soundfile", "soxr", "tinysoundfont", "pyarrow")
 NOT_OF_THE_CORPUS = ("shard", "workers")  # parameters that change how it is made, not what
 
 
@@ -70,7 +70,7 @@ def write_corpus(
                     return job.make_share(number, shards, workers)
             return job.make(splits, workers)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             message = "The disk is full. What is done is kept: make room and run this again"
             raise OSError(error.errno, message, str(folder)) from error
         raise
@@ -237,8 +237,8 @@ def _size_and_time(path: Path) -> tuple[int, int]:
 def _code() -> str:
     """A fingerprint of the modules that decide what is in a corpus."""
     here = Path(__file__).parent
-    names = ("smf.py", "midi.py", "audio.py", "parts.py", "sketches.py", "sources/*.py")
-    files = sorted(file for name in names for file in here.glob(name))
+    rooms = ("smf", "notes", "midi", "audio", "parts", "sketches", "merge", "splits", "sources/*")
+    files = sorted(file for room in rooms for file in here.glob(f"{room}.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 

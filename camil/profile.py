@@ -77,7 +77,8 @@ def check_profile(profile: dict[str, Any], notebooks: Path | str = "notebooks") 
 def _check_source(profile: dict[str, Any]) -> None:
     dataset = profile["preprocess"].get("dataset", "demo")
     source = profile.get("source", "")
-    if dataset != "demo" and not (source and Path(source).is_dir()):
+    fetched = source and profile["preprocess"].get("download")
+    if dataset != "demo" and not fetched and not (source and Path(source).is_dir()):
         raise ParameterError(
             f"source = {source!r} is not a folder, and dataset {dataset!r} is read from one; name "
             "it in the profile, or with make figures SOURCE=folder."

@@ -16,7 +16,7 @@ from camil.midi import Score, Track
 RUN = 10  # intervals hashed together
 KEPT = 64  # hashes of a song
 DISTINCT = 4  # different intervals a run must have: scales and repeated notes are nobody's own
-ALIKE = 0.25  # share of runs from which two files are versions of a song
+ALIKE = 0.1  # share of runs from which two files are versions of a song; see docs/preprocessing.md
 FEW = 8  # songs with fewer runs than this are compared as a whole only
 
 

@@ -6,6 +6,7 @@ from event to event is left to follow.
 """
 
 import struct
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,14 +65,15 @@ def read_events(data: bytes) -> tuple[int, Events]:
         ValueError: if it is not a whole and valid MIDI file.
     """
     if data[:4] != b"MThd":
-        raise ValueError("it does not begin like a MIDI file")
+        raise ValueError(_what_else(data))
     if len(data) < 14:
         raise ValueError("it ends in the middle of its header (truncated?)")
     size, kind, count, ticks = struct.unpack(">IHHh", data[4:14])
     if kind == 2 and count > 1:
         raise ValueError("it is of format 2: patterns that are played apart, not one song")
     if ticks <= 0:
-        raise ValueError("its time is in SMPTE frames or empty, not in ticks per quarter note")
+        frames = "in SMPTE frames" if ticks else "in no unit at all"
+        raise ValueError(f"its time is {frames}, not in ticks per quarter note: it has no measures")
     spans, position = [], 8 + size
     for number in range(1, count + 1):
         kind = b""
@@ -86,6 +88,18 @@ def read_events(data: bytes) -> tuple[int, Events]:
     if not any(end > begin for begin, end in spans):
         raise ValueError("it has no events")
     return ticks, _decode(data, spans)
+
+
+def _what_else(data: bytes) -> str:
+    if not data:
+        return "it is empty"
+    for begin, name in ((b"PK", "a ZIP archive"), (b"\x1f\x8b", "a gzip archive"),
+                        (b"RIFF", "MIDI in a RIFF file"), (b"<", "a web page")):  # fmt: skip
+        if data.lstrip().startswith(begin):
+            return f"it does not begin like a MIDI file: it is {name}"
+    if data[:200].isascii() and b"\0" not in data[:200]:
+        return "it does not begin like a MIDI file: it is text"
+    return "it does not begin like a MIDI file"
 
 
 def _decode(data: bytes, spans: list[tuple[int, int]]) -> Events:
@@ -138,8 +152,12 @@ def _event_starts(
     for number, (begin, end) in enumerate(spans, start=1):
         state, limit, before = 2 * begin, 2 * end, len(states)
         while state < limit:
+            # At once as many as there are if they have four bytes each; what is too far is cut off.
             states.append(state)
-            state = table[state]
+            some = [state := table[state] for _ in range((limit - state) // 8 + 1)]
+            count = min(bisect_left(some, limit), len(some) - 1)
+            states += some[:count]
+            state = some[count]
         if state >> 1 > size + 1:
             raise ValueError(f"track {number} has an event that MIDI does not know")
         if state >> 1 > end:
@@ -152,9 +170,9 @@ def _following(raw: np.ndarray, size: int) -> np.ndarray:
     """For an event that begins at each byte, where the next one begins.
 
     Returns:
-        `(2 * size,)`: for each byte if an event without status has two data bytes there, and if it
-        has one. The same is told of the next event: its place is doubled, and one added if it has
-        one data byte.
+        `(2 * size + 6,)`: for each byte if an event without status has two data bytes there, and
+        if it has one. The same is told of the next event: its place is doubled, and one added if
+        it has one data byte. Behind the last byte there is no going on.
     """
     place = np.arange(size + 1, dtype=np.int32)
     body = raw[: size + 1]
@@ -169,7 +187,8 @@ def _following(raw: np.ndarray, size: int) -> np.ndarray:
     # Before the event stands its time, a number that ends with the first byte below 0x80.
     low = np.where(body < 0x80, place, size - 1)
     time_ends = np.minimum.accumulate(low[::-1])[::-1][:size]
-    return state.view(np.int64)[:, 0].take(time_ends + 1).view(np.int32)
+    following = state.view(np.int64)[:, 0].take(time_ends + 1).view(np.int32)
+    return np.append(following, np.arange(2 * size, 2 * (size + 3), dtype=np.int32))
 
 
 def _variable_length(raw: np.ndarray, begin: np.ndarray) -> tuple[np.ndarray, ...]:

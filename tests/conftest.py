@@ -3,9 +3,9 @@
 import pytest
 
 from camil.audio import MelSpectrogram
-from camil.corpus import splits_of
 from camil.preprocessing import write_corpus
 from camil.sources.demo import Demo
+from camil.splits import splits_of
 
 PARAMETERS = {
     "dataset": "demo",

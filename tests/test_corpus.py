@@ -7,8 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from camil.corpus import Corpus, splits_of
+from camil.corpus import Corpus
 from camil.midi import INSTRUMENTS
+from camil.splits import splits_of
 
 
 @pytest.fixture(scope="module")

@@ -177,6 +177,29 @@ def test_a_full_disk_is_told_and_what_is_done_is_kept(folder, tmp_path, whole, m
     assert content(tmp_path) == whole
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no limits on files")
+def test_no_room_while_parts_are_written_or_merged_is_told_and_resumed(folder, tmp_path, whole):
+    """A limit on the size of a file stands for a full disk; the first hits a part's mels, the
+    second the file that they are merged into."""
+    code = (
+        "import sys, beeps, pathlib, resource\n"
+        "if __name__ == '__main__':\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)\n"
+        "    beeps.make(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]))"
+    )
+    here = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parent.parent)])
+    for limit in (100_000, 2_000_000):
+        command = [sys.executable, "-c", code, str(folder), str(tmp_path), str(limit)]
+        run = subprocess.run(
+            command, env=os.environ | {"PYTHONPATH": here}, capture_output=True, text=True
+        )
+        assert "The disk is full" in run.stderr, run.stderr
+        assert not (tmp_path / "corpus.json").exists()
+    assert len(list(tmp_path.glob(".making/*/*.parquet"))) > 2  # what the second run had done
+    make(folder, tmp_path)
+    assert content(tmp_path) == whole
+
+
 def test_a_complete_corpus_is_not_made_again(folder, tmp_path, monkeypatch, capsys):
     first = make(folder, tmp_path)
     monkeypatch.setattr(preprocessing, "in_parallel", None)

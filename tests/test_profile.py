@@ -82,3 +82,11 @@ def test_what_a_profile_asks_for_beside_is_checked_too(profile):
         check_profile(profile | {"questions": {"point": 3}}, PROJECT / "notebooks")
     with pytest.raises(ParameterError, match="transfer: sic must name a run of classify"):
         check_profile(profile | {"transfer": {"camil": "camil"}}, PROJECT / "notebooks")
+
+
+def test_a_source_that_is_fetched_first_need_not_be_there(profile):
+    profile["preprocess"] |= {"dataset": "slakh", "download": "baby"}
+    check_profile(profile | {"source": "nowhere/babyslakh_16k"}, PROJECT / "notebooks")
+    profile["preprocess"] |= {"download": ""}
+    with pytest.raises(ParameterError, match="is not a folder"):
+        check_profile(profile | {"source": "nowhere/babyslakh_16k"}, PROJECT / "notebooks")

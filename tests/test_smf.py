@@ -113,14 +113,19 @@ def test_chunks_of_other_kinds_are_passed_over():
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"MThx" + bytes(20), "does not begin like a MIDI file"),
+        (b"MThx" + bytes(20), "does not begin like a MIDI file$"),
+        (b"", "it is empty"),
+        (b"<!DOCTYPE html><html>", "it is a web page"),
+        (b"RIFF" + bytes(20), "it is MIDI in a RIFF file"),
+        (b"404 not found", "it is text"),
         (header(2) + chunk(b"MTrk", NOTE), "announces 2 tracks and ends before number 2"),
         (header(1) + chunk(b"MTrk", NOTE)[:-2], "in the middle of track 1"),
         (header(1) + chunk(b"MTrk", NOTE[:-1]), "track 1 ends in the middle of an event"),
         (header(1) + chunk(b"MTrk", bytes([0, 60, 64])), "data where an event should begin"),
         (header(1) + chunk(b"MTrk", bytes([0, 0x90, 200, 64])), "a data byte above 127"),
         (header(1) + chunk(b"MTrk", bytes([0, 0xF5, 0, 0])), "that MIDI does not know"),
-        (header(1, ticks=0) + chunk(b"MTrk", NOTE), "SMPTE"),
+        (header(1, ticks=0) + chunk(b"MTrk", NOTE), "in no unit at all"),
+        (header(1, ticks=0xE728) + chunk(b"MTrk", NOTE), "in SMPTE frames"),
         (header(1) + chunk(b"MTrk", b""), "no events"),
     ],
 )

@@ -7,10 +7,9 @@ from os import PathLike
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import yaml
 
-from camil.audio import read_audio
+from camil.audio import Recording
 from camil.midi import (
     INSTRUMENTS,
     STEPS_PER_QUARTER,
@@ -26,8 +25,9 @@ SPLITS = ("redux", "original", "split2")
 MIDI_SOURCES = ("stem", "all_src")
 _SPLIT_FOLDERS = ("train", "validation", "test")
 _LISTS = {"redux": "redux.json", "split2": "splits_v2.json"}
-# Stems whose recording does not play their notes, as people who listened published them:
-# ethman/slakh-utils issues 17 (by way of the reporter's own list) and 21.
+# Stems whose recording does not play their notes, as people who listened published them: issue 21
+# of ethman/slakh-utils, and 17 of the 22 of its issue 17, by way of the file that the reporter kept
+# (problem_stems.json in greenbech/slakh-pytorch-dataset, of which an earlier state was at hand).
 _SILENT = "its recording lacks its notes"
 _PITCH = "its recording has other pitches than its notes"
 _SHORT = "its notes are shorter than its recording has them"
@@ -171,9 +171,9 @@ class Slakh:
         duration = np.inf
         audio = partial(silence, self.sample_rate)
         if self.audio:
-            path = _audio_of(song.path, stem)
-            duration = _duration(path)
-            audio = partial(_audio, path, self.sample_rate)
+            recording = Recording(_audio_of(song.path, stem), self.sample_rate)
+            duration = recording.duration()
+            audio = partial(_audio, recording)
         score = lakh or read_midi(song.path / "MIDI" / f"{stem}.mid")
         track = score.tracks[0] if lakh is None else _lakh_track(lakh, stem, about)
         found = segments_of(track, score, self.max_segments_per_track)
@@ -265,20 +265,6 @@ def _audio_of(path: Path, stem: str) -> Path:
     return found
 
 
-def _duration(path: Path) -> float:
-    """Seconds, once it is clear that the last of them can be read."""
-    try:
-        with soundfile.SoundFile(path) as file:
-            file.seek(max(file.frames - 1, 0))
-            whole = len(file.read(1)) == 1
-            duration = file.frames / file.samplerate
-    except (soundfile.SoundFileError, OSError) as error:
-        raise ValueError(f"its recording {path.name} cannot be read: {error}") from error
-    if not whole:
-        raise ValueError(f"its recording {path.name} is truncated")
-    return duration
-
-
 def _lakh_track(lakh: Score, stem: str, about: dict) -> Track:
     """Stem SXX is instrument XX of the Lakh file, if the programs agree."""
     number = int(stem.removeprefix("S"))
@@ -294,5 +280,5 @@ def _last_second(segment: Segment, score: Score) -> float:
     return float(score.seconds_at(segment.start_beat + steps / STEPS_PER_QUARTER))
 
 
-def _audio(path: Path, sample_rate: int, segment: Segment) -> np.ndarray:
-    return read_audio(path, segment.start_seconds, segment.end_seconds, sample_rate)
+def _audio(recording: Recording, segment: Segment) -> np.ndarray:
+    return recording.span(segment.start_seconds, segment.end_seconds)

@@ -1,0 +1,154 @@
+"""Fetching and checking Slakh, from a server of our own: nothing here leaves the machine."""
+
+import hashlib
+import http.server
+import io
+import json
+import sys
+import tarfile
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from camil.sources import slakh_archive
+
+CONTENT = np.random.default_rng(0).bytes(3_000_000)
+
+
+@pytest.fixture
+def server():
+    """Gives out `server.files` by name, from where a request's Range says; notes every request."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            content = self.server.files[self.path.strip("/")]
+            start = int((self.headers["Range"] or "bytes=0-")[6:-1])
+            self.server.asked.append(start)
+            if start >= len(content):
+                self.send_error(416)
+                return
+            self.send_response(206 if start else 200)
+            self.send_header("Content-Length", str(len(content) - start))
+            self.end_headers()
+            self.wfile.write(content[start:][: self.server.most])
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.files, server.asked, server.most = {"a.tar.gz": CONTENT}, [], None
+    server.url = f"http://127.0.0.1:{server.server_port}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+
+
+def test_a_download_that_broke_off_goes_on_where_it_stopped(server, tmp_path, capsys):
+    server.most = 1_400_000
+    with pytest.raises(ConnectionError, match="to go on"):
+        slakh_archive.download(f"{server.url}/a.tar.gz", tmp_path / "a.tar.gz")
+    assert not (tmp_path / "a.tar.gz").exists()
+    there = (tmp_path / "a.tar.gz.partial").stat().st_size
+    assert 0 < there <= 1_400_000
+    server.most = None
+    slakh_archive.download(f"{server.url}/a.tar.gz", tmp_path / "a.tar.gz")
+    assert server.asked == [0, there]
+    assert (tmp_path / "a.tar.gz").read_bytes() == CONTENT
+    assert "0.0 GB to download" in capsys.readouterr().out  # 3 MB: the size is told
+
+
+def test_a_whole_partial_file_needs_nothing_more(server, tmp_path):
+    (tmp_path / "a.tar.gz.partial").write_bytes(CONTENT)
+    slakh_archive.download(f"{server.url}/a.tar.gz", tmp_path / "a.tar.gz")
+    assert (tmp_path / "a.tar.gz").read_bytes() == CONTENT
+
+
+def test_too_little_room_is_told_before_anything_is_fetched(server, tmp_path, monkeypatch):
+    usage = slakh_archive.shutil.disk_usage(tmp_path)._replace(free=1_000_000)
+    monkeypatch.setattr(slakh_archive.shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(ValueError, match=r"need 0\.0 GB"):
+        slakh_archive.download(f"{server.url}/a.tar.gz", tmp_path / "a.tar.gz")
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_mirdata_the_sentence_says_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mirdata", None)
+    for work in (
+        lambda: slakh_archive.fetch("baby", tmp_path / "babyslakh_16k"),
+        lambda: slakh_archive.faults(tmp_path),
+    ):
+        with pytest.raises(ValueError, match=r"mirdata is needed.*Reading Slakh does not need it"):
+            work()
+
+
+def test_the_folder_must_have_the_archives_name(tmp_path):
+    with pytest.raises(ValueError, match="holds the folder babyslakh_16k"):
+        slakh_archive.fetch("baby", tmp_path / "slakh")
+
+
+FILES = {f"Track0000{i}/stems/S00.wav": bytes([i]) * 999 for i in range(1, 4)}
+
+
+@pytest.fixture
+def published(server, tmp_path, monkeypatch):
+    """BabySlakh of three files as mirdata knows it, on the server above."""
+    slakh = pytest.importorskip("mirdata.datasets.slakh", reason="mirdata is an extra")
+    packed = io.BytesIO()
+    tracks = {}
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for name, content in FILES.items():
+            member = tarfile.TarInfo(f"babyslakh_16k/{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+            audio = [member.name, hashlib.md5(content).hexdigest()]
+            tracks[f"{name[:10]}-S00"] = {"audio": audio}
+    index = json.dumps({"version": "baby", "tracks": tracks, "multitracks": {}}).encode()
+    server.files |= {"baby.tar.gz": packed.getvalue(), "index.json": index}
+    for remote, name in (
+        (slakh.REMOTES["baby"], "baby.tar.gz"),
+        (slakh.INDEXES["baby"].remote, "index.json"),
+    ):
+        monkeypatch.setattr(remote, "url", f"{server.url}/{name}")
+        monkeypatch.setattr(remote, "checksum", hashlib.md5(server.files[name]).hexdigest())
+    places = tmp_path / "indexes"
+    monkeypatch.setattr(slakh.INDEXES["baby"], "indexes_dir", str(places))
+    monkeypatch.setattr(slakh.INDEXES["baby"].remote, "destination_dir", str(places))
+    return server
+
+
+def test_babyslakh_is_fetched_by_name_and_found_as_published(published, tmp_path, capsys):
+    folder = tmp_path / "data" / "babyslakh_16k"
+    slakh_archive.fetch("baby", folder)
+    found = {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    assert found == FILES
+    assert [path.name for path in folder.parent.glob("*.tar.gz*")] == []
+    asked = len(published.asked)
+    slakh_archive.fetch("baby", folder)
+    assert len(published.asked) == asked
+    assert "is there already" in capsys.readouterr().out
+    assert len(slakh_archive.faults(folder)) == 0
+
+
+def test_files_that_differ_or_lack_are_named(published, tmp_path):
+    folder = tmp_path / "mine"  # whatever it is called
+    for name, content in FILES.items():
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_bytes(content)
+    (folder / "Track00001/stems/S00.wav").write_bytes(b"damaged")
+    (folder / "Track00002/stems/S00.wav").unlink()
+    (folder / "Track00003/stems/S00.wav").unlink()
+    Path(folder / "Track00003/stems").rmdir()
+    Path(folder / "Track00003").rmdir()  # a track that one does not have is no fault
+    assert slakh_archive.faults(folder).values.tolist() == [
+        ["Track00001", "Track00001/stems/S00.wav", "not as published"],
+        ["Track00002", "Track00002/stems/S00.wav", "missing"],
+    ]
+
+
+def test_an_archive_that_is_not_as_published_is_removed(published, tmp_path):
+    published.files["baby.tar.gz"] = b"something else"
+    with pytest.raises(ValueError, match="not as published"):
+        slakh_archive.fetch("baby", tmp_path / "babyslakh_16k")
+    assert not list(tmp_path.glob("*.tar.gz*"))
