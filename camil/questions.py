@@ -143,10 +143,11 @@ def answer(found: pd.DataFrame, by: str, reference: Any) -> str:
         there = ", ".join(str(value) for value in found[by]) or "none"
         return f"No answer yet: runs of another {name} are missing (there are: {there})."
     best = others.loc[others["difference"].idxmax()]
+    value = others[by].loc[best.name]  # of its own type, which the row has not
     own = found.loc[found[by] == reference, "macro_f1"].iloc[0]
     word = "better" if best["difference"] > 0 else "worse"
     return (
-        f"Of the others, {name} {best[by]} comes best: macro-F1 {best['macro_f1']:.3f}, "
+        f"Of the others, {name} {value} comes best: macro-F1 {best['macro_f1']:.3f}, "
         f"{abs(best['difference']):.3f} {word} than {reference} ({own:.3f}; interval of the "
         f"difference {best['difference_low']:+.3f} to {best['difference_high']:+.3f}), "
         f"{chance(best['difference_low'], best['difference_high'])}."

@@ -113,6 +113,8 @@ def test_an_effect_is_the_difference_of_the_means_over_seeds(folder):
     assert found["macro_f1"].to_numpy() == pytest.approx(mean.to_numpy())
     assert found.loc[1.5, "difference"] == pytest.approx(mean[1.5] - mean[1.0])
     assert np.isnan(found.loc[1.0, "difference"])
+    by_layers = found.reset_index().assign(margin=[8, 16, 32])
+    assert "margin 32 comes best" in answer(by_layers, "margin", 16)
     sentence = answer(found.reset_index(), "margin", 1.0)
     assert "margin 1.5 comes best" in sentence
     assert "more than the luck" in sentence

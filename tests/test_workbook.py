@@ -135,8 +135,8 @@ def test_every_notebook_was_executed_top_to_bottom_and_stays_small(project):
         assert path.stat().st_size < 3_000_000
 
 
-def test_01_05_and_07_have_something_to_hear(project):
-    for name in ("01_preprocess", "05_umap", "07_label"):
+def test_01_05_07_and_08_have_something_to_hear(project):
+    for name in ("01_preprocess-demo", "05_umap", "07_label", "08_floors"):
         text = (project / f"runs/demo/notebooks/{name}.ipynb").read_text()
         assert "data:audio/wav;base64," in text
 
