@@ -39,7 +39,7 @@ def camil(*rooms):
     return [str(file) for group in files for file in group if Path(file).is_file()]
 
 
-READS_CORPUS = camil("corpus", "augmentation", "midi", "parameters", "runs", "account")
+READS_CORPUS = camil("corpus", "augmentation", "midi", "parameters", "runs")
 READS_CORPUS += camil("training", "checkpoints", "devices", "progress", "encoders", "tensorfiles")
 # GPUs of a training job; with more than one, as many processes share its batches.
 GPUS = config.get("gpus", 0)
@@ -206,7 +206,7 @@ rule confusion:
     input:
         f"{run_folder(config['shown'], config['seeds'][0])}/metrics.json",
         notebook="notebooks/04_confusion.ipynb",
-        code=READS_CORPUS + camil("figures", "evaluation", "results", "widgets"),
+        code=camil("figures", "evaluation", "results", "parameters", "widgets", "corpus"),
     output:
         f"{FIGURES}/fig2.pdf",
         f"{FIGURES}/fig2.png",
@@ -245,7 +245,7 @@ rule results:
         [f"{folder}/run.json" for folder in run_folders(PRETRAIN)],
         [f"{folder}/metrics.json" for folder in run_folders(CLASSIFY)],
         notebook="notebooks/06_results.ipynb",
-        code=camil("figures", "evaluation", "results", "tables", "encoders", "parameters", "account"),
+        code=camil("figures", "evaluation", "results", "tables", "encoders", "parameters"),
     output:
         expand(
             f"{FIGURES}/{{file}}",
