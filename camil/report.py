@@ -115,6 +115,7 @@ def _page(notebook: Path, folder: Path) -> str:
     for cell in prose:
         cell.source = re.sub(r"\]\(\w+\.ipynb\)", "](../index.html)", cell.source)
     html, _ = exporter.from_notebook_node(content, {"metadata": {"name": notebook.stem}})
+    html = re.sub(r'<script src=""[^>]*>\s*</script>', "", html)  # of the addresses left out
     write_text(folder / f"{notebook.stem}.html", html)
     return f"{notebook.stem}.html"
 

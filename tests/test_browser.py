@@ -38,7 +38,7 @@ SETTINGS = {
     "notebook-extension/tracker": {"windowingMode": "none"},  # all cells are on the page
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
 }
-PATIENCE = 180_000  # milliseconds; a slow machine may need most of it, a usual one a tenth
+PATIENCE = 600_000  # milliseconds; only a machine that is very busy needs most of it
 ALL_HAVE_RUN = """() => {
     const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')];
     return document.querySelector('[data-mime-type="application/vnd.jupyter.error"]')

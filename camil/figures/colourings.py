@@ -17,7 +17,7 @@ COLOURINGS: Mapping[str, Mapping[str, str]] = {
     "song": {},
     "right": {"yes": "#9ECAE1", "no": "#C44E52"},
 }
-TITLES = {"right": "does a linear probe name it rightly?"}
+TITLES = {"right": "named rightly by a probe?"}
 
 
 @styled

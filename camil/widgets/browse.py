@@ -27,25 +27,29 @@ def browse(corpus: Path | str) -> None:
     song = ipywidgets.Dropdown(options=list(rows_of), description="song")
     track = ipywidgets.Dropdown(description="track")
     segment = ipywidgets.IntSlider(1, min=1, max=1, description="segment")
-    view = ipywidgets.HTML()
+    view, shown = ipywidgets.HTML(), None
 
     def choose_song(_=None) -> None:
         here = table.loc[rows_of[song.value]]
         named = here.groupby("track", sort=True)["instrument"].first()
         track.options = [(f"{name} ({instrument})", name) for name, instrument in named.items()]
+        track.index = 0
+        choose_track()  # which nobody else calls where both songs' first tracks have one name
 
     def choose_track(_=None) -> None:
-        segment.max = len(rows())
-        segment.value = 1
-        show()
+        if track.value is not None:  # as it is while a song's tracks make way for another's
+            segment.value, segment.max = 1, len(rows())
+            show()
 
     def rows() -> list[int]:
         here = table.loc[rows_of[song.value]]
         return here.index[here["track"] == track.value].tolist()
 
     def show(_=None) -> None:
-        if track.value is not None and segment.value <= len(rows()):
-            view.value = cards.card(rows()[segment.value - 1]).html()
+        nonlocal shown
+        row = rows()[segment.value - 1]
+        if row != shown:  # one choice may be told by several controls
+            shown, view.value = row, cards.card(row).html()
 
     song.observe(choose_song, names="value")
     track.observe(choose_track, names="value")

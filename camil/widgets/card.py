@@ -41,18 +41,17 @@ class Card:
 
     def html(self) -> str:
         """One piece of HTML with everything in it."""
-        players = "".join(player(name, sound) for name, sound in self.sounds.items())
+        players = "".join(line(name, sound) for name, sound in self.sounds.items())
         remarks = "".join(f"<p>{escape(remark)}</p>" for remark in self.remarks)
         picture = as_image(self.figure, self.title)
-        return f'<div style="max-width: 30em">{picture}{players}{remarks}</div>'
+        return f'<div style="max-width: 34em">{picture}{players}{remarks}</div>'
 
 
-def player(name: str, sound: Audio) -> str:
+def line(name: str, sound: Audio) -> str:
     """A line with a name and a player."""
-    return (
-        '<div style="display: flex; flex-wrap: wrap; align-items: center; gap: 0 1em">'
-        f'<span style="min-width: 11em">{escape(name)}</span>{sound._repr_html_()}</div>'
-    )
+    small = sound._repr_html_().replace("<audio ", '<audio style="height: 2em; width: 16em" ', 1)
+    row = "display: flex; flex-wrap: wrap; align-items: center; gap: 0 1em; margin: 0.3em 0"
+    return f'<div style="{row}"><span style="flex: 1 1 10em">{escape(name)}</span>{small}</div>'
 
 
 class Cards:

@@ -42,12 +42,12 @@ def confusions(corpus: Path | str, predictions: pd.DataFrame) -> None:
     def choose(true: str, predicted: str) -> None:
         nonlocal chosen
         chosen = true, predicted
-        example.unobserve_all()
-        example.value = 1
-        example.max = len(answers.cells[chosen])
+        example.unobserve(show, names="value")
+        example.value, example.max = 1, len(answers.cells[chosen])
         example.observe(show, names="value")
         show()
 
+    example.observe(show, names="value")
     choose(*chosen)
     display(ipywidgets.VBox([_matrix(answers, choose), example, view]))
 

@@ -6,11 +6,12 @@ import ipywidgets
 import numpy as np
 import pandas as pd
 from IPython.display import display
+from matplotlib.colors import hsv_to_rgb
 from scipy.spatial.distance import cdist
 
 from camil.figures import COLOURINGS
 from camil.progress import watched
-from camil.widgets.card import Cards, player
+from camil.widgets.card import Cards, line
 
 NEAREST = 3  # neighbours shown in the other modality
 
@@ -41,10 +42,10 @@ class Space:
             {
                 "x": layout[:, 0],
                 "y": layout[:, 1],
-                "instrument": both["instrument"].astype("category"),
-                "modality": pd.Categorical(np.repeat(["MIDI", "audio"], len(rows))),
-                "song": both["song"].astype("category"),
-                "right": pd.Categorical(np.where(right, "yes", "no"), ["yes", "no"]),
+                "instrument": both["instrument"],
+                "modality": np.repeat(["MIDI", "audio"], len(rows)),
+                "song": both["song"],
+                "right": np.where(right, "yes", "no"),
             }
         )
 
@@ -71,7 +72,7 @@ class Space:
         own = " (its own)" if found.segment == segment else ""
         label = f"{self.cards.name(row)}{own}, distance {found.distance:.2f}"
         try:
-            return player(label, self.cards.notes(row) if is_sound else self.cards.sound(row))
+            return line(label, self.cards.notes(row) if is_sound else self.cards.sound(row))
         except (ValueError, OSError) as error:
             return f"<p>{escape(label)}: {escape(str(error))}</p>"
 
@@ -88,18 +89,24 @@ def space(shown: Space) -> None:
         return
     import jscatter  # takes seconds, which only who looks around waits for
 
+    table = shown.table.copy()
+    for name, colours in COLOURINGS.items():  # in the order of the colours
+        known = [value for value in colours if value in set(table[name])]
+        table[name] = pd.Categorical(table[name], known or None)
     scatter = jscatter.Scatter(
-        "x", "y", data=shown.table, height=520, axes=False, lasso_initiator=True,
-        tooltip=True, tooltip_properties=list(COLOURINGS),
+        "x", "y", data=table, height=520, axes=False, tooltip=True,
+        tooltip_properties=list(COLOURINGS),
     )  # fmt: skip
-    scatter.size(by="modality", map=[5, 3]).opacity(0.8).options({"aspect_ratio": 1.0})
+    scatter.size(4).opacity(0.8, unselected=1.0)
     colour = ipywidgets.Dropdown(options=list(COLOURINGS), description="colour by")
     point = ipywidgets.IntSlider(0, 0, len(shown.table) - 1, description="point")
     panel = ipywidgets.HTML(layout=ipywidgets.Layout(min_width="24em", flex="1 1 24em"))
 
     def paint(_=None) -> None:
+        values = table[colour.value].cat.categories
         named = COLOURINGS[colour.value]
-        scatter.color(by=colour.value, map=dict(named) or "auto")
+        rainbow = hsv_to_rgb([(i / len(values), 0.9, 0.85) for i in range(len(values))])
+        scatter.color(by=colour.value, map=[named[name] for name in values] if named else rainbow)
         scatter.legend(bool(named))
 
     def clicked(change) -> None:
