@@ -163,7 +163,7 @@ def changes(page, act, seen=WIDGET_PICTURES) -> None:
 def test_01_shows_and_plays_a_segment_and_another_song_when_it_is_chosen(run):
     page = run("01_preprocess")
     assert pictures(page) >= 3
-    assert len(loudness(page)) == 3  # one above, two in the browser of segments
+    assert len(loudness(page)) == 3  # one above, two where segments are chosen
     assert min(loudness(page)) > 0.01
     changes(page, lambda: page.locator(".widget-dropdown select").first.select_option(index=3))
     assert min(loudness(page)) > 0.01

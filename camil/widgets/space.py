@@ -97,7 +97,7 @@ def space(shown: Space) -> None:
         "x", "y", data=table, height=520, axes=False, tooltip=True,
         tooltip_properties=list(COLOURINGS),
     )  # fmt: skip
-    scatter.size(4).opacity(0.8, unselected=1.0)
+    scatter.size(4).opacity(unselected=0.6)  # else by density, at every zoom
     colour = ipywidgets.Dropdown(options=list(COLOURINGS), description="colour by")
     point = ipywidgets.IntSlider(0, 0, len(shown.table) - 1, description="point")
     panel = ipywidgets.HTML(layout=ipywidgets.Layout(min_width="24em", flex="1 1 24em"))
