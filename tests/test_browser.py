@@ -125,12 +125,14 @@ def run(lab, browser):
 
 
 def _photograph(page, folder: Path) -> None:
-    """All of the notebook in one picture."""
+    """All of the notebook in one picture, to be looked at."""
     folder.mkdir(parents=True, exist_ok=True)
-    height = page.evaluate("document.querySelector('.jp-WindowedPanel-outer').scrollHeight")
+    outer = "document.querySelector('.jp-WindowedPanel-outer')"
+    height = page.evaluate("document.querySelector('.jp-WindowedPanel-inner').scrollHeight")
     page.set_viewport_size({"width": 1300, "height": height + 150})
+    page.evaluate(f"{outer}.scrollTo(0, 0)")
     page.wait_for_timeout(1000)
-    page.screenshot(path=folder / f"{page.title().split('.')[0]}.png")
+    page.screenshot(path=folder / f"{Path(page.url.split('?')[0]).stem}.png")
 
 
 def pictures(page) -> int:
