@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from camil import figures
 from camil.audio import MEL_BINS, MEL_FRAMES, SoundFont, default_soundfont
 from camil.corpus import Corpus
+from camil.listening import player
 from camil.midi import STEPS_PER_QUARTER
 from camil.sources.opening import sound_of
 from camil.widgets.picture import as_image
@@ -105,7 +106,7 @@ class Cards:
             ValueError: if the corpus's source is no longer there.
         """
         clip, rate = sound_of(self.data.table.iloc[row], self._parameters)
-        return Audio(clip, rate=rate)
+        return player(clip, rate)
 
     def notes(self, row: int) -> Audio:
         """The segment's notes alone, played by a piano."""
@@ -122,4 +123,4 @@ class Cards:
             0,
             about["end_seconds"] - about["start_seconds"],
         )
-        return Audio(clip, rate=self._piano.sample_rate)
+        return player(clip, self._piano.sample_rate)
