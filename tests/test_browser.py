@@ -34,7 +34,7 @@ TINY = {
     "points: int = 1000": "points: int = 40",
     "interactive: bool = False": "interactive: bool = True",
     # The classifier that the walk itself has trained; in a notebook's JSON, quotes have a stroke.
-    r"pretrained: str = \"\"  # run of 03": r"pretrained: str = \"runs/demo/sic-seed0\"  # run of 03",
+    r"str = \"\"  # run of 03": r"str = \"runs/demo/sic-seed0\"  # run of 03",
 }
 SETTINGS = {
     "notebook-extension/tracker": {"windowingMode": "none"},  # all cells are on the page
