@@ -1,4 +1,5 @@
 # make figures   the whole graph on the demo corpus; PROFILE=config/midi.yaml SOURCE=folder for yours
+# make report    after it: a page with all tables, figures and executed notebooks
 # make test      formatter, linter and tests
 # make lab       JupyterLab on the notebooks
 PROFILE ?= config/demo.yaml
@@ -11,6 +12,9 @@ READY := $(if $(filter .venv/bin/python,$(PYTHON)),.venv/ready)
 
 figures: $(READY)
 	$(PYTHON) -m snakemake --cores $(CORES) --configfile '$(PROFILE)' --rerun-incomplete
+
+report: figures
+	$(PYTHON) -m camil.report '$(PROFILE)'
 
 test: $(READY)
 	$(PYTHON) -m ruff format --check
@@ -26,4 +30,4 @@ lab: $(READY)
 	.venv/bin/python -m uv pip install --quiet --compile-bytecode --python .venv/bin/python -c constraints.txt -e '.[workbook,workflow,test]'
 	touch $@
 
-.PHONY: figures test lab
+.PHONY: figures report test lab

@@ -237,7 +237,7 @@ rule confusion:
     input:
         f"{run_folder(config['shown'], config['seeds'][0])}/metrics.json",
         notebook="notebooks/04_confusion.ipynb",
-        code=camil("figures", "evaluation", "results", "parameters"),
+        code=camil("figures", "evaluation", "results", "parameters", "widgets", "corpus"),
     output:
         f"{FIGURES}/fig2.pdf",
         f"{FIGURES}/fig2.png",
@@ -257,7 +257,7 @@ rule umap:
     input:
         f"{SHOWN_SPACE}/run.json",
         notebook="notebooks/05_umap.ipynb",
-        code=READS_CORPUS + camil("figures", "evaluation", "results"),
+        code=READS_CORPUS + camil("figures", "evaluation", "results", "widgets", "probing"),
         corpus=f"{CORPUS}/corpus.json",
     output:
         f"{FIGURES}/umap.pdf",
@@ -340,7 +340,7 @@ rule label:
         f"{run_folder(config['shown'], config['seeds'][0])}/classifier.safetensors",
         notebook="notebooks/07_label.ipynb",
         code=camil(
-            "labelling", "labellers", "label_desk", "programs", "listening", "figures", "midi",
+            "labelling", "labellers", "widgets", "programs", "listening", "figures", "midi",
             "notes", "smf", "audio", "encoders", "corpus", "evaluation", "parameters",
         ),  # fmt: skip
         corpus=f"{CORPUS}/corpus.json",

@@ -262,3 +262,5 @@ def test_a_source_notebook_is_clean_and_papermill_knows_its_parameters(notebook)
     for line in lines:
         name, kind = line.split("=")[0].split(":")
         assert f"{name}: {kind.strip()}" in help_text
+        assert line.partition("#")[2].strip() in help_text
+        assert "#" in line, f"{name} lacks its meaning"

@@ -8,7 +8,7 @@ import pytest
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_hex
 
-from camil import figures, label, label_desk, read_midi, track_labels
+from camil import figures, label, labels, read_midi, track_labels
 from camil.labellers import TrackReading
 from camil.midi import INSTRUMENTS
 
@@ -44,8 +44,8 @@ def song(tmp_path):
 def shown(monkeypatch):
     """What would stand in the notebook while somebody looks on."""
     displayed = []
-    monkeypatch.setattr(label_desk, "watched", lambda: True)
-    monkeypatch.setattr(label_desk, "display", lambda *things: displayed.extend(things))
+    monkeypatch.setattr(labels, "watched", lambda: True)
+    monkeypatch.setattr(labels, "display", lambda *things: displayed.extend(things))
     return displayed
 
 
@@ -95,7 +95,7 @@ def test_copies_and_tables_are_saved_and_can_be_read_again(song, tmp_path):
     (song.parent / "below/other.kar").write_bytes(song.read_bytes())
     (song.parent / "broken.mid").write_text("no music")
     labels = label(song.parent, ByPlace())
-    copies = label_desk.save(labels, song.parent, tmp_path / "out")
+    copies = labels.save(labels, song.parent, tmp_path / "out")
     names = {copy.relative_to(tmp_path / "out").as_posix() for copy in copies}
     assert names == {"song-labelled.mid", "below/other-labelled.kar"}
     for copy in copies:
@@ -111,7 +111,7 @@ def test_copies_and_tables_are_saved_and_can_be_read_again(song, tmp_path):
 
 
 def test_choosing_another_part_shows_and_plays_it(song, shown):
-    label_desk.listen_in(label(song, ByPlace()), song)
+    labels.listen_in(label(song, ByPlace()), song)
     (desk,) = shown
     track, view = desk.children
     assert [text for text, _ in track.options] == ["00-part 72: Reed", "01-part 36: not sure"]
@@ -123,8 +123,8 @@ def test_choosing_another_part_shows_and_plays_it(song, shown):
 
 
 def test_unattended_the_most_doubtful_part_stays_in_the_notebook(song, shown, monkeypatch):
-    monkeypatch.setattr(label_desk, "watched", lambda: False)
-    label_desk.listen_in(label(song, ByPlace()), song)
+    monkeypatch.setattr(labels, "watched", lambda: False)
+    labels.listen_in(label(song, ByPlace()), song)
     figure, *rest = shown
     assert figure.axes[0].get_title() == "01-part 36"
     sounds = [thing for thing in rest if hasattr(thing, "autoplay")]
@@ -133,7 +133,7 @@ def test_unattended_the_most_doubtful_part_stays_in_the_notebook(song, shown, mo
 
 
 def test_a_file_that_is_dropped_in_is_shown_and_saved(song, shown, tmp_path):
-    label_desk.drop_in(ByPlace(), tmp_path / "out")
+    labels.drop_in(ByPlace(), tmp_path / "out")
     button, view = shown[0].children
     upload(button, "../mine.mid", song.read_bytes())
     overview, _, told = view.children

@@ -166,6 +166,7 @@ def _chooser(labels: pd.DataFrame, path: Path | str) -> ipywidgets.Widget:
     def choose_file(_=None) -> None:
         rows = labelled_song(labels, path, file.value).tracks.to_dict("records")
         track.options = [(f"{row['track']}: {row['predicted']}", row["track"]) for row in rows]
+        track.index = 0  # new options alone leave nothing chosen the first time
 
     def show(_=None) -> None:
         if track.value is not None:

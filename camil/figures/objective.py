@@ -1,0 +1,52 @@
+"""What the contrastive loss asks of a pair."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from camil.figures.style import COLUMN, PAGE, styled
+from camil.losses import ContrastiveLoss
+
+FARTHEST = 2.0  # on the unit sphere
+
+
+@styled
+def pair_costs(margins: Sequence[float]) -> Figure:
+    """The loss of a right and of a wrong pair over its distance, a panel a margin.
+
+    Args:
+        margins: of `camil.losses.ContrastiveLoss`.
+
+    Raises:
+        ValueError: if there is no margin, or one is not positive.
+    """
+    if not margins:
+        raise ValueError("pair_costs needs at least one margin, got none.")
+    distance = np.linspace(0, FARTHEST, 201)
+    figure, row = plt.subplots(
+        1, len(margins), sharey=True, squeeze=False,
+        figsize=(COLUMN if len(margins) == 1 else PAGE, 2.1),
+    )  # fmt: skip
+    for axes, margin in zip(row[0], margins, strict=True):
+        right, wrong = (_cost(margin, distance, matching) for matching in (True, False))
+        axes.plot(distance, right, color="#1F5FA8", label="right pair: pulled together")
+        axes.plot(distance, wrong, color="#C44E52", linestyle="--",
+                  label="wrong pair: pushed apart")  # fmt: skip
+        axes.axvspan(min(margin, FARTHEST), FARTHEST, color="0.93", linewidth=0)
+        axes.axvline(margin, color="0.4", linewidth=0.6)
+        axes.set(title=f"margin {margin:g}", xlabel="distance", xlim=(0, FARTHEST), ylim=(0, 4))
+        axes.set_xticks((0, 0.5, 1, 1.5, 2))
+    row[0][0].set_ylabel("loss of the pair")
+    handles = row[0][0].get_legend_handles_labels()[0]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    return figure
+
+
+def _cost(margin: float, distance: np.ndarray, matching: bool) -> list[float]:
+    """The loss itself, of two points this far apart."""
+    loss = ContrastiveLoss(margin)
+    here = torch.zeros(1, 1)
+    return [loss(here, here + d, torch.tensor([matching])).item() for d in distance.tolist()]

@@ -1,0 +1,58 @@
+"""Go through a corpus: song, track, segment."""
+
+from pathlib import Path
+
+import ipywidgets
+from IPython.display import display
+
+from camil.corpus import Corpus
+from camil.progress import watched
+from camil.widgets.card import Cards
+
+
+def browse(corpus: Path | str) -> None:
+    """Choose a song, one of its tracks and two measures of it, to see and to hear.
+
+    Unattended, the segment in the middle of the corpus is left in the notebook.
+
+    Args:
+        corpus: the folder that `01_preprocess` wrote.
+    """
+    cards = Cards(Corpus(corpus))
+    table = cards.data.table
+    if not watched():
+        cards.card(len(table) // 2).display()
+        return
+    rows_of = {song: part for song, part in table.groupby("song", sort=True).groups.items()}
+    song = ipywidgets.Dropdown(options=list(rows_of), description="song")
+    track = ipywidgets.Dropdown(description="track")
+    segment = ipywidgets.IntSlider(1, min=1, max=1, description="segment")
+    view, shown = ipywidgets.HTML(), None
+
+    def choose_song(_=None) -> None:
+        here = table.loc[rows_of[song.value]]
+        named = here.groupby("track", sort=True)["instrument"].first()
+        track.options = [(f"{name} ({instrument})", name) for name, instrument in named.items()]
+        track.index = 0
+        choose_track()  # which nobody else calls where both songs' first tracks have one name
+
+    def choose_track(_=None) -> None:
+        if track.value is not None:  # as it is while a song's tracks make way for another's
+            segment.value, segment.max = 1, len(rows())
+            show()
+
+    def rows() -> list[int]:
+        here = table.loc[rows_of[song.value]]
+        return here.index[here["track"] == track.value].tolist()
+
+    def show(_=None) -> None:
+        nonlocal shown
+        row = rows()[segment.value - 1]
+        if row != shown:  # one choice may be told by several controls
+            shown, view.value = row, cards.card(row).html()
+
+    song.observe(choose_song, names="value")
+    track.observe(choose_track, names="value")
+    segment.observe(show, names="value")
+    choose_song()
+    display(ipywidgets.VBox([song, track, segment, view]))
