@@ -43,6 +43,8 @@ CORPORA = {MAIN: {}} | config.get("corpora", {})
 CORPUS, RUNS, FIGURES = f"corpora/{MAIN}", f"runs/{NAME}", f"figures/{NAME}"
 EXECUTED = f"{RUNS}/notebooks"
 PRETRAIN, CLASSIFY = config["pretrain"]["runs"], config["classify"]["runs"]
+# The pre-training whose joint space is drawn; none where nothing is heard.
+SPACE = CLASSIFY[config["shown"]].get("pretrained", "")
 
 
 def camil(*rooms):
@@ -112,7 +114,7 @@ rule all:
         [f"{folder}/run.json" for folder in run_folders(PRETRAIN) + run_folders(CLASSIFY)],
         f"{FIGURES}/table1.csv",
         f"{FIGURES}/fig2.pdf",
-        f"{FIGURES}/umap.pdf",
+        [f"{FIGURES}/umap.pdf"] if SPACE else [],
         [f"{FIGURES}/questions/answers.csv"] if "questions" in config else [],
         [f"{FIGURES}/transfer/answers.csv"] if "transfer" in config else [],
         [f"{RUNS}/label/labels.csv"] if "label" in config else [],
@@ -187,7 +189,7 @@ rule preprocess:
 
 rule pretrain:
     wildcard_constraints:
-        name="|".join(PRETRAIN),
+        name="|".join(PRETRAIN) or "none",
     input:
         runs_below("pretrain"),
         notebook="notebooks/02_pretrain.ipynb",
@@ -250,12 +252,9 @@ rule confusion:
         execute("04_confusion")
 
 
-SHOWN_SPACE = run_folder(CLASSIFY[config["shown"]]["pretrained"], config["seeds"][0])
-
-
 rule umap:
     input:
-        f"{SHOWN_SPACE}/run.json",
+        [f"{run_folder(SPACE, config['seeds'][0])}/run.json"] if SPACE else [],
         notebook="notebooks/05_umap.ipynb",
         code=READS_CORPUS + camil("figures", "evaluation", "results", "widgets", "probing"),
         corpus=f"{CORPUS}/corpus.json",
@@ -266,7 +265,9 @@ rule umap:
         notebook=f"{EXECUTED}/05_umap.ipynb",
         text=f"{EXECUTED}/05_umap.log",
     params:
-        yaml=as_yaml(corpus=CORPUS, run=SHOWN_SPACE, figure=f"{FIGURES}/umap"),
+        yaml=as_yaml(
+            corpus=CORPUS, run=run_folder(SPACE, config["seeds"][0]), figure=f"{FIGURES}/umap"
+        ),
     shell:
         execute("05_umap")
 
@@ -295,10 +296,45 @@ rule floors:
         execute("08_floors")
 
 
+LEVELS = ("segment", "track", "song")  # what CAMIL+ reads from
+SONGS = [f"{folder}-{level}" for folder in run_folders(["plus"]) for level in LEVELS
+         if "songs" in config]  # fmt: skip
+
+
+rule songs:
+    input:
+        notebook="notebooks/11_songs.ipynb",
+        code=camil(
+            "songs", "song_encoder", "features", "objectives", "calibration", "evaluation",
+            "figures", "corpus", "training", "checkpoints", "devices", "tensorfiles", "runs",
+            "parameters",
+        ),  # fmt: skip
+        corpus=f"{CORPUS}/corpus.json",
+    output:
+        f"{RUNS}/plus-seed{{seed}}/songs.safetensors",
+        [f"{RUNS}/plus-seed{{seed}}-{level}/{file}" for level in LEVELS
+         for file in ("run.json", "metrics.json", "predictions.parquet")],  # fmt: skip
+    log:
+        notebook=f"{EXECUTED}/11_songs-seed{{seed}}.ipynb",
+        text=f"{EXECUTED}/11_songs-seed{{seed}}.log",
+    params:
+        yaml=lambda wildcards: as_yaml(
+            **(config.get("songs") or {}),
+            corpus=CORPUS,
+            run=run_folder("plus", wildcards.seed),
+            seed=int(wildcards.seed),
+        ),
+    threads: config["threads"]
+    resources:
+        gpu=GPUS,
+    shell:
+        execute("11_songs")
+
+
 rule results:
     input:
         [f"{folder}/run.json" for folder in run_folders(PRETRAIN)],
-        [f"{folder}/metrics.json" for folder in run_folders(CLASSIFY) + FLOORS],
+        [f"{folder}/metrics.json" for folder in run_folders(CLASSIFY) + FLOORS + SONGS],
         notebook="notebooks/06_results.ipynb",
         code=camil(
             "figures", "evaluation", "calibration", "results", "tables", "encoders", "parameters"
@@ -329,7 +365,8 @@ rule results:
         text=f"{EXECUTED}/06_results.log",
     params:
         yaml=as_yaml(
-            runs=",".join(run_folders(PRETRAIN) + run_folders(CLASSIFY) + FLOORS), figures=FIGURES
+            runs=",".join(run_folders(PRETRAIN) + run_folders(CLASSIFY) + FLOORS + SONGS),
+            figures=FIGURES,
         ),
     shell:
         execute("06_results")

@@ -13,7 +13,12 @@ NOTEBOOKS = {
 }
 NEEDED = ("name", "seeds", "threads", "cell_timeout", "shown", *NOTEBOOKS)
 # What a profile may ask for beside; each holds parameters of its notebook, or nothing.
-FURTHER = {"floors": "08_floors", "questions": "09_questions", "transfer": "10_transfer"}
+FURTHER = {
+    "floors": "08_floors",
+    "questions": "09_questions",
+    "transfer": "10_transfer",
+    "songs": "11_songs",
+}
 KNOWN = (
     *NEEDED,
     *FURTHER,
@@ -66,8 +71,10 @@ def check_profile(profile: dict[str, Any], notebooks: Path | str = "notebooks") 
         name = (profile.get(place) or {}).get(key)
         if place in profile and name not in profile[stage]["runs"]:
             raise ParameterError(f"{place}: {key} must name a run of {stage}, it is {name!r}.")
-    shown = profile["classify"]["runs"].get(profile["shown"])
-    if not (shown and shown.get("pretrained") in profile["pretrain"]["runs"]):
+    if profile["shown"] not in profile["classify"]["runs"]:
+        raise ParameterError(f"shown: {profile['shown']} must be a run of classify.")
+    space = (profile["classify"]["runs"][profile["shown"]] or {}).get("pretrained")
+    if profile["pretrain"]["runs"] and space not in profile["pretrain"]["runs"]:
         raise ParameterError(
             f"shown: {profile['shown']} must be a run of classify that builds on one of pretrain, "
             "whose joint space can be drawn."

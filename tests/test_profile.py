@@ -47,6 +47,7 @@ def test_a_notebook_run_by_hand_makes_what_the_graph_makes(profile, notebook, st
         (lambda p: p["classify"]["runs"]["camil-tuned"].update(pretrained="x"), "names x"),
         (lambda p: p["pretrain"]["runs"]["camil"].update(pretrained_audio="x"), "names x"),
         (lambda p: p.update(shown="sic"), "shown: sic must be"),
+        (lambda p: p.update(shown="sick"), "shown: sick must be a run of classify"),
         (lambda p: p["pretrain"].pop("all"), "must hold `all` and `runs`"),
         (lambda p: p.update(soruce="x"), r"Did you mean source\?"),
         (lambda p: p["preprocess"].update(dataset="midi"), "source = '' is not a folder"),
