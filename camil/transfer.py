@@ -62,6 +62,28 @@ def manifest_rows(manifest: Path | str, folder: Path | str, songs: ArrayLike) ->
     return rows[rows.index.isin(known) & ~rows.index.duplicated()]
 
 
+def collections_and_composers(rows: pd.DataFrame) -> pd.DataFrame:
+    """Where each song was collected, and who wrote it.
+
+    Composers are asked for within one collection, the one that names most: between two they would
+    be told by how the collection writes its files.
+
+    Args:
+        rows: of `manifest_rows`; a collection's name goes up to a bracket.
+
+    Returns:
+        Indexed by song, the columns ``collection`` and ``composer``, empty where not known.
+    """
+    nothing = pd.Series("", rows.index)
+    collection = rows.get("source_repo", nothing).str.split(" (", regex=False).str[0]
+    artist = rows.get("artist", nothing)
+    named = collection[artist != ""]
+    home = named.value_counts().index[0] if len(named) else ""
+    return pd.DataFrame(
+        {"collection": collection, "composer": artist.where(collection == home, "")}
+    )
+
+
 def frequent(labels: pd.Series, songs: pd.DataFrame, least: int) -> pd.Series:
     """Labels that enough songs have to be learnt and tested; others become empty.
 
@@ -130,7 +152,8 @@ def probe(known: NDArray, task: Task, segments: pd.DataFrame) -> pd.DataFrame:
         raise ValueError(f"{task.name} has fewer than two labels to tell apart: {list(names)}.")
     tensors = torch.tensor(values, dtype=torch.float32), torch.tensor(number)
     part = {
-        split: (units["split"] == split).to_numpy() for split in ("train", "validation", "test")
+        split: (units["split"] == split).to_numpy(copy=True)
+        for split in ("train", "validation", "test")
     }
     given = [x[part[split]] for split in ("train", "validation") for x in tensors]
     head = linear_probe(*given, classes=len(names))

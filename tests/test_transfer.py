@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from camil.evaluation import scores
-from camil.transfer import Task, frequent, manifest_rows, probe, roles
+from camil.transfer import Task, collections_and_composers, frequent, manifest_rows, probe, roles
 
 
 def test_songs_find_their_row_of_the_manifest_wherever_the_folder_is(tmp_path):
@@ -34,6 +34,18 @@ def test_the_melody_is_the_highest_of_those_that_begin_together():
     expected = ["melody", "accompaniment", "accompaniment", "accompaniment", "melody", "", "",
                 "", ""]  # fmt: skip
     assert roles(table, table["height"]).tolist() == expected
+
+
+def test_composers_are_those_of_the_collection_that_names_most():
+    rows = pd.DataFrame({
+        "source_repo": ["M/M (by us)", "M/M", "web", "M/M", "games"],
+        "artist": ["Bach", "Sor", "A Band", "", ""],
+    }, index=list("abcde"))  # fmt: skip
+    found = collections_and_composers(rows)
+    assert found["collection"].tolist() == ["M/M", "M/M", "web", "M/M", "games"]
+    assert found["composer"].tolist() == ["Bach", "Sor", "", "", ""]
+    bare = collections_and_composers(rows[[]])
+    assert (bare == "").all(axis=None)
 
 
 def test_rare_labels_are_left_out():
