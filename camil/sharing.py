@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from camil.encoders import MIDIEncoder
+from camil.midi import INSTRUMENTS
 from camil.runs import read_json
 
 
@@ -41,8 +42,6 @@ def model_card(
     # Folders of one machine tell others nothing.
     own = {"corpus", "run", "pretrained", "pretrained_audio", "device"}
     settings = {name: value for name, value in record["parameters"].items() if name not in own}
-    licences = source.get("licence", "not stated")
-    licences = licences if isinstance(licences, str) else ", ".join(licences)
     split = ", ".join(f"{count} {name}" for name, count in (songs or {}).items()) or "not stated"
     lines = [
         "---",
@@ -61,7 +60,7 @@ def model_card(
         "```",
         "## Data",
         f"- corpus: {data['source']}, segments with SHA-256 `{data['sha256']}`",
-        f"- licence of the data: {licences}",
+        f"- licence of the data: {_listed(source.get('licence', 'not stated'))}",
         f"- songs: {split}; split by song, a song's duplicates on one side",
         *([f"- {source['note']}"] if "note" in source else []),
         "## Scores on the test songs",
@@ -72,6 +71,58 @@ def model_card(
         f"on {record['device']}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def song_card(
+    record: dict[str, Any],
+    source: dict[str, Any],
+    songs: dict[str, int],
+    scores: dict[str, dict[str, Any]],
+) -> str:
+    """A model card of CAMIL+, in Markdown.
+
+    Args:
+        record, source: as for `model_card`.
+        songs: how many songs are in each split.
+        scores: of each level, as in `metrics.json`.
+    """
+    data = record["corpus"]
+    settings = {name: value for name, value in record["parameters"].items()
+                if name not in ("corpus", "run", "device")}  # fmt: skip
+    lines = [
+        "# CAMIL+: which instrument a part of a song was written for",
+        "",
+        "Reads the notes of all parts of a song, no sound and no program, and says of each part "
+        f"which of {len(INSTRUMENTS)} families plays it: {', '.join(INSTRUMENTS)}. Synthesizers, "
+        "percussion and sound effects are none of them, and are taken for one all the same.",
+        "",
+        "```python",
+        "from camil import label, track_labels",
+        'track_labels(label("song.mid", pretrained="the folder of songs.safetensors"))',
+        "```",
+        "## Data",
+        f"- {sum(songs.values())} songs, split by song, a song's duplicates on one side: "
+        + ", ".join(f"{count} {name}" for name, count in songs.items()),
+        f"- segments with SHA-256 `{data['sha256']}`",
+        f"- licences: {_listed(source.get('licence', 'not stated'))}",
+        *([f"- from: {_listed(source['origins'])}"] if source.get("origins") else []),
+        "## Scores on the test songs",
+        "Macro-F1; probabilities are calibrated on the validation songs.",
+        "",
+        "| read from | by segment | by track |",
+        "|---|--:|--:|",
+        *(f"| the {level} | {found['macro_f1']:.3f} | {found['track_macro_f1']:.3f} |"
+          for level, found in scores.items()),
+        "## Training",
+        *(f"- {name}: `{value}`" for name, value in settings.items()),
+        f"- code: commit `{record['commit']}`, torch {record['versions']['torch']}, "
+        f"on {record['device']}",
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def _listed(names: str | list[str]) -> str:
+    return names if isinstance(names, str) else ", ".join(names)
 
 
 def _score_lines(scores: dict[str, Any] | None) -> list[str]:

@@ -58,7 +58,7 @@ class SongEncoder(nn.Module):
         width: int = 96,
         size: int = 128,
         layers: int = 2,
-        dropout: float = 0.2,
+        dropout: float = 0.3,
         order: bool = True,
     ):
         super().__init__()
@@ -157,7 +157,7 @@ class _HandMade(nn.Module):
     """Features that were counted, standardized; now and then all of a row are left out in training,
     so that the network does not lean on them."""
 
-    def __init__(self, features: int, size: int, dropout: float = 0.1):
+    def __init__(self, features: int, size: int, dropout: float = 0.2):
         super().__init__()
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("spread", torch.ones(features))

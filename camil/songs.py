@@ -21,7 +21,7 @@ NOTE_FEATURES = 21
 # What changes from one drawing of a song to the next in training.
 TRANSPOSITION = 3  # semitones up or down at most, all tracks alike
 TEMPO_SPREAD = 0.1  # standard deviation of the logarithm of the tempo
-SEGMENTS = 8  # of a track at most
+SEGMENTS = 12  # of a track at most
 THINNED = 0.5  # chance of a track to be known by fewer segments still
 SILENCED = 0.2  # chance of a track to be left out, in the songs that lose any
 LOSING = 0.3  # share of songs that lose tracks

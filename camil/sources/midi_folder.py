@@ -123,12 +123,15 @@ class MidiFolder:
         return sketch_of(read_midi(song.path)) if song.group is None else []
 
     def description(self) -> dict:
-        """Origin, licences as the manifest tells them, soundfonts and parameters."""
+        """Licences and origins as the manifest tells them, soundfonts and parameters."""
         return {
             "source": self.name,
             "folder": self.folder.name,
             "licence": sorted({row["licence"] for row in self._rows.values() if row.get("licence")})
             or "that of the files in the folder",
+            "origins": sorted(
+                {row["source_repo"] for row in self._rows.values() if row.get("source_repo")}
+            ),
             "manifest": self.manifest and _sha256(self.manifest),
             "groups": "manifest" if self.manifest else "notes",
             "soundfonts": {font.path.name: _sha256(font.path) for font in self.soundfonts},
