@@ -5,13 +5,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import training
+from benchmarks.elsewhere import read_elsewhere
 from benchmarks.floor import floor, multiplications
 from camil.encoders import AudioEncoder, MIDIEncoder
+from camil.midi import INSTRUMENTS
+from camil.song_encoder import SongEncoder, SongEnsemble
+from camil.songs import Songs
 
 PROJECT = Path(__file__).parent.parent
 # Of what CAMIL needs, a machine that is only meant for PyTorch has all but these.
@@ -72,3 +79,19 @@ def test_the_gpu_script_runs_through_on_a_cpu_with_pytorch_and_little_else(tmp_p
     assert all(finite for _, finite in results["losses_in_half_precision"].values())
     assert results["summary"]["camil / convolutions alone"] > 0
     assert "No part failed." in output.with_suffix(".md").read_text()
+
+
+def test_elsewhere_counts_segments_and_tracks_once(tiny_corpus):
+    """A network that knows nothing, on a corpus it was not trained on: what it says, counted."""
+    torch.manual_seed(0)
+    ensemble = SongEnsemble([SongEncoder(INSTRUMENTS, width=8, size=16)], 2).eval()
+    found = read_elsewhere(ensemble, tiny_corpus)
+    table = pd.read_parquet(tiny_corpus / "segments.parquet")
+    tracks = table.drop_duplicates(["song", "track"])
+    assert [found[level]["rows"] for level in found] == [len(table), len(tracks), len(tracks)]
+    songs = Songs(pq.read_table(tiny_corpus / "segments.parquet"))
+    reading = ensemble(songs.batch(torch.arange(len(songs))))
+    said = [INSTRUMENTS[number] for number in reading.song.argmax(1)]
+    right = np.array(said) == tracks["instrument"].to_numpy()
+    assert found["song"]["accuracy"] == pytest.approx(right.mean())
+    assert 0 <= found["song"]["sure"] <= 1
