@@ -103,11 +103,6 @@ class TempoMap:
         i = np.searchsorted(self.beat, beat, side="right") - 1
         return self.second[i] + (beat - self.beat[i]) * 60 / self.bpm[i]
 
-    def beat_at(self, second) -> np.ndarray:
-        """The inverse of `seconds_at`."""
-        i = np.searchsorted(self.second, second, side="right") - 1
-        return self.beat[i] + (second - self.second[i]) * self.bpm[i] / 60
-
 
 @dataclass
 class Score:

@@ -15,7 +15,7 @@ import yaml
 from sklearn.metrics import accuracy_score, f1_score
 
 from camil.encoders import MIDIEncoder, load_encoder
-from camil.programs import PROGRAM
+from camil.midi import INSTRUMENT_OF_PROGRAM
 
 PROJECT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
@@ -29,11 +29,19 @@ CONDITIONS = {
     ("SIC", 0.5),
     ("CAMIL", 0.5),
     ("Unsupervised CAMIL", 0.5),
-    ("Majority", 1.0),
-    ("Trees on segments", 1.0),
-    ("Trees on tracks", 1.0),
-    ("Trees on songs", 1.0),
 }
+# What needs no sound, and what each reads from: segments, as all of the above, tracks or songs.
+NOTES_ALONE = {
+    ("Majority", 1.0, "segment"),
+    ("Trees on segments", 1.0, "segment"),
+    ("Trees on tracks", 1.0, "track"),
+    ("Trees on songs", 1.0, "song"),
+    ("CAMIL+", 1.0, "segment"),
+    ("CAMIL+", 1.0, "track"),
+    ("CAMIL+", 1.0, "song"),
+}
+SMALL = {"width": 4, "epochs": 1, "batch_size": 32}
+SMALL_SONGS = {"width": 8, "size": 8, "epochs": 1}
 
 
 @pytest.fixture(scope="module")
@@ -46,16 +54,17 @@ def project(tmp_path_factory):
     profile = yaml.safe_load((folder / "config/demo.yaml").read_text())
     profile["preprocess"] |= {"songs": 30, "max_segments_per_track": 2}
     for stage in ("pretrain", "classify"):
-        profile[stage]["all"] |= {"width": 4, "epochs": 1, "batch_size": 32}
+        profile[stage]["all"] |= SMALL
+    profile["songs"] |= SMALL_SONGS
     (folder / "config/demo.yaml").write_text(yaml.safe_dump(profile))
     result = graph(folder)
     assert result.returncode == 0, result.stdout + result.stderr
     return folder
 
 
-def graph(folder: Path, *options: str) -> subprocess.CompletedProcess:
+def graph(folder: Path, *options: str, profile: str = "demo") -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "snakemake", "--cores", "2", "--show-failed-logs"]
-    command += ["--configfile", "config/demo.yaml", *options]
+    command += ["--configfile", f"config/{profile}.yaml", *options]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=1500)
 
 
@@ -74,18 +83,22 @@ def jobs(folder: Path) -> set[str]:
     return found - {"all"}
 
 
+def conditions(table: pd.DataFrame) -> set[tuple[str, float, str]]:
+    columns = ["condition", "train_fraction", "context"]
+    return set(table[columns].itertuples(index=False, name=None))
+
+
 def test_the_table_has_every_condition_of_the_paper_recomputed_from_predictions(project):
     table = pd.read_csv(project / "figures/demo/table1.csv")
-    assert set(zip(table["condition"], table["train_fraction"], strict=True)) == CONDITIONS
-    runs = {
-        (metrics["condition"], metrics["train_fraction"]): path.parent
-        for path in project.glob("runs/demo/*/metrics.json")
-        if (metrics := json.loads(path.read_text()))
-    }
+    of_the_paper = {(*condition, "segment") for condition in CONDITIONS}
+    assert conditions(table) == of_the_paper | NOTES_ALONE
+    runs = {}
+    for path in project.glob("runs/demo/*/metrics.json"):
+        about = {"context": "segment"} | json.loads(path.read_text())
+        runs[about["condition"], about["train_fraction"], about["context"]] = path.parent
     for row in table.to_dict("records"):
-        predictions = pd.read_parquet(
-            runs[row["condition"], row["train_fraction"]] / "predictions.parquet"
-        )
+        folder = runs[row["condition"], row["train_fraction"], row["context"]]
+        predictions = pd.read_parquet(folder / "predictions.parquet")
         true, predicted = predictions["instrument"], predictions["predicted"]
         classes = sorted(set(true))
         macro = f1_score(true, predicted, average="macro", labels=classes, zero_division=0)
@@ -147,7 +160,10 @@ def test_a_labelled_copy_plays_what_the_labels_say(project):
     (copy,) = (project / "runs/demo/label").glob("*-labelled.mid")
     pitched = [i for i in pretty_midi.PrettyMIDI(str(copy)).instruments if not i.is_drum]
     for row, instrument in zip(tracks.to_dict("records"), pitched, strict=True):
-        assert instrument.program == PROGRAM.get(row["predicted"], row["program"])
+        if row["predicted"] in ("not sure", INSTRUMENT_OF_PROGRAM.get(row["program"])):
+            assert instrument.program == row["program"]
+        else:
+            assert INSTRUMENT_OF_PROGRAM[instrument.program] == row["predicted"]
 
 
 def test_a_second_run_does_nothing_and_says_so(project):
@@ -191,6 +207,23 @@ def test_a_failing_notebook_shows_the_reason_and_leaves_its_copy(project):
     assert "no_such_figure" in (project / "runs/demo/notebooks/04_confusion.ipynb").read_text()
     notebook.write_text(before)
     assert graph(project).returncode == 0
+
+
+def test_the_profile_of_notes_alone_runs_on_a_folder_of_midi_without_a_sound(project, tmp_path):
+    shutil.copytree(project / "corpora/demo/midi", tmp_path / "songs")
+    profile = yaml.safe_load((project / "config/notes.yaml").read_text())
+    profile |= {"source": str(tmp_path / "songs"), "seeds": [0]}
+    profile["preprocess"]["max_segments_per_track"] = 2
+    profile["classify"]["all"] |= SMALL
+    profile["songs"] |= SMALL_SONGS
+    (project / "config/notes.yaml").write_text(yaml.safe_dump(profile))
+    result = graph(project, profile="notes")
+    assert result.returncode == 0, result.stdout + result.stderr
+    table = pd.read_csv(project / "figures/notes/table1.csv")
+    assert conditions(table) == {("SIC", 1.0, "segment")} | NOTES_ALONE
+    assert table["macro_f1"].between(0, 1).all()
+    assert len(np.load(project / "corpora/notes/mels.npy")) == 0
+    assert not (project / "figures/notes/umap.pdf").exists()
 
 
 def execute(folder: Path, notebook: str, output: Path, parameters: dict):
