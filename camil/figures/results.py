@@ -6,7 +6,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -99,19 +98,12 @@ def umap_points(embeddings: np.ndarray, seed: int = 0) -> np.ndarray:
 
 
 @styled
-def joint_space(
-    points: np.ndarray,
-    instrument: Sequence[str],
-    modality: Sequence[str],
-    pairs: np.ndarray | None = None,
-    title: str = "",
-) -> Figure:
+def joint_space(points: np.ndarray, instrument: Sequence[str], modality: Sequence[str]) -> Figure:
     """The joint space: colour tells the instrument, the marker whether a point is MIDI or audio.
 
     Args:
         points: `(points, 2)`, for instance of `umap_points`.
         instrument, modality: of each point; modality is "MIDI" or "audio".
-        pairs: `(pairs, 2)` of indices into points; a thin line joins the two of a pair.
 
     Raises:
         ValueError: if lengths differ, or an instrument or modality is unknown.
@@ -128,9 +120,6 @@ def joint_space(
         raise ValueError(f"modality must be MIDI or audio, got {', '.join(map(repr, unknown))}")
 
     figure, axes = plt.subplots(figsize=(COLUMN, 3.9))
-    if pairs is not None and len(pairs):
-        ends = points[np.asarray(pairs, dtype=int)]  # (pairs, 2 ends, 2)
-        axes.add_collection(LineCollection(ends, colors="0.55", linewidths=0.3, alpha=0.35))
     size = float(np.clip(4000 / len(points), 3, 14))
     # In random order, so that no class lies on top because it was drawn last.
     order = np.random.default_rng(0).permutation(len(points))
@@ -145,7 +134,7 @@ def joint_space(
             edgecolors="white" if filled else colours[chosen],
             linewidths=0.15 if filled else 0.6,
         )  # fmt: skip
-    axes.set(xticks=[], yticks=[], xlabel="UMAP 1", ylabel="UMAP 2", title=title)
+    axes.set(xticks=[], yticks=[], xlabel="UMAP 1", ylabel="UMAP 2")
     dot = {"linestyle": "", "markersize": 4.5}
     instruments = [
         Line2D([], [], marker="s", color=COLOURS[name], label=name, **dot)
