@@ -3,7 +3,7 @@
 | to | there is |
 |---|---|
 | label music | `label`, `track_labels`, `skipped`, `write_labelled`, `load_labeller` |
-| read notes | `read_midi`, `segments_of`, `piano_roll`, and `INSTRUMENTS`, the names of the classes |
+| read notes | `read_midi`, `segments_of`, `piano_roll`, and `INSTRUMENTS`, the classes |
 | read what notebooks left | `Corpus`, `load_encoder`, `load_classifier` |
 | build networks | `MIDIEncoder`, `AudioEncoder`, `Classifier` |
 | train them | `ContrastiveLoss`, `pairs`, `ClassNegatives`, `RandomNegatives` |
