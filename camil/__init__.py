@@ -1,5 +1,13 @@
 """Contrastive audio-MIDI learning: which instrument was this part written for?
 
+| to | there is |
+|---|---|
+| label music | `label`, `track_labels`, `skipped`, `write_labelled`, `load_labeller` |
+| read notes | `read_midi`, `segments_of`, `piano_roll`, and `INSTRUMENTS`, the classes |
+| read what notebooks left | `Corpus`, `load_encoder`, `load_classifier` |
+| build networks | `MIDIEncoder`, `AudioEncoder`, `Classifier` |
+| train them | `ContrastiveLoss`, `pairs`, `ClassNegatives`, `RandomNegatives` |
+
 What others build on is listed here; each name is imported when it is first used, so that
 `import camil` costs nothing.
 """
@@ -20,6 +28,7 @@ _ROOMS = {
     "load_encoder": "encoders",
     "load_labeller": "labellers",
     "pairs": "samplers",
+    "piano_roll": "midi",
     "read_midi": "midi",
     "segments_of": "midi",
     "skipped": "labelling",

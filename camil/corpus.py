@@ -39,6 +39,12 @@ class Corpus:
     Raises:
         FileNotFoundError: if the folder holds no corpus.
         ValueError: if its files do not belong together.
+
+    Example:
+        >>> corpus = Corpus("corpora/demo")
+        >>> rows = corpus.rows("train")  # (rows,)
+        >>> corpus.rolls(rows[:32])  # (32, 1, 84, 192), notes
+        >>> corpus.mels(rows[:32])  # (32, 1, 128, 282), sound
     """
 
     def __init__(

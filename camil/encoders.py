@@ -150,14 +150,37 @@ class Encoder(nn.Module, PyTorchModelHubMixin, library_name="camil"):
 
 
 class MIDIEncoder(Encoder):
-    """f_M of the paper: piano rolls, 84 pitches by 192 steps."""
+    """f_M of the paper: from piano rolls, 84 pitches by 192 steps, to embeddings.
+
+    Its arguments are those of `Encoder`; `width` is 64 in the paper and 16 in the demo, and
+    `channels` is 2 where rolls show onsets as well.
+
+    Shape:
+        input: ``(batch, channels, 84, 192)`` of float32, as `piano_roll` draws them; returns
+        ``(batch, embedding)``.
+
+    Example:
+        >>> encoder = MIDIEncoder.from_pretrained("runs/demo/camil-frozen-seed0/model")
+        >>> encoder(torch.from_numpy(piano_roll(segment))[None, None])  # (1, 128)
+    """
 
     input_shape = (84, 192)
     file_of_run = "encoder.safetensors"
 
 
 class AudioEncoder(Encoder):
-    """f_A of the paper: mel-spectrograms, 128 bins by 282 frames."""
+    """f_A of the paper: from mel-spectrograms, 128 bins by 282 frames, to embeddings.
+
+    Its arguments are those of `Encoder`; `width` is 64 in the paper and 16 in the demo.
+
+    Shape:
+        input: ``(batch, 1, 128, 282)`` of float32, as `Corpus.mels` and
+        `camil.audio.MelSpectrogram` give them; returns ``(batch, embedding)``.
+
+    Example:
+        >>> encoder = AudioEncoder.from_pretrained("runs/demo/camil-seed0")
+        >>> encoder(Corpus("corpora/demo").mels(torch.arange(8)))  # (8, 128)
+    """
 
     input_shape = (128, 282)
     file_of_run = "audio_encoder.safetensors"
@@ -262,8 +285,15 @@ def _description(encoder: Encoder) -> dict:
 
 
 def _encoder_from(description: dict) -> Encoder:
-    classes = {cls.__name__: cls for cls in (Encoder, MIDIEncoder, AudioEncoder)}
-    return classes[description["class"]](**description["config"])
+    return _kinds(Encoder)[description["class"]](**description["config"])
+
+
+def _kinds(top: type[Encoder]) -> dict[str, type[Encoder]]:
+    """A class and all below it, by name: an encoder of one's own is read back like the others."""
+    kinds = {top.__name__: top}
+    for below in top.__subclasses__():
+        kinds |= _kinds(below)
+    return kinds
 
 
 def _rebuilt(path: Path, tensors: dict[str, Tensor], build) -> nn.Module:

@@ -44,6 +44,10 @@ def label(path: Path | str, pretrained: Path | str | Labeller | None = None) -> 
         ValueError: if no track has two notes within two measures, if the folder holds no MIDI file
             or none that can be labelled, or the run classifies audio.
         FileNotFoundError: if there is no such file or no classifier.
+
+    Example:
+        >>> segments = label("song.mid")
+        >>> track_labels(segments)[["track", "predicted", "probability"]]
     """
     path = Path(path)
     labeller = pretrained if callable(pretrained) else load_labeller(pretrained)

@@ -119,7 +119,7 @@ class Score:
 
 
 def read_midi(path: str | PathLike) -> Score:
-    """Read a MIDI file.
+    """Read a MIDI file: its tracks, its measures and its tempi.
 
     A file without tempo plays at 120, one without time signature is in 4/4, as MIDI defines. A
     change of time signature starts a new measure even where the old one is not full.
@@ -159,6 +159,10 @@ def segments_of(
         min_notes: segments with fewer notes are dropped.
         repeats: keep what exactly repeats (the same pitches, steps and lengths) an earlier segment
             of the track; dropped otherwise.
+
+    Example:
+        >>> score = read_midi("song.mid")
+        >>> segments_of(score.tracks[0], score, max_segments=4)  # four, from start to end
     """
     starts, ends = score.measures[:-2:2], score.measures[2::2]
     ends = np.minimum(ends, starts + SEGMENT_STEPS / STEPS_PER_QUARTER)
@@ -186,7 +190,10 @@ def segments_of(
 
 
 def piano_roll(segment: Segment) -> np.ndarray:
-    """The piano roll of one segment: `(84, 192)` of float32, 1 where a note sounds."""
+    """The piano roll of one segment: `(84, 192)` of float32, 1 where a note sounds.
+
+    Row 0 is C1, row 83 is B7; a column is a 24th of a quarter note.
+    """
     roll = np.zeros((PITCHES, SEGMENT_STEPS), np.float32)
     for pitch, step, length in zip(segment.pitch, segment.step, segment.length, strict=True):
         roll[pitch - LOWEST_PITCH, step : step + length] = 1

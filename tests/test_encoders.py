@@ -205,6 +205,20 @@ def test_a_saved_encoder_comes_back_the_same_and_touches_no_random_state(tmp_pat
     assert os.listdir(tmp_path) == ["encoder.safetensors"]
 
 
+def test_an_encoder_of_ones_own_comes_back_as_what_it_is(tmp_path):
+    class Tall(MIDIEncoder):
+        def __init__(self, *arguments, **named):
+            super().__init__(*arguments, **named)
+            self.conv1 = torch.nn.Conv2d(1, self.config["width"], (25, 7), 2, (12, 3), bias=False)
+
+    encoder = Tall(width=4, depth=10).eval()
+    save_encoder(tmp_path / "encoder.safetensors", encoder)
+    loaded = load_encoder(tmp_path / "encoder.safetensors", MIDIEncoder)
+    rolls = torch.rand(2, 1, 84, 192)
+    assert type(loaded) is Tall
+    assert torch.equal(loaded(rolls), encoder(rolls))
+
+
 def test_a_saved_classifier_comes_back_with_its_class_names(tmp_path):
     classes = ("Guitar", "Piano", "Überflöte")
     classifier = Classifier(stirred(AudioEncoder(width=4, depth=10)), classes).eval()

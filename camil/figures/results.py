@@ -57,20 +57,21 @@ def confusion(true: Sequence[str], predicted: Sequence[str], title: str = "") ->
             column, row, f"{value:.0f}", ha="center", va="center", fontsize=7,
             color="white" if value > 55 else "black",
         )  # fmt: skip
+    last = len(INSTRUMENTS) - 1
     for row, total in enumerate(totals):
-        axes.text(7.7, row, f"{total:,}", va="center", fontsize=6.5, color="0.3")
-    axes.text(7.7, -0.75, "n", va="center", fontsize=6.5, color="0.3", style="italic")
+        axes.text(last + 0.7, row, f"{total:,}", va="center", fontsize=6.5, color="0.3")
+    axes.text(last + 0.7, -0.75, "n", va="center", fontsize=6.5, color="0.3", style="italic")
     numbered = [f"{name} ({i})" for i, name in enumerate(INSTRUMENTS)]
-    axes.set_xticks(range(8), INSTRUMENTS, rotation=40, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(8), numbered)
-    axes.set(xlabel="predicted", ylabel="true", xlim=(-0.5, 7.5), ylim=(7.5, -0.5))
+    axes.set_xticks(range(last + 1), INSTRUMENTS, rotation=40, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(last + 1), numbered)
+    axes.set(xlabel="predicted", ylabel="true", xlim=(-0.5, last + 0.5), ylim=(last + 0.5, -0.5))
     axes.tick_params(length=0, pad=11)
     axes.spines[:].set_visible(False)
     squares = {"marker": "s", "s": 16, "c": list(COLOURS.values()), "clip_on": False}
-    axes.scatter(np.full(8, -0.78), range(8), **squares)
-    axes.scatter(range(8), np.full(8, 7.78), **squares)
-    axes.hlines(np.arange(-0.5, 8), -0.5, 7.5, color="white", linewidth=1)
-    axes.vlines(np.arange(-0.5, 8), -0.5, 7.5, color="white", linewidth=1)
+    axes.scatter(np.full(last + 1, -0.78), range(last + 1), **squares)
+    axes.scatter(range(last + 1), np.full(last + 1, last + 0.78), **squares)
+    axes.hlines(np.arange(-0.5, last + 1), -0.5, last + 0.5, color="white", linewidth=1)
+    axes.vlines(np.arange(-0.5, last + 1), -0.5, last + 0.5, color="white", linewidth=1)
     if title:
         axes.set_title(title, pad=11)
     return figure

@@ -103,6 +103,8 @@ def _matrix(answers: _Answers, choose) -> ipywidgets.GridBox:
             button.on_click(lambda _, cell=(true, predicted): choose(*cell))
             cells.append(button)
     columns = ipywidgets.Layout(
-        grid_template_columns="8em repeat(8, minmax(3em, 5em))", grid_gap="2px", max_width="50em"
+        grid_template_columns=f"8em repeat({len(INSTRUMENTS)}, minmax(3em, 5em))",
+        grid_gap="2px",
+        max_width="50em",
     )
     return ipywidgets.GridBox(cells, layout=columns)
