@@ -178,7 +178,7 @@ class AudioEncoder(Encoder):
         `camil.audio.MelSpectrogram` give them; returns ``(batch, embedding)``.
 
     Example:
-        >>> encoder = AudioEncoder.from_pretrained("runs/demo/camil-seed0")
+        >>> encoder = load_encoder("runs/demo/camil-seed0/audio_encoder.safetensors")
         >>> encoder(Corpus("corpora/demo").mels(torch.arange(8)))  # (8, 128)
     """
 
