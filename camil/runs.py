@@ -43,8 +43,9 @@ def commit() -> str:
     """The git commit of the code, `-dirty` behind it if it has changed since; or `unknown`."""
     try:
         head = _git("rev-parse", "--short=12", "HEAD")
-        # What a run leaves, figures among it, does not change what the next one computes.
-        changed = _git("status", "--porcelain", "--", "camil", "notebooks", "config", "Snakefile")
+        # What a run leaves, figures among it, does not change what the next one computes, and what
+        # a profile says is among the run's parameters.
+        changed = _git("status", "--porcelain", "--", "camil", "notebooks", "Snakefile")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return f"{head}-dirty" if changed else head
