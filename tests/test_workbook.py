@@ -36,9 +36,9 @@ NOTES_ALONE = {
     ("Trees on segments", 1.0, "segment"),
     ("Trees on tracks", 1.0, "track"),
     ("Trees on songs", 1.0, "song"),
-    ("CAMIL+", 1.0, "segment"),
-    ("CAMIL+", 1.0, "track"),
-    ("CAMIL+", 1.0, "song"),
+    ("CAMIL+ on segments", 1.0, "segment"),
+    ("CAMIL+ on tracks", 1.0, "track"),
+    ("CAMIL+ on songs", 1.0, "song"),
 }
 SMALL = {"width": 4, "epochs": 1, "batch_size": 32}
 SMALL_SONGS = {"width": 8, "size": 8, "epochs": 1}
