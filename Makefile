@@ -1,6 +1,6 @@
 # make figures   the whole graph on the demo corpus; PROFILE=config/midi.yaml SOURCE=folder for yours
 # make report    after it: a page with all tables, figures and executed notebooks
-# make test      formatter, linter and tests
+# make test      formatter, linter and tests, a file a core
 # make lab       JupyterLab on the notebooks
 PROFILE ?= config/demo.yaml
 CORES ?= all
@@ -19,7 +19,7 @@ report: figures
 test: $(READY)
 	$(PYTHON) -m ruff format --check
 	$(PYTHON) -m ruff check
-	$(PYTHON) -m pytest
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto --dist loadfile
 
 lab: $(READY)
 	$(PYTHON) -m jupyterlab --notebook-dir=. $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/01_preprocess.ipynb
