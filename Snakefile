@@ -34,7 +34,10 @@ try:
 except ParameterError as error:
     raise WorkflowError(f"The profile is not right: {error}")
 
-PYTHON = shlex.quote(sys.executable).replace("{", "{{").replace("}", "}}")
+# Before each command and not in it: `make` and `snakemake` may call the same Python by two names,
+# and what has another command is run again.
+python = shlex.quote(sys.executable).replace("{", "{{").replace("}", "}}")
+shell.prefix(f"set -euo pipefail; python={python}; ")
 
 NAME = config["name"]
 # Profiles may share a corpus; a profile may have further ones, which differ a little from it.
@@ -63,7 +66,7 @@ def execute(notebook, processes=1):
     """The command that runs a notebook; its log is shown when it fails."""
     several = f"torch.distributed.run --standalone --nproc-per-node {processes} -m "
     return (
-        f"{PYTHON} -m {several if processes > 1 else ''}camil.notebooks"
+        f'"$python" -m {several if processes > 1 else ""}camil.notebooks'
         f" notebooks/{notebook}.ipynb {{log.notebook:q}}"
         " --cell-timeout {config[cell_timeout]} -y {params.yaml:q} > {log.text:q} 2>&1"
         " || {{ tail -n 60 {log.text:q} >&2; exit 1; }}"

@@ -62,15 +62,17 @@ def project(tmp_path_factory):
     return folder
 
 
-def graph(folder: Path, *options: str, profile: str = "demo") -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--show-failed-logs"]
+def graph(
+    folder: Path, *options: str, profile: str = "demo", python: str | Path = sys.executable
+) -> subprocess.CompletedProcess:
+    command = [python, "-m", "snakemake", "--cores", "2", "--show-failed-logs"]
     command += ["--configfile", f"config/{profile}.yaml", *options]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=1500)
 
 
-def jobs(folder: Path) -> set[str]:
+def jobs(folder: Path, **how) -> set[str]:
     """What the graph would do now: rule and run folder of each job."""
-    result = graph(folder, "--dry-run")
+    result = graph(folder, "--dry-run", **how)
     assert result.returncode == 0, result.stdout + result.stderr
     lines = (result.stdout + result.stderr).splitlines()
     rules = [i for i, line in enumerate(lines) if line.strip().startswith(("rule", "localrule"))]
@@ -170,6 +172,15 @@ def test_a_second_run_does_nothing_and_says_so(project):
     result = graph(project)
     assert result.returncode == 0
     assert "Nothing to be done" in result.stdout + result.stderr
+
+
+def test_nothing_runs_again_because_the_same_python_has_another_name(project):
+    here = Path(sys.executable)
+    names = (here.with_name(name) for name in ("python", "python3"))
+    other = next((path for path in names if path.exists() and path != here), None)
+    if not other:
+        pytest.skip("this Python has one name only")
+    assert jobs(project, python=other) == set()
 
 
 def test_a_changed_parameter_reruns_its_condition_and_what_depends_on_it(project):
