@@ -25,7 +25,7 @@ class Beeps(MidiFolder):
 
     def read(self, song):
         if song.name.startswith("slow"):
-            time.sleep(60)
+            time.sleep(600)
         if song.name.startswith("killer"):
             os.kill(os.getpid(), signal.SIGKILL)
         if song.name.startswith("bug"):
