@@ -229,7 +229,9 @@ def test_without_a_classifier_one_is_told_how_to_get_it(tmp_path, monkeypatch, s
     monkeypatch.setattr("camil.labellers.SHIPPED", tmp_path / "none")
     with pytest.raises(FileNotFoundError, match="make figures"):
         label(song)
-    with pytest.raises(FileNotFoundError, match=r"nowhere holds no classifier\.safetensors"):
+    with pytest.raises(
+        FileNotFoundError, match=r"nowhere holds no songs\.safetensors or classifier"
+    ):
         label(song, "nowhere")
 
 
