@@ -8,9 +8,10 @@ import pytest
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_hex
 
-from camil import figures, label, labels, read_midi, track_labels
+from camil import figures, label, read_midi, track_labels
 from camil.labellers import TrackReading
 from camil.midi import INSTRUMENTS
+from camil.widgets import labels as page
 
 
 class ByPlace:
@@ -44,8 +45,8 @@ def song(tmp_path):
 def shown(monkeypatch):
     """What would stand in the notebook while somebody looks on."""
     displayed = []
-    monkeypatch.setattr(labels, "watched", lambda: True)
-    monkeypatch.setattr(labels, "display", lambda *things: displayed.extend(things))
+    monkeypatch.setattr(page, "watched", lambda: True)
+    monkeypatch.setattr(page, "display", lambda *things: displayed.extend(things))
     return displayed
 
 
@@ -95,7 +96,7 @@ def test_copies_and_tables_are_saved_and_can_be_read_again(song, tmp_path):
     (song.parent / "below/other.kar").write_bytes(song.read_bytes())
     (song.parent / "broken.mid").write_text("no music")
     labels = label(song.parent, ByPlace())
-    copies = labels.save(labels, song.parent, tmp_path / "out")
+    copies = page.save(labels, song.parent, tmp_path / "out")
     names = {copy.relative_to(tmp_path / "out").as_posix() for copy in copies}
     assert names == {"song-labelled.mid", "below/other-labelled.kar"}
     for copy in copies:
@@ -111,7 +112,7 @@ def test_copies_and_tables_are_saved_and_can_be_read_again(song, tmp_path):
 
 
 def test_choosing_another_part_shows_and_plays_it(song, shown):
-    labels.listen_in(label(song, ByPlace()), song)
+    page.listen_in(label(song, ByPlace()), song)
     (desk,) = shown
     track, view = desk.children
     assert [text for text, _ in track.options] == ["00-part 72: Reed", "01-part 36: not sure"]
@@ -123,8 +124,8 @@ def test_choosing_another_part_shows_and_plays_it(song, shown):
 
 
 def test_unattended_the_most_doubtful_part_stays_in_the_notebook(song, shown, monkeypatch):
-    monkeypatch.setattr(labels, "watched", lambda: False)
-    labels.listen_in(label(song, ByPlace()), song)
+    monkeypatch.setattr(page, "watched", lambda: False)
+    page.listen_in(label(song, ByPlace()), song)
     figure, *rest = shown
     assert figure.axes[0].get_title() == "01-part 36"
     sounds = [thing for thing in rest if hasattr(thing, "autoplay")]
@@ -133,7 +134,7 @@ def test_unattended_the_most_doubtful_part_stays_in_the_notebook(song, shown, mo
 
 
 def test_a_file_that_is_dropped_in_is_shown_and_saved(song, shown, tmp_path):
-    labels.drop_in(ByPlace(), tmp_path / "out")
+    page.drop_in(ByPlace(), tmp_path / "out")
     button, view = shown[0].children
     upload(button, "../mine.mid", song.read_bytes())
     overview, _, told = view.children
