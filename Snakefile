@@ -314,7 +314,7 @@ rule songs:
         code=camil(
             "songs", "song_encoder", "features", "objectives", "calibration", "evaluation",
             "figures", "corpus", "training", "checkpoints", "devices", "tensorfiles", "runs",
-            "parameters",
+            "parameters", "sharing",
         ),  # fmt: skip
         corpus=f"{CORPUS}/corpus.json",
     output:
