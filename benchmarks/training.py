@@ -5,9 +5,11 @@ python -m benchmarks.training --width 64 --batch-size 512 --device cuda --worker
 
 Results go to benchmarks/results/training.json and training.md; `benchmarks/floor.py` says what a
 step takes at least. All ways to train (`benchmarks/ways.py`) are timed in one process, in turns
-(A B C, A B C, ...), each turn some steps; what is told is the median of the turns, in pairs of a
-roll and a spectrogram a second, and the range. Before the clock starts, a turn makes the steps
-whose batches were got ready while others had their turn.
+(A B C, C B A, ...), each turn some steps; what is told is the median of the turns, in pairs of a
+roll and a spectrogram a second, and the range. A ratio is the median of the ratios round by round,
+so that a machine that is slower for a while is slower for both sides. A turn ends with a pause, in
+which loaders get their coming batches ready and leave the processor to the next; before the clock
+starts, a turn makes the steps whose batches lie ready from then.
 """
 
 import argparse
@@ -29,6 +31,7 @@ from camil.devices import choose_device
 from camil.runs import write_json, write_text
 
 # What is asked of each ratio (issue 4): on two CPU cores, and on an H200 at the paper's widths.
+PAUSE = 0.7  # seconds
 TARGETS = {"camil / bare step": (0.90, 0.85), "camil / usual loop": (1.5, 5.0)}
 
 
@@ -67,6 +70,7 @@ class Arrangement:
             next(self.steps)
         self._wait()
         self.rates.append(count * self.batch_size / (time.perf_counter() - begun))
+        time.sleep(PAUSE)
 
     def _wait(self) -> None:
         if self.device.type == "cuda":
@@ -80,8 +84,8 @@ def main(command: list[str] | None = None) -> dict:
     arguments.add_argument("--depth", type=int, default=18)
     arguments.add_argument("--batch-size", type=int, default=128)
     arguments.add_argument("--segments", type=int, default=2048)
-    arguments.add_argument("--steps", type=int, default=5, help="in a turn")
-    arguments.add_argument("--turns", type=int, default=5)
+    arguments.add_argument("--steps", type=int, default=3, help="in a turn")
+    arguments.add_argument("--turns", type=int, default=12)
     arguments.add_argument("--workers", type=int, default=2, help="of the usual DataLoader")
     arguments.add_argument("--device", default="cpu")
     arguments.add_argument("--compile", action="store_true", help="time torch.compile as well")
@@ -136,8 +140,8 @@ def measure(timed: dict[str, Arrangement], given, device) -> dict:
         except Exception:  # torch.compile, say, where there is no compiler
             errors[name] = traceback.format_exc()
             del timed[name]
-    for _ in range(given.turns):
-        for way in timed.values():
+    for number in range(given.turns):
+        for way in list(timed.values())[:: -1 if number % 2 else 1]:
             way.turn(given.steps)
     torch.use_deterministic_algorithms(False)
     torch.backends.cudnn.benchmark = False
@@ -145,7 +149,7 @@ def measure(timed: dict[str, Arrangement], given, device) -> dict:
     results = {
         "pairs_per_second": rate,
         "turns": {name: way.rates for name, way in timed.items()},
-        "ratios": ratios(rate),
+        "ratios": ratios({name: way.rates for name, way in timed.items()}),
         "floor": floor(given.width, given.depth),
         "errors": errors,
         "given": {name: str(value) for name, value in vars(given).items() if name != "output"},
@@ -157,8 +161,8 @@ def measure(timed: dict[str, Arrangement], given, device) -> dict:
     return results | provenance(device)
 
 
-def ratios(rate: dict[str, float]) -> dict[str, float]:
-    """What each choice gains, as a ratio of rates, where both sides were timed."""
+def ratios(rates: dict[str, list[float]]) -> dict[str, float]:
+    """What each choice gains, as the median ratio of a round, where both sides were timed."""
     wanted = {
         "camil / bare step": ("camil", "bare step"),
         "camil / usual loop": ("camil", "usual loop"),
@@ -169,9 +173,9 @@ def ratios(rate: dict[str, float]) -> dict[str, float]:
         "torch.compile": ("bare, compiled", "bare step"),
     }
     return {
-        name: rate[over] / rate[under]
+        name: statistics.median(a / b for a, b in zip(rates[over], rates[under], strict=True))
         for name, (over, under) in wanted.items()
-        if over in rate and under in rate
+        if over in rates and under in rates
     }
 
 

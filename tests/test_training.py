@@ -147,11 +147,15 @@ def test_a_run_built_on_weights_that_have_changed_since_begins_anew(tmp_path, ca
         record = Run(tmp_path, {"pretrained_audio": str(below), "pretrained": ""}, {"sha256": "0"})
         return quick(tmp_path, settings=record.settings)
 
-    save_encoder(below / "audio_encoder.safetensors", AudioEncoder(2, 10, 4))
+    def train_the_one_below(seed):
+        torch.manual_seed(seed)
+        save_encoder(below / "audio_encoder.safetensors", AudioEncoder(2, 10, 4))
+
+    train_the_one_below(seed=0)
     train()
     train()
     assert "Beginning anew" not in capsys.readouterr().out
-    save_encoder(below / "audio_encoder.safetensors", AudioEncoder(2, 10, 4))  # trained again
+    train_the_one_below(seed=1)
     train()
     told = capsys.readouterr().out
     assert "Beginning anew: the checkpoint here differs in weights of pretrained_audio." in told
