@@ -4,77 +4,32 @@ python -m benchmarks.training --compile          two CPU cores, width 16: about 
 python -m benchmarks.training --width 64 --batch-size 512 --device cuda --workers 8
 
 Results go to benchmarks/results/training.json and training.md; `benchmarks/floor.py` says what a
-step takes at least. All ways to train (`benchmarks/ways.py`) are timed in one process, in turns
-(A B C, C B A, ...), each turn some steps; what is told is the median of the turns, in pairs of a
-roll and a spectrogram a second, and the range. A ratio is the median of the ratios round by round,
-so that a machine that is slower for a while is slower for both sides. A turn ends with a pause, in
-which loaders get their coming batches ready and leave the processor to the next; before the clock
-starts, a turn makes the steps whose batches lie ready from then.
+step takes at least. All ways to train (`benchmarks/ways.py`) are timed in one run, each in a
+process of its own, in turns (A B C, C B A, ...), each turn some steps; what is told is the median
+of the turns, in pairs of a roll and a spectrogram a second, and the range. A ratio is the median of
+the ratios round by round, so that a machine that is slower for a while is slower for both sides. A
+turn ends with a pause, in which loaders get their coming batches ready and leave the processor to
+the next; before the clock starts, a turn makes the steps whose batches lie ready from then.
 """
 
 import argparse
 import statistics
 import tempfile
 import time
-import traceback
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-
-import torch
 
 from benchmarks import ways
 from benchmarks.floor import floor
 from benchmarks.made_up_corpus import made_up_corpus
 from benchmarks.provenance import provenance
+from benchmarks.turns import PAUSE, Loop
 from benchmarks.usual_loop import AHEAD
 from camil.devices import choose_device
 from camil.runs import write_json, write_text
 
 # What is asked of each ratio (issue 4): on two CPU cores, and on an H200 at the paper's widths.
-PAUSE = 0.7  # seconds
 TARGETS = {"camil / bare step": (0.90, 0.85), "camil / usual loop": (1.5, 5.0)}
-
-
-class Arrangement:
-    """One way to train; `turn` does some steps and notes the pairs a second.
-
-    Args:
-        ready: batches that may lie ready from before, whose steps are not timed.
-        deterministic: as `fit` trains on a CPU; the others are spared what that costs.
-        search: let cuDNN try its algorithms on each shape.
-    """
-
-    def __init__(
-        self,
-        steps: Iterator,
-        device,
-        batch_size: int,
-        *,
-        ready=1,
-        deterministic=False,
-        search=False,
-    ):
-        self.steps, self.device, self.batch_size, self.ready = steps, device, batch_size, ready
-        self.deterministic = deterministic and device.type == "cpu"
-        self.search, self.rates = search, []
-
-    def turn(self, count: int) -> None:
-        """Time `count` steps."""
-        torch.use_deterministic_algorithms(self.deterministic)
-        torch.backends.cudnn.benchmark = self.search
-        for _ in range(self.ready):
-            next(self.steps)
-        self._wait()
-        begun = time.perf_counter()
-        for _ in range(count):
-            next(self.steps)
-        self._wait()
-        self.rates.append(count * self.batch_size / (time.perf_counter() - begun))
-        time.sleep(PAUSE)
-
-    def _wait(self) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize()
 
 
 def main(command: list[str] | None = None) -> dict:
@@ -95,61 +50,61 @@ def main(command: list[str] | None = None) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         corpus = made_up_corpus(folder / "corpus", given.segments)
-        results = measure(arrangements(corpus, given, device, folder), given, device)
+        timed = loops(corpus, given, device, folder)
+        try:
+            results = measure(timed, given, device)
+        finally:
+            for loop in timed.values():
+                loop.close()
     write_json(given.output, results)
     write_text(given.output.with_suffix(".md"), as_markdown(results))
     print(as_markdown(results))
     return results
 
 
-def arrangements(corpus: Path, given, device, folder: Path) -> dict[str, Arrangement]:
-    """All that is timed, by name."""
-
-    def arranged(steps, **how):
-        return Arrangement(steps, device, given.batch_size, **how)
+def loops(corpus: Path, given, device, folder: Path) -> dict[str, Loop]:
+    """All that is timed, by name, each in a process of its own."""
 
     def bare(**how):
-        return ways.bare(given, device, **how)
+        return Loop(partial(ways.bare, **how), given, device, device=device, ready=1)
 
-    whole = ways.whole(corpus, given, device, folder / "run")
-    usual = ways.usual(corpus, given, device, folder)
+    (usual := folder / "usual").mkdir()
+    ahead = max(AHEAD * given.workers, 1)
     found = {
-        "bare step": arranged(bare()),
-        "camil": arranged(whole, deterministic=True),
-        "usual loop": arranged(usual, ready=max(AHEAD * given.workers, 1)),
-        "bare, float32": arranged(bare(half=False)),
-        "bare, not channels_last": arranged(bare(channels_last=False)),
-        "bare, neither": arranged(bare(channels_last=False, half=False)),
+        "bare step": bare(),
+        "camil": Loop(ways.whole, given, device, corpus, folder / "run", device=device, ready=1),
+        "usual loop": Loop(ways.usual, given, device, corpus, usual, device=device, ready=ahead),
+        "bare, float32": bare(half=False),
+        "bare, not channels_last": bare(channels_last=False),
+        "bare, neither": bare(channels_last=False, half=False),
     }
     if device.type == "cuda":
-        found["bare, cuDNN searches"] = arranged(bare(), search=True)
+        found["bare, cuDNN searches"] = bare(search=True)
     if given.compile:
-        found["bare, compiled"] = arranged(bare(compiled=True))
+        found["bare, compiled"] = bare(compiled=True)
     return found
 
 
-def measure(timed: dict[str, Arrangement], given, device) -> dict:
+def measure(timed: dict[str, Loop], given, device) -> dict:
     """The median rate of every way, and what it means."""
-    errors, warming_up = {}, {}
-    for name, way in list(timed.items()):
+    errors, warming_up, rates = {}, {}, {}
+    for name, loop in timed.items():
         begun = time.perf_counter()
         try:
-            way.turn(2)
-            way.rates.clear()
-            warming_up[name] = time.perf_counter() - begun
-        except Exception:  # torch.compile, say, where there is no compiler
-            errors[name] = traceback.format_exc()
-            del timed[name]
+            loop.turn(2)
+        except RuntimeError as error:
+            errors[name] = str(error)
+        else:
+            rates[name], warming_up[name] = [], time.perf_counter() - begun - PAUSE
     for number in range(given.turns):
-        for way in list(timed.values())[:: -1 if number % 2 else 1]:
-            way.turn(given.steps)
-    torch.use_deterministic_algorithms(False)
-    torch.backends.cudnn.benchmark = False
-    rate = {name: statistics.median(way.rates) for name, way in timed.items()}
+        for name in list(rates)[:: -1 if number % 2 else 1]:
+            seconds = timed[name].turn(given.steps)
+            rates[name].append(given.steps * given.batch_size / seconds)
+    rate = {name: statistics.median(found) for name, found in rates.items()}
     results = {
         "pairs_per_second": rate,
-        "turns": {name: way.rates for name, way in timed.items()},
-        "ratios": ratios({name: way.rates for name, way in timed.items()}),
+        "turns": rates,
+        "ratios": ratios(rates),
         "floor": floor(given.width, given.depth),
         "errors": errors,
         "given": {name: str(value) for name, value in vars(given).items() if name != "output"},

@@ -6,7 +6,7 @@ is slower than it has to be within that form: workers as many as there are cores
 memory and a transfer that does not wait on a GPU, and the same encoders and loss.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -51,13 +51,18 @@ def loader(folder: Path, batch_size: int, workers: int, cuda: bool) -> DataLoade
 
 
 def train(
-    midi: nn.Module, audio: nn.Module, loss: Callable, batches: DataLoader, device: torch.device
-) -> Iterator[None]:
-    """Yield after each training step."""
+    midi: nn.Module,
+    audio: nn.Module,
+    loss: Callable,
+    batches: DataLoader,
+    device: torch.device,
+    gate: Callable[[], None],
+) -> None:
+    """Train; `gate` is called before each step."""
     optimizer = torch.optim.Adam([*midi.parameters(), *audio.parameters()], 0.001)
     for rolls, mels in batches:
+        gate()
         rolls, mels = rolls.to(device, non_blocking=True), mels.to(device, non_blocking=True)
         optimizer.zero_grad()
         loss(midi(rolls), audio(mels)).backward()
         optimizer.step()
-        yield

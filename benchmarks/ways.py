@@ -1,8 +1,6 @@
-"""The ways to train that are compared: each a generator that makes one step when asked for one."""
+"""The ways to train that are compared: each a loop that comes to a gate before every step."""
 
-import queue
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -18,6 +16,8 @@ from camil.losses import ContrastiveLoss
 from camil.samplers import RandomNegatives, pairs
 from camil.training import fit
 
+Gate = Callable[[], None]
+
 
 def encoders(width: int, depth: int, device, channels_last: bool):
     """The same two encoders each time, in training mode."""
@@ -32,8 +32,13 @@ def cost(midi, audio, generator=None):
     return ContrastiveLoss()(*pairs(midi, audio, RandomNegatives(4)(len(midi), generator)))
 
 
-def bare(given, device, *, channels_last=True, half=True, compiled=False) -> Iterator[None]:
-    """The model's step alone: inputs are there already, nothing is drawn, read or kept."""
+def bare(gate: Gate, given, device, *, channels_last=True, half=True, compiled=False, search=False):
+    """The model's step alone: inputs are there already, nothing is drawn, read or kept.
+
+    Args:
+        search: let cuDNN try its algorithms on each shape.
+    """
+    torch.backends.cudnn.benchmark = search
     midi, audio = encoders(given.width, given.depth, device, channels_last)
     parameters = [*midi.parameters(), *audio.parameters()]
     optimizer = torch.optim.Adam(parameters, 0.001, fused=True)
@@ -42,15 +47,15 @@ def bare(given, device, *, channels_last=True, half=True, compiled=False) -> Ite
     rolls = (torch.rand(given.batch_size, 1, 84, 192, device=device) < 0.03).float()
     mels = torch.rand(given.batch_size, 1, 128, 282, device=device)
     while True:
+        gate()
         with autocast(device) if half else nullcontext():
             loss = cost(midi(rolls), audio(mels))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        yield
 
 
-def whole(corpus: Path, given, device, folder: Path) -> Iterator[None]:
+def whole(gate: Gate, given, device, corpus: Path, folder: Path):
     """`fit` as notebook 02 calls it: notes drawn, mels read, negatives drawn, progress told.
 
     An epoch is made too long to end, here as in the usual loop; what its end costs, validation and
@@ -61,10 +66,11 @@ def whole(corpus: Path, given, device, folder: Path) -> Iterator[None]:
     midi, audio = encoders(given.width, given.depth, device, False)
 
     def step(rows, generator):
+        gate()
         seeds = draw_seeds(len(rows), generator)
         return cost(midi(data.rolls(rows, seeds)), audio(data.mels(rows)), generator)
 
-    return _steps_of(
+    fit(
         torch.nn.ModuleList([midi, audio]),
         step,
         torch.arange(len(data)).repeat(1000),
@@ -80,34 +86,7 @@ def whole(corpus: Path, given, device, folder: Path) -> Iterator[None]:
     )
 
 
-def _steps_of(model, step, *arguments, **settings) -> Iterator[None]:
-    """Run `fit` in a thread of its own that stops before each step until it is told to go on."""
-    go, done = queue.Queue(), queue.Queue()
-
-    def stopping(rows, generator):
-        done.put(None)
-        go.get()
-        return step(rows, generator)
-
-    def run():
-        try:
-            fit(model, stopping, *arguments, **settings)
-        except BaseException as error:
-            done.put(error)
-
-    def wait():
-        if error := done.get():
-            raise error
-
-    threading.Thread(target=run, daemon=True).start()
-    wait()
-    while True:
-        go.put(None)
-        wait()
-        yield
-
-
-def usual(corpus: Path, given, device, folder: Path) -> Iterator[None]:
+def usual(gate: Gate, given, device, corpus: Path, folder: Path):
     """`usual_loop.py` on the same segments, written as arrays once, which is not timed."""
     data = Corpus(corpus)
     rows = torch.arange(len(data))
@@ -115,4 +94,4 @@ def usual(corpus: Path, given, device, folder: Path) -> Iterator[None]:
     np.save(folder / "mels.npy", np.load(corpus / "mels.npy").astype(np.float32))
     midi, audio = encoders(given.width, given.depth, device, False)
     batches = usual_loop.loader(folder, given.batch_size, given.workers, device.type == "cuda")
-    return usual_loop.train(midi, audio, cost, batches, device)
+    usual_loop.train(midi, audio, cost, batches, device, gate)
