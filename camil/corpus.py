@@ -15,10 +15,8 @@ import torch
 from torch import Tensor
 
 from camil.augmentation import Augmentation
-from camil.midi import INSTRUMENTS, LOWEST_PITCH, PITCHES, SEGMENT_STEPS
+from camil.midi import INSTRUMENTS, LOWEST_PITCH, NOTE_COLUMNS, PITCHES, SEGMENT_STEPS
 from camil.runs import read_json
-
-NOTE_COLUMNS = ["pitch", "step", "length", "velocity"]
 
 
 class Corpus:

@@ -18,6 +18,7 @@ from camil.smf import METRE, TEMPO, Events, read_events
 INSTRUMENTS = ("Guitar", "Piano", "Bass", "Strings", "Organ", "Brass", "Pipe", "Reed")
 STEPS_PER_QUARTER = 24
 SEGMENT_STEPS = 192  # two measures of 4/4
+NOTE_COLUMNS = ["pitch", "step", "length", "velocity"]  # of segments.parquet
 LOWEST_PITCH = 24  # C1
 PITCHES = 84  # C1 to B7
 

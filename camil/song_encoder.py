@@ -47,6 +47,7 @@ class SongEncoder(nn.Module):
         dropout: share of units left out in training.
         order: whether a track in its song is also told by its place among the file's tracks. In a
             score that is the order of the staves; `False` reads from the notes alone.
+        velocity: whether to read how loud the notes are.
 
     Shape:
         input: a `SongBatch`; returns a `Reading`.
@@ -60,16 +61,19 @@ class SongEncoder(nn.Module):
         layers: int = 2,
         dropout: float = 0.3,
         order: bool = True,
+        velocity: bool = True,
     ):
         super().__init__()
         self.config = {"classes": list(classes), "width": width, "size": size, "layers": layers,
-                       "dropout": dropout, "order": order}  # fmt: skip
+                       "dropout": dropout, "order": order, "velocity": velocity}  # fmt: skip
         self.register_buffer("lengths", torch.tensor(LENGTHS), persistent=False)
         self.pitch = nn.Embedding(PITCHES, 32)
         self.place = nn.Embedding(SEGMENT_STEPS // 2, 16)
         self.length = nn.Embedding(len(LENGTHS) + 1, 12)
         self.note = nn.Sequential(
-            nn.Linear(NOTE_FEATURES + 32 + 16 + 12, width), _Block(width, 0), _Block(width, 0)
+            nn.Linear(NOTE_FEATURES + 2 * velocity + 32 + 16 + 12, width),
+            _Block(width, 0),
+            _Block(width, 0),
         )
         self.from_notes = nn.Linear(3 * width + 2, size)
         self.from_segments = nn.Linear(3 * size + 1, size)
@@ -106,6 +110,7 @@ class SongEncoder(nn.Module):
             self.pitch(batch.pitch),
             self.place(batch.place),
             self.length(torch.bucketize(batch.length, self.lengths)),
+            *([batch.loudness] if self.config["velocity"] else []),
         )
         notes = self.note(torch.cat(embedded, dim=1))  # (notes, width)
         gathered = torch.cat([_gather(notes, batch.segment, len(batch.track)),

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from camil.features import TRACK, segment_features, song_features, track_features
-from camil.midi import LOWEST_PITCH, PITCHES, SEGMENT_STEPS, Segment
+from camil.midi import LOWEST_PITCH, NOTE_COLUMNS, PITCHES, SEGMENT_STEPS, Segment
 
 NOTE_FEATURES = 21
 # What changes from one drawing of a song to the next in training.
@@ -25,6 +25,7 @@ SEGMENTS = 12  # of a track at most
 THINNED = 0.5  # chance of a track to be known by fewer segments still
 SILENCED = 0.2  # chance of a track to be left out, in the songs that lose any
 LOSING = 0.3  # share of songs that lose tracks
+LOUDER = 0.1  # standard deviation of the logarithm of a track's velocities
 
 
 @dataclass
@@ -33,6 +34,7 @@ class SongBatch:
 
     Attributes:
         notes: `(notes, NOTE_FEATURES)` of float32, see `note_features`.
+        loudness: `(notes, 2)` of float32: velocity, and how far it is above its segment's mean.
         pitch: `(notes,)`, 0 for C1; place: step in the measure, 0 to 95; length: steps.
         segment: `(notes,)`, the segment of each note, by its number in the batch.
         track: `(segments,)`, the track of each segment; song: `(tracks,)`, the song of each track.
@@ -43,6 +45,7 @@ class SongBatch:
     """
 
     notes: Tensor
+    loudness: Tensor
     pitch: Tensor
     place: Tensor
     length: Tensor
@@ -107,7 +110,7 @@ class Songs:
             "track": [str(number) for number, _ in found],
             "bpm": [one.bpm for _, one in found],
         }
-        for name in ("pitch", "step", "length"):
+        for name in NOTE_COLUMNS:
             columns[name] = [getattr(one, name) for _, one in found]
         return cls(pa.table(columns))
 
@@ -148,11 +151,15 @@ class Songs:
             shift = chance.integers(-TRANSPOSITION, TRANSPOSITION + 1, len(numbers))
             bpm = bpm * np.exp(chance.normal(0, TEMPO_SPREAD, len(numbers)))[song[track]]
         rows, segment = self._notes.bounds.members(segments)
-        pitch, step, length = (column[rows] for column in self._notes.columns)
+        pitch, step, length, velocity = (column[rows] for column in self._notes.columns)
+        if chance:
+            gain = np.exp(chance.normal(0, LOUDER, len(tracks)))
+            velocity = velocity * gain[track[segment]]
         pitch = np.clip(pitch - LOWEST_PITCH + shift[song[track[segment]]], 0, PITCHES - 1)
         raised = shift[song][:, None].astype(np.float32)
         arrays = {
             "notes": note_features(pitch + LOWEST_PITCH, step, length, segment, bpm[segment]),
+            "loudness": _loudness(velocity, segment),
             "pitch": pitch,
             "place": step % (SEGMENT_STEPS // 2),
             "length": length,
@@ -226,6 +233,12 @@ def note_features(
     return np.stack(columns, axis=1).astype(np.float32)
 
 
+def _loudness(velocity: np.ndarray, segment: np.ndarray) -> np.ndarray:
+    mean = np.bincount(segment, velocity) / np.bincount(segment)
+    columns = [(velocity - 80) / 32, (velocity - mean[segment]) / 16]
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
 @dataclass
 class _Bounds:
     """Where the members of each group begin, all lying group after group; and the last end."""
@@ -246,14 +259,14 @@ class _Bounds:
 
 @dataclass
 class _Lists:
-    """The lists pitch, step and length of all segments, one after the other."""
+    """The notes of all segments, one after the other, column by column."""
 
     columns: list[np.ndarray]
     bounds: _Bounds
 
     @classmethod
     def of(cls, segments: pa.Table) -> "_Lists":
-        lists = [segments[name].combine_chunks() for name in ("pitch", "step", "length")]
+        lists = [segments[name].combine_chunks() for name in NOTE_COLUMNS]
         counts = np.asarray(lists[0].value_lengths())
         columns = [np.asarray(one.flatten()).astype(np.int64) for one in lists]
         return cls(columns, _Bounds(np.append(0, np.cumsum(counts))))

@@ -1,6 +1,8 @@
 """CAMIL+: what it must not depend on, what is kept of it, and how it labels."""
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -89,6 +91,17 @@ def test_without_order_the_order_of_tracks_tells_nothing(songs, table, order):
     place = np.searchsorted(first, moved)
     same = torch.allclose(again.song, read.song[place], atol=1e-5, rtol=1e-4)
     assert same != order
+
+
+@pytest.mark.parametrize("velocity", [False, True])
+def test_without_velocity_loudness_tells_nothing(songs, table, velocity):
+    network = encoder(songs, velocity=velocity)
+    loud = table["velocity"].combine_chunks()
+    softer = pa.ListArray.from_arrays(loud.offsets, pc.divide(loud.flatten(), 2))
+    changed = table.set_column(table.column_names.index("velocity"), "velocity", softer)
+    read, _ = read_songs(network, songs, torch.arange(len(songs)), CPU)
+    again, _ = read_songs(network, Songs(changed), torch.arange(len(songs)), CPU)
+    assert torch.equal(again.song, read.song) != velocity
 
 
 def test_what_plays_a_track_is_seen_by_the_others_of_its_song_only(songs, table):

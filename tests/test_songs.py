@@ -96,6 +96,9 @@ def test_drawn_as_it_is_a_song_has_the_notes_of_its_rows(songs, table):
         assert (batch.pitch[mine] + 24).tolist() == list(of_row["pitch"])
         assert batch.place[mine].tolist() == [step % 96 for step in of_row["step"]]
         assert batch.length[mine].tolist() == list(of_row["length"])
+        loud = np.array(of_row["velocity"], float)
+        expected = np.stack([(loud - 80) / 32, (loud - loud.mean()) / 16], axis=1)
+        np.testing.assert_allclose(batch.loudness[mine], expected, atol=1e-5)
         assert of_row["song"] == names[batch.song[batch.track[number]]]
         assert batch.tempo[number].item() == pytest.approx(np.log(of_row["bpm"] / 120), abs=1e-5)
     assert len(batch.track) == rows["song"].isin(names).sum()

@@ -1,0 +1,185 @@
+"""What each part of CAMIL+ is worth: trained without it, scored on validation songs.
+
+    python -m benchmarks.ablation corpora/notes [--elsewhere corpora/elsewhere]
+
+One seed, one network, the objective and schedule of notebook 11. The test songs are not touched.
+`--elsewhere` names a corpus of another collection, all of whose songs are read as well.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import torch
+from torch import Tensor
+
+from benchmarks.provenance import provenance
+from camil.corpus import Corpus
+from camil.evaluation import scores
+from camil.midi import INSTRUMENTS
+from camil.objectives.imbalance import LogitAdjustedCrossEntropy
+from camil.runs import write_json, write_text
+from camil.song_encoder import LEVELS, Reading, SongEncoder, read_songs
+from camil.songs import Songs
+from camil.training import choose_device, fit
+
+
+class Data:
+    """Songs with what is to be read from them."""
+
+    def __init__(self, folder: Path):
+        corpus = Corpus(folder)
+        self.songs = Songs(pq.read_table(folder / "segments.parquet"))
+        self.labels = corpus.labels
+        self.of_track = corpus.labels[self.songs.first_segments()]
+        self.of_split = {
+            split: self.songs.songs_of(corpus.rows(split)) for split in ("train", "validation")
+        }
+        self.identity = corpus.identity
+
+    def scores(self, network: SongEncoder, chosen: Tensor, device) -> dict[str, float]:
+        """Macro-F1 of each level; the levels track and song count each track once."""
+        reading, numbers = read_songs(network, self.songs, chosen, device)
+        found = {}
+        for level, logits in zip(LEVELS, reading, strict=True):
+            true = (
+                self.labels[numbers["segments"]]
+                if level == "segment"
+                else self.of_track[numbers["tracks"]]
+            )
+            found[level] = scores(true.numpy(), logits.argmax(1).numpy())["macro_f1"]
+        return found
+
+
+def without_hand_made(network: SongEncoder) -> None:
+    for part in network.hand_made.values():
+        _silence(part.linear)
+
+
+def without_notes(network: SongEncoder) -> None:
+    _silence(network.from_notes)
+
+
+def _silence(linear: torch.nn.Linear) -> None:
+    for weight in linear.parameters():
+        torch.nn.init.zeros_(weight).requires_grad_(False)
+
+
+def as_it_is(network: SongEncoder) -> None:
+    pass
+
+
+def all_levels(loss: Callable, read: Reading, segments: Tensor, tracks: Tensor) -> Tensor:
+    return loss(read.segment, segments) + loss(read.track, tracks) + loss(read.song, tracks)
+
+
+def song_only(loss: Callable, read: Reading, segments: Tensor, tracks: Tensor) -> Tensor:
+    return loss(read.song, tracks)
+
+
+# How the network is made, what is done to it, the objective, whether songs vary, the strength.
+WAYS: dict[str, dict] = {
+    "CAMIL+": {},
+    "without velocity": {"made": {"velocity": False}},
+    "without the order of tracks": {"made": {"order": False}},
+    "without hand-made features": {"change": without_hand_made},
+    "hand-made features only": {"change": without_notes},
+    "no transposition, tempo, loss of tracks": {"varied": False},
+    "as rare as they are (strength 0)": {"strength": 0.0},
+    "taught at the song level only": {"objective": song_only},
+}
+
+
+def train(
+    data: Data,
+    device,
+    epochs: int,
+    seed: int,
+    *,
+    made: dict | None = None,
+    change: Callable = as_it_is,
+    objective: Callable = all_levels,
+    varied: bool = True,
+    strength: float = 0.3,
+) -> SongEncoder:
+    """One network of notebook 11, changed."""
+    torch.manual_seed(seed)
+    network = SongEncoder(INSTRUMENTS, **(made or {}))
+    network.standardize(data.songs, data.of_split["train"])
+    change(network)
+    network.to(device)
+    learnt_from = torch.isin(torch.from_numpy(data.songs.song_of), data.of_split["train"])
+    counts = torch.bincount(data.of_track[learnt_from], minlength=len(INSTRUMENTS))
+    loss = LogitAdjustedCrossEntropy(counts, strength).to(device)
+
+    def step(chosen, generator):
+        batch = data.songs.batch(chosen, generator if varied else None).to(device)
+        labels = data.labels[batch.segments.cpu()], data.of_track[batch.tracks.cpu()]
+        return objective(loss, network(batch), *(one.to(device) for one in labels))
+
+    def evaluate():
+        found = data.scores(network, data.of_split["validation"], device)
+        return {"validation_macro_f1": sum(found.values()) / len(found)}
+
+    with tempfile.TemporaryDirectory() as folder:
+        fit(
+            network,
+            step,
+            data.of_split["train"],
+            evaluate,
+            best="validation_macro_f1",
+            folder=folder,
+            epochs=epochs,
+            batch_size=32,
+            learning_rate=0.002,
+            seed=seed,
+            settings={},
+            schedule="warmup",
+        )
+    return network
+
+
+def main() -> None:
+    """Train every way, tell and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("corpus", type=Path)
+    parser.add_argument("--elsewhere", type=Path)
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--output", type=Path, default=Path("benchmarks/results/ablation.json"))
+    given = parser.parse_args()
+    device, data = choose_device("auto"), Data(given.corpus)
+    other = given.elsewhere and Data(given.elsewhere)
+    table = {}
+    for name, way in WAYS.items():
+        network = train(data, device, given.epochs, given.seed, **way)
+        table[name] = data.scores(network, data.of_split["validation"], device)
+        if other:
+            read = other.scores(network, torch.arange(len(other.songs)), device)
+            table[name] |= {f"{level}, elsewhere": score for level, score in read.items()}
+        about = {
+            "corpus": data.identity,
+            "elsewhere": other and other.identity,
+            "macro_f1": table,
+            "songs": {split: len(found) for split, found in data.of_split.items()},
+        }
+        about |= {"epochs": given.epochs, "seed": given.seed}
+        write_json(given.output, provenance(device) | about)
+        shown = pd.DataFrame(table).T.round(3)
+        write_text(given.output.with_suffix(".md"), _page(shown, provenance(device)))
+    print(shown.to_string())
+
+
+def _page(table: pd.DataFrame, made: dict) -> str:
+    told = f"{made['date']}, commit {made['commit']}, {made['device']}: `{made['command']}`"
+    return (
+        "# What each part of CAMIL+ is worth\n\nMacro-F1 on validation songs, each segment or "
+        f"track counted once.\n\n{table.to_markdown()}\n\n{told}\n"
+    )
+
+
+if __name__ == "__main__":
+    main()
