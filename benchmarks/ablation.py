@@ -9,6 +9,7 @@ One seed, one network, the objective and schedule of notebook 11. The test songs
 import argparse
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -27,18 +28,27 @@ from camil.songs import Songs
 from camil.training import choose_device, fit
 
 
+@dataclass
 class Data:
-    """Songs with what is to be read from them."""
+    """Songs with what is to be read from them; `of_split` may be another than the corpus has."""
 
-    def __init__(self, folder: Path):
-        corpus = Corpus(folder)
-        self.songs = Songs(pq.read_table(folder / "segments.parquet"))
-        self.labels = corpus.labels
-        self.of_track = corpus.labels[self.songs.first_segments()]
-        self.of_split = {
-            split: self.songs.songs_of(corpus.rows(split)) for split in ("train", "validation")
-        }
-        self.identity = corpus.identity
+    songs: Songs
+    labels: Tensor
+    of_split: dict[str, Tensor]
+    identity: dict[str, str]
+
+    @classmethod
+    def of(cls, folder: Path) -> "Data":
+        """All songs of a corpus."""
+        corpus, songs = Corpus(folder), Songs(pq.read_table(folder / "segments.parquet"))
+        parts = ("train", "validation")
+        of_split = {split: songs.songs_of(corpus.rows(split)) for split in parts}
+        return cls(songs, corpus.labels, of_split, corpus.identity)
+
+    @property
+    def of_track(self) -> Tensor:
+        """The class of each track."""
+        return self.labels[self.songs.first_segments()]
 
     def scores(self, network: SongEncoder, chosen: Tensor, device) -> dict[str, float]:
         """Macro-F1 of each level; the levels track and song count each track once."""
@@ -151,8 +161,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/ablation.json"))
     given = parser.parse_args()
-    device, data = choose_device("auto"), Data(given.corpus)
-    other = given.elsewhere and Data(given.elsewhere)
+    device, data = choose_device("auto"), Data.of(given.corpus)
+    other = given.elsewhere and Data.of(given.elsewhere)
     table = {}
     for name, way in WAYS.items():
         network = train(data, device, given.epochs, given.seed, **way)
