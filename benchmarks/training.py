@@ -13,6 +13,7 @@ the next; before the clock starts, a turn makes the steps whose batches lie read
 """
 
 import argparse
+import os
 import statistics
 import tempfile
 import time
@@ -26,6 +27,7 @@ from benchmarks.provenance import provenance
 from benchmarks.turns import PAUSE, Loop
 from benchmarks.usual_loop import AHEAD
 from camil.devices import choose_device
+from camil.notebooks import KEEP_MEMORY
 from camil.runs import write_json, write_text
 
 # What is asked of each ratio (issue 4): on two CPU cores, and on an H200 at the paper's widths.
@@ -47,6 +49,7 @@ def main(command: list[str] | None = None) -> dict:
     arguments.add_argument("--output", type=Path, default=Path("benchmarks/results/training.json"))
     given = arguments.parse_args(command)
     device = choose_device(given.device)
+    os.environ.update(KEEP_MEMORY)  # as `camil.notebooks` runs a kernel; here all loops have it
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         corpus = made_up_corpus(folder / "corpus", given.segments)

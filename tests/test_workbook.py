@@ -308,3 +308,26 @@ def test_a_source_notebook_is_clean_and_papermill_knows_its_parameters(notebook)
         assert f"{name}: {kind.strip()}" in help_text
         assert line.partition("#")[2].strip() in help_text
         assert "#" in line, f"{name} lacks its meaning"
+
+
+def test_two_processes_train_a_notebook_together(tmp_path, tiny_corpus):
+    """`torchrun` as the graph starts it: one run is left, and it is that of one process."""
+    losses = {}
+    for processes in (1, 2):
+        run = tmp_path / f"run-{processes}"
+        launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+        command = [sys.executable, *(launch if processes == 2 else []), "-m", "camil.notebooks"]
+        command += [PROJECT / "notebooks/02_pretrain.ipynb", tmp_path / f"{processes}.ipynb"]
+        parameters = {"corpus": str(tiny_corpus), "run": str(run), "width": 4, "epochs": 2}
+        parameters |= {"batch_size": 16, "device": "cpu"}
+        result = subprocess.run(
+            [*command, "-y", json.dumps(parameters)], capture_output=True, text=True, timeout=600
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
+        assert (run / "encoder.safetensors").is_file()
+        assert (run / "run.json").is_file()
+        lines = (run / "history.jsonl").read_text().splitlines()
+        losses[processes] = [json.loads(line)["train_loss"] for line in lines]
+    assert len(losses[1]) == 2
+    # In half precision, in which the sums of two shares are rounded otherwise than that of one.
+    np.testing.assert_allclose(losses[2], losses[1], rtol=0.05)
