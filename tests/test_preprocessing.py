@@ -197,6 +197,7 @@ def test_no_room_while_parts_are_written_or_merged_is_told_and_resumed(folder, t
         assert "The disk is full" in run.stderr, run.stderr
         assert not (tmp_path / "corpus.json").exists()
     assert len(list(tmp_path.glob(".making/*/*.parquet"))) > 2  # what the second run had done
+    assert not list(tmp_path.glob(".making/*/*.partial"))  # nor does what the first left take room
     make(folder, tmp_path)
     assert content(tmp_path) == whole
 
