@@ -15,7 +15,9 @@ from collections import Counter
 from pathlib import Path
 
 import pandas as pd
+import torch
 
+from benchmarks.provenance import provenance
 from camil.midi import MidiError, Score, read_midi
 from camil.sketches import groups_of, sketch_of
 
@@ -95,7 +97,7 @@ def main() -> None:
             found = groups_of(sketches | copies, alike)
             again = sum(found[f"{path} {how}"] == found[path] for path in scores)
             results["thresholds"][alike][f"found again, {how}"] = again / len(scores)
-    text = json.dumps(results, indent=2)
+    text = json.dumps(results | provenance(torch.device("cpu")), indent=2)
     print(text)
     if given.output:
         given.output.write_text(text + "\n")

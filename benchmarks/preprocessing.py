@@ -9,7 +9,6 @@ alternate, segment by segment or file by file.
 
 import argparse
 import json
-import platform
 import random
 import time
 import warnings
@@ -19,11 +18,12 @@ import numpy as np
 import pretty_midi
 import soundfile
 import tinysoundfont
+import torch
 from threadpoolctl import threadpool_limits
 
+from benchmarks.provenance import provenance
 from camil.audio import LEAD_SECONDS, MelSpectrogram, Recording, SoundFont, default_soundfont
 from camil.midi import INSTRUMENT_OF_PROGRAM, Segment, Track, read_midi, segments_of
-from camil.runs import commit, versions
 
 SAMPLE_RATE = 16_000
 
@@ -206,9 +206,7 @@ def main() -> None:
             "notes": notes(files),
             "rendering": rendering(files[: max(len(files) // 4, 1)]),
             "recordings": recordings(stems[: max(len(files) // 4, 1)]),
-            "commit": commit(),
-            "versions": versions(),
-            "machine": f"{platform.machine()}, one core, {platform.system()}",
+            **provenance(torch.device("cpu")),
         }
     text = json.dumps(results, indent=2)
     print(text)

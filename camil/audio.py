@@ -131,20 +131,19 @@ class SoundFont:
         synth.sounds_off(0)
         synth.generate(self.sample_rate // 20)  # what an earlier call left sounding fades in 10 ms
         synth.program_select(0, 0, bank, program)
-        stereo = np.empty((last - origin) * _BLOCK * 2, dtype=np.float32)
+        stereo = np.empty(((last - origin) * _BLOCK, 2), dtype=np.float32)
+        room, block_bytes = memoryview(stereo).cast("B"), _BLOCK * 2 * stereo.itemsize
         now = origin
         for block, kind, pitch, velocity in [*events, (last, 2, 0, 0)]:
             if block > now:
-                part = memoryview(
-                    stereo[(now - origin) * _BLOCK * 2 : (block - origin) * _BLOCK * 2]
-                )
-                synth.generate((block - now) * _BLOCK, part.cast("B"))
+                part = room[(now - origin) * block_bytes : (block - origin) * block_bytes]
+                synth.generate_simple((block - now) * _BLOCK, part)
                 now = block
             if kind == 0:
                 synth.noteoff(0, pitch)
             elif kind == 1:
                 synth.noteon(0, pitch, velocity)
-        return (stereo[0::2] + stereo[1::2]) * np.float32(0.5)
+        return stereo @ np.full(2, 0.5, np.float32)
 
 
 def _events(pitch, velocity, on, off, last: int) -> list[tuple[int, int, int, int]]:
@@ -212,7 +211,7 @@ class Recording:
             audio = soxr.resample(audio, rate, self.sample_rate)
         samples = round((end - begin) * self.sample_rate)
         audio = audio[round(before * self.sample_rate) :][:samples]
-        return np.pad(audio, (0, samples - len(audio)))
+        return audio if len(audio) == samples else np.pad(audio, (0, samples - len(audio)))
 
     def _unreadable(self, why: Exception | str) -> ValueError:
         return ValueError(f"the recording {self.path} cannot be read: {why}")
@@ -272,16 +271,16 @@ class MelSpectrogram:
 
     def __call__(self, audio: np.ndarray) -> np.ndarray:
         half = self.window // 2
-        padded = np.pad(audio.astype(np.float32, copy=False), (half, self.window - half))
+        edges = np.zeros(self.window, np.float32)
+        padded = np.concatenate((edges[:half], audio, edges[half:]), dtype=np.float32)
         centres = np.rint(np.linspace(0, max(len(audio) - 1, 0), self.frames)).astype(np.int64)
         views = np.lib.stride_tricks.sliding_window_view(padded, self.window)
         np.multiply(views[centres], self.hann, out=self._padded[:, : self.window])
-        spectrum = scipy.fft.rfft(self._padded)  # (frames, fft / 2 + 1)
-        power = spectrum.real**2
-        power += spectrum.imag**2
-        mel = self.filters @ power.T
+        magnitude = np.abs(scipy.fft.rfft(self._padded))  # (frames, fft / 2 + 1)
+        mel = self.filters @ np.square(magnitude, out=magnitude).T
         loudest = mel.max()
         if loudest < 1e-10:
             return np.full(mel.shape, FLOOR_DB, dtype=np.float16)
-        quietest = 10 ** (FLOOR_DB / 10)
-        return (10 * np.log10(np.maximum(mel / loudest, quietest))).astype(np.float16)
+        mel /= loudest
+        np.log10(np.maximum(mel, 10 ** (FLOOR_DB / 10), out=mel), out=mel)
+        return np.multiply(mel, 10, out=mel).astype(np.float16)

@@ -222,7 +222,9 @@ def _notes_between(
     length = np.maximum(np.minimum(off, end) - on, 1)
     notes = np.stack([pitch, on, length, track.velocity[note]])[:, sounds]
     span = span[sounds]
-    notes = notes[:, np.lexsort((notes[2], notes[0], notes[1], span))]
+    # By span, step, pitch and length; one key is sorted sooner than four, and all but in order.
+    key = ((span * SEGMENT_STEPS + notes[1]) * 128 + notes[0]) * (SEGMENT_STEPS + 1) + notes[2]
+    notes = notes[:, np.argsort(key, kind="stable")]
     return notes, np.searchsorted(span, np.arange(len(starts) + 1)).tolist()
 
 
@@ -275,16 +277,15 @@ def _track(index: int, instrument: Instrument, tempo: TempoMap, ticks: int) -> T
     name = instrument.name if not instrument.name.isspace() else ""
     name = name or pretty_midi.program_to_instrument_name(instrument.program)
     name = " ".join("".join(c if c.isprintable() else " " for c in name).split())[:40]
-    order = np.lexsort((instrument.pitch, instrument.start))
-    beats = [time[order] / ticks for time in (instrument.start, instrument.end)]
+    beats = np.stack([instrument.start, instrument.end]) / ticks
     return Track(
         f"{index:02d}-{name}",
         instrument.program,
         instrument.is_drum,
-        instrument.pitch[order],
-        instrument.velocity[order],
+        instrument.pitch,
+        instrument.velocity,
         *beats,
-        *(tempo.seconds_at(beat) for beat in beats),
+        *tempo.seconds_at(beats),
         instrument.midi_track,
         instrument.channel,
     )

@@ -9,8 +9,8 @@ from camil.smf import NAME, Events
 
 @dataclass
 class Instrument:
-    """What one program plays on one channel (0 to 15) of one track (from 0); times in ticks,
-    `(notes,)`."""
+    """What one program plays on one channel (0 to 15) of one track (from 0); `(notes,)`, sorted by
+    start and pitch, times in ticks."""
 
     name: str
     program: int
@@ -40,9 +40,14 @@ def instruments_of(events: Events) -> list[Instrument]:
     keys, first, which = np.unique(
         line[end] * 128 + program, return_index=True, return_inverse=True
     )
+    pitch, start = events.first[begin], events.tick[begin]
+    order = np.lexsort((pitch, start, which))
+    columns = [pitch, events.second[begin], start, events.tick[end]]
+    columns = [column[order].astype(np.int64, copy=False) for column in columns]
+    bounds = np.append(0, np.cumsum(np.bincount(which))).tolist()
     instruments = []
-    for index in np.argsort(first):
-        notes = which == index
+    for index in np.argsort(first).tolist():
+        notes = slice(bounds[index], bounds[index + 1])
         line_number, program_number = divmod(int(keys[index]), 128)
         track, channel = divmod(line_number, 16)
         names = [
@@ -54,10 +59,7 @@ def instruments_of(events: Events) -> list[Instrument]:
                 names[-1].decode("latin1") if names else "",
                 program_number,
                 channel == 9,
-                events.first[begin[notes]].astype(np.int64),
-                events.second[begin[notes]].astype(np.int64),
-                events.tick[begin[notes]],
-                events.tick[end[notes]],
+                *(column[notes] for column in columns),
                 track,
                 channel,
             )

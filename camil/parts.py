@@ -85,6 +85,12 @@ class Parts:
     def mels(self, number: int) -> Path:
         return self.folder / f"{number:06d}.mels"
 
+    def forget_unfinished(self) -> None:
+        """Remove what stopped runs left half written: on a full disk it is in the way. Only for
+        who is alone on the corpus."""
+        for path in self.folder.glob("*.partial"):
+            path.unlink(missing_ok=True)
+
     def contents(self, part: Part) -> Contents | None:
         """What a finished part holds; None if it is not finished or was made of other files."""
         try:

@@ -142,6 +142,7 @@ class _Job:
             mels = self.making / "next" / "mels.npy"
             if not is_begun(mels, self.parts, self.plan):
                 mels.unlink(missing_ok=True)
+                self.parts.forget_unfinished()
                 self._make_parts(self.plan, workers)
             merge(self.making / "next", self.parts, self.plan, splits, self.information)
             install(self.making / "next", self.folder)

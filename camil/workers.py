@@ -139,13 +139,13 @@ def _serve(connection: Connection, work: Callable, parent: int) -> None:
             os._exit(1)  # nobody waits for the result, and a new run may have begun
         connection.send(("file", name))
 
-    while True:
-        try:
+    try:
+        while True:
             job, faults = connection.recv()
-        except EOFError:
-            return
-        try:
-            answer = ("done", work(job, faults, report))
-        except Exception as error:
-            answer = ("error", error)
-        connection.send(answer)
+            try:
+                answer = ("done", work(job, faults, report))
+            except Exception as error:
+                answer = ("error", error)
+            connection.send(answer)
+    except (EOFError, ConnectionError):
+        return  # the parent is done, or was killed: nobody is left to tell

@@ -1,5 +1,6 @@
 import errno
 import hashlib
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -196,6 +197,7 @@ def test_no_room_while_parts_are_written_or_merged_is_told_and_resumed(folder, t
         assert "The disk is full" in run.stderr, run.stderr
         assert not (tmp_path / "corpus.json").exists()
     assert len(list(tmp_path.glob(".making/*/*.parquet"))) > 2  # what the second run had done
+    assert not list(tmp_path.glob(".making/*/*.partial"))  # nor does what the first left take room
     make(folder, tmp_path)
     assert content(tmp_path) == whole
 
@@ -246,6 +248,26 @@ def test_a_killed_run_goes_on_where_it_stopped(folder, tmp_path, whole):
     run.wait()
     make(folder, tmp_path)
     assert content(tmp_path) == whole
+
+
+@pytest.mark.parametrize("moment", ["while it waits", "while it works"])
+def test_a_worker_whose_parent_is_killed_ends_without_a_traceback(monkeypatch, moment):
+    monkeypatch.setattr(workers.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(workers, "threadpool_limits", lambda _: None)
+    ours, theirs = multiprocessing.Pipe()
+    theirs.send(("file", "what the parent will never read"))
+    done = []
+
+    def work(job, faults, report):
+        ours.close()
+        done.append(job)
+
+    if moment == "while it works":
+        ours.send(("job", {}))
+    else:
+        ours.close()
+    workers._serve(theirs, work, os.getpid())  # raises nothing
+    assert done == (["job"] if moment == "while it works" else [])
 
 
 def test_files_that_kill_hang_or_surprise_are_skipped_with_the_reason(
