@@ -27,7 +27,7 @@ from benchmarks.provenance import provenance
 from benchmarks.turns import PAUSE, Loop
 from benchmarks.usual_loop import AHEAD
 from camil.devices import choose_device
-from camil.notebooks import KEEP_MEMORY
+from camil.memory import KEEP_MEMORY
 from camil.runs import write_json, write_text
 
 # What is asked of each ratio (issue 4): on two CPU cores, and on an H200 at the paper's widths.

@@ -20,17 +20,12 @@ from jupyter_client.kernelspec import NoSuchKernel
 from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
+from camil.memory import KEEP_MEMORY
+
 ATTEMPTS = 3
 START_TIMEOUT = 60  # seconds; a kernel needs two to seven
 # What a kernel race, a hang or a lack of memory raises; an error in a cell is none of these.
 FAULTS_OF_THE_KERNEL = (RuntimeError, CellTimeoutError, DeadKernelError, TimeoutError, OSError)
-# Training frees and takes the same memory at every step. glibc would give it back to the system and
-# fetch it anew each time, which costs a CPU a quarter of its speed; other systems ignore this.
-KEEP_MEMORY = {
-    "MALLOC_MMAP_THRESHOLD_": str(4 * 10**9),
-    "MALLOC_TRIM_THRESHOLD_": str(8 * 10**9),
-    "MALLOC_TOP_PAD_": str(2**28),
-}
 
 
 class SocketKernelManager(AsyncKernelManager):
