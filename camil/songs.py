@@ -34,7 +34,8 @@ class SongBatch:
 
     Attributes:
         notes: `(notes, NOTE_FEATURES)` of float32, see `note_features`.
-        loudness: `(notes, 2)` of float32: velocity, and how far it is above its segment's mean.
+        loudness: `(notes, 2)` of float32: velocity, (v - 80) / 32, and how far it is above its
+            segment's mean, (v - mean) / 16.
         pitch: `(notes,)`, 0 for C1; place: step in the measure, 0 to 95; length: steps.
         segment: `(notes,)`, the segment of each note, by its number in the batch.
         track: `(segments,)`, the track of each segment; song: `(tracks,)`, the song of each track.
