@@ -61,7 +61,9 @@ class Corpus:
             raise FileNotFoundError(f"{folder} holds no corpus; make one with 01_preprocess.")
         self.info = read_json(self.folder / "corpus.json")
         segments = pq.read_table(self.folder / "segments.parquet")
-        self.table = segments.drop_columns(NOTE_COLUMNS).to_pandas()
+        lists = {*NOTE_COLUMNS, "whole"}
+        told = [name for name in segments.column_names if name not in lists]
+        self.table = segments.select(told).to_pandas()
         self._mels = np.load(self.folder / "mels.npy", mmap_mode="r")
         counts = {
             len(self.table),

@@ -18,6 +18,7 @@ from camil.corpus import draw_rolls
 from camil.encoders import Classifier, MIDIEncoder, load_classifier
 from camil.evaluation import votes
 from camil.midi import Score, Segment, Track, segments_of
+from camil.performance import performance
 from camil.song_encoder import Reading, SongEnsemble, load_songs, read_songs
 from camil.songs import Songs
 from camil.training import embed
@@ -135,7 +136,9 @@ class SongLabeller:
         kept = [
             segments_of(tracks[number], score, self.ensemble.segments_per_track) for number in parts
         ]
-        in_song = self._read(Songs.of_one(kept)).song
+        played = dict(zip((one.name for one in score.tracks), performance(score), strict=True))
+        told = [played[tracks[number].name] for number in parts]
+        in_song = self._read(Songs.of_one(kept, told)).song
         alone = self._read(Songs.of_one([cut[number] for number in parts])).segment
         ends = np.cumsum([len(cut[number]) for number in parts])[:-1]
         for number, shares, track in zip(parts, np.split(alone, ends), in_song, strict=True):

@@ -108,11 +108,13 @@ class TempoMap:
 @dataclass
 class Score:
     """A MIDI file: its tracks, and ``measures``, the position in quarter notes of each downbeat and
-    of the end of the last measure; measures come in pairs, the last may be empty."""
+    of the end of the last measure; measures come in pairs, the last may be empty. ``events`` are
+    those of the file, among them all that is neither note nor tempo."""
 
     tracks: list[Track]
     measures: np.ndarray
     tempo: TempoMap
+    events: Events
 
     def seconds_at(self, beat) -> np.ndarray:
         """Seconds of positions in quarter notes, both from the start of the file."""
@@ -245,7 +247,8 @@ def _score(ticks: int, events: Events) -> Score:
     end = max(track.end_seconds.max() for track in found)
     if not end <= MAX_SECONDS:
         raise ValueError(f"it claims to last {end / 3600:.0f} hours")
-    return Score(found, _measures(signatures, max(t.end_beat.max() for t in found)), tempo)
+    measures = _measures(signatures, max(t.end_beat.max() for t in found))
+    return Score(found, measures, tempo, events)
 
 
 def _conductor(ticks: int, events: Events) -> tuple[TempoMap, dict[float, float]]:

@@ -7,8 +7,9 @@ may be made by any number of processes, on several machines, in any order, and a
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ SCHEMA = pa.schema(
         ("velocity", pa.list_(pa.int16())),
         ("timbre", pa.string()),
         ("mel", pa.int64()),
+        ("whole", pa.list_(pa.float32())),  # of a track's first segment, empty for the others
     ]
 )
 _OF_A_PART = pa.schema([field for field in SCHEMA if field.name not in ("split", "mel")])
@@ -192,7 +194,9 @@ def extract_song(
             try:
                 if spectrogram is not None:
                     mels += [spectrogram(track.audio(segment)) for segment in track.segments]
-                rows += [_row(song, track, segment) for segment in track.segments]
+                wholes = chain([track.whole], repeat(()))
+                pairs = zip(track.segments, wholes, strict=False)
+                rows += [_row(song, track, segment, whole) for segment, whole in pairs]
             except (ValueError, OSError) as error:
                 why = str(error)
             if why:
@@ -212,7 +216,9 @@ def extract_song(
     return SongSegments(rows, mels, skipped, sketch)
 
 
-def _row(song: Song, track: TrackSegments, segment: Segment) -> dict[str, Any]:
+def _row(
+    song: Song, track: TrackSegments, segment: Segment, whole: Sequence[float]
+) -> dict[str, Any]:
     return {
         "song": song.name,
         "track": track.track,
@@ -227,6 +233,7 @@ def _row(song: Song, track: TrackSegments, segment: Segment) -> dict[str, Any]:
         "length": segment.length,
         "velocity": segment.velocity,
         "timbre": track.timbre,
+        "whole": whole,
     }
 
 

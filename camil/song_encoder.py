@@ -4,18 +4,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
 from camil.devices import single_precision
 from camil.midi import PITCHES, SEGMENT_STEPS
+from camil.performance import AMONG, OWN
 from camil.songs import NOTE_FEATURES, SongBatch, Songs
 from camil.tensorfiles import read_tensors, write_tensors
 
 # Ends of the classes of note lengths, in 24ths of a quarter note: finer where notes are short.
 LENGTHS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 17, 20, 24, 28, 36, 48, 60, 72, 96, 144, 192)
-FARTHEST = 4.0  # standard deviations: a feature beyond is as good as there
+PIECES = 8  # that the values of a feature are told in
 HEADS = 4
 AT_ONCE = 32  # songs read at a time
 LEVELS = ("segment", "track", "song")
@@ -48,6 +50,8 @@ class SongEncoder(nn.Module):
         order: whether a track in its song is also told by its place among the file's tracks. In a
             score that is the order of the staves; `False` reads from the notes alone.
         velocity: whether to read how loud the notes are.
+        performance: whether to read how whole tracks are played, where the corpus tells; see
+            `camil.performance`.
 
     Shape:
         input: a `SongBatch`; returns a `Reading`.
@@ -59,13 +63,16 @@ class SongEncoder(nn.Module):
         width: int = 96,
         size: int = 128,
         layers: int = 2,
-        dropout: float = 0.3,
+        dropout: float = 0.4,
         order: bool = True,
         velocity: bool = True,
+        performance: bool = True,
     ):
         super().__init__()
-        self.config = {"classes": list(classes), "width": width, "size": size, "layers": layers,
-                       "dropout": dropout, "order": order, "velocity": velocity}  # fmt: skip
+        self.config = {
+            "classes": list(classes), "width": width, "size": size, "layers": layers,
+            "dropout": dropout, "order": order, "velocity": velocity, "performance": performance,
+        }  # fmt: skip
         self.register_buffer("lengths", torch.tensor(LENGTHS), persistent=False)
         self.pitch = nn.Embedding(PITCHES, 32)
         self.place = nn.Embedding(SEGMENT_STEPS // 2, 16)
@@ -77,12 +84,11 @@ class SongEncoder(nn.Module):
         )
         self.from_notes = nn.Linear(3 * width + 2, size)
         self.from_segments = nn.Linear(3 * size + 1, size)
+        counted = {"of_segment": 51, "of_track": 105, "of_song": 19}
+        if performance:
+            counted |= {"own": len(OWN), "among": len(AMONG)}
         self.hand_made = nn.ModuleDict(
-            {
-                "segment": _HandMade(51, size),
-                "track": _HandMade(105, size),
-                "song": _HandMade(19, size),
-            }
+            {name: _HandMade(features, size) for name, features in counted.items()}
         )
         self.blocks = nn.ModuleDict({name: _Block(size, dropout) for name in LEVELS[:2]})
         self.standing = nn.Linear(4, size) if order else None
@@ -101,35 +107,49 @@ class SongEncoder(nn.Module):
             chosen: `(songs,)`, their numbers.
         """
         batch = songs.batch(chosen)
-        for level in LEVELS:
-            self.hand_made[level].standardize(getattr(batch, f"of_{level}"))
+        for name, part in self.hand_made.items():
+            part.standardize(getattr(batch, name))
 
     def forward(self, batch: SongBatch) -> Reading:
-        embedded = (
+        return self.read(self.embed(batch))
+
+    def read(self, embedded: Reading) -> Reading:
+        """Name the instruments of what `embed` gives."""
+        levels = zip(LEVELS, embedded, strict=True)
+        return Reading(*(self.heads[name](values) for name, values in levels))
+
+    def embed(self, batch: SongBatch) -> Reading:
+        """What is known of each segment, each track, and each track in its song: `(..., size)`;
+        in training, parts of it are left out."""
+        parts = (
             batch.notes,
             self.pitch(batch.pitch),
             self.place(batch.place),
             self.length(torch.bucketize(batch.length, self.lengths)),
             *([batch.loudness] if self.config["velocity"] else []),
         )
-        notes = self.note(torch.cat(embedded, dim=1))  # (notes, width)
+        notes = self.note(torch.cat(parts, dim=1))  # (notes, width)
         gathered = torch.cat([_gather(notes, batch.segment, len(batch.track)),
                               batch.tempo[:, None]], dim=1)  # fmt: skip
-        segments = self.from_notes(gathered) + self.hand_made["segment"](batch.of_segment)
+        segments = self.from_notes(gathered) + self._counted("of_segment", batch)
         segments = self.norms["segment"](self.blocks["segment"](segments))  # (segments, size)
         gathered = _gather(segments, batch.track, len(batch.song))
-        tracks = self.from_segments(gathered) + self.hand_made["track"](batch.of_track)
+        tracks = self.from_segments(gathered)
+        tracks = tracks + self._counted("of_track", batch) + self._counted("own", batch)
         tracks = self.norms["track"](self.blocks["track"](tracks))  # (tracks, size)
         in_song = self.norms["song"](self._among(tracks, batch))
-        levels = zip(LEVELS, (segments, tracks, in_song), strict=True)
-        return Reading(*(self.heads[name](self.dropout(values)) for name, values in levels))
+        return Reading(*(self.dropout(values) for values in (segments, tracks, in_song)))
+
+    def _counted(self, name: str, batch: SongBatch) -> Tensor | float:
+        """Hand-made features, as wide as the learnt ones; nothing if they are not to be read."""
+        return self.hand_made[name](getattr(batch, name)) if name in self.hand_made else 0.0
 
     def _among(self, tracks: Tensor, batch: SongBatch) -> Tensor:
         """What each track is to the others of its song: `(tracks, size)`."""
         count = torch.bincount(batch.song)
         place = torch.arange(len(tracks), device=tracks.device)
         place = place - (count.cumsum(0) - count)[batch.song]
-        tracks = tracks + self.hand_made["song"](batch.of_song)
+        tracks = tracks + self._counted("of_song", batch) + self._counted("among", batch)
         if self.standing:
             share = place / (count[batch.song] - 1).clamp(min=1)
             told = [share, share**2, place.clamp(max=8) / 8, count[batch.song].float().log()]
@@ -159,27 +179,32 @@ class _Block(nn.Module):
 
 
 class _HandMade(nn.Module):
-    """Features that were counted, standardized; now and then all of a row are left out in training,
-    so that the network does not lean on them."""
+    """Features that were counted, each told by how far it goes through each eighth of the training
+    songs' values (piecewise linear encoding, Gorishniy et al., 2022); now and then all of a row are
+    left out in training, so that the network does not lean on them."""
 
     def __init__(self, features: int, size: int, dropout: float = 0.2):
         super().__init__()
-        self.register_buffer("mean", torch.zeros(features))
-        self.register_buffer("spread", torch.ones(features))
-        self.linear = nn.Linear(features, size)
+        self.register_buffer("edges", torch.full((features, PIECES + 1), torch.nan))
+        self.linear = nn.Linear(features * PIECES, size)
         self.dropout = nn.Dropout(dropout)
 
     def standardize(self, features: Tensor) -> None:
-        known = ~features.isnan()
-        count = known.sum(0).clamp(min=1)
-        self.mean = features.nan_to_num().sum(0) / count
-        squares = torch.where(known, features - self.mean, 0).square()
-        self.spread = (squares.sum(0) / count).sqrt().clamp(min=1e-6)
+        """Put as many values into each piece; what no song tells is never read."""
+        shares = torch.linspace(0, 1, PIECES + 1).numpy()
+        for number, values in enumerate(features.numpy().T):
+            known = values[~np.isnan(values)]
+            if len(known):
+                self.edges[number] = torch.from_numpy(np.quantile(known, shares))
 
     def forward(self, features: Tensor) -> Tensor:
-        standard = ((features - self.mean) / self.spread).clamp(-FARTHEST, FARTHEST).nan_to_num()
+        low, high = self.edges[:, :-1], self.edges[:, 1:]
+        value = features[:, :, None]
+        through = ((value - low) / (high - low).clamp(min=1e-6)).clamp(0, 1)
+        through = torch.where(high > low, through, (value >= high).float())
+        told = ((through - 0.5) * 1.5).masked_fill(value.isnan() | low.isnan(), 0)
         kept = self.dropout(features.new_ones(len(features), 1))
-        return kept * self.linear(standard)
+        return kept * self.linear(told.flatten(1))
 
 
 class SongEnsemble(nn.Module):

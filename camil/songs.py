@@ -16,6 +16,7 @@ from torch import Tensor
 
 from camil.features import TRACK, segment_features, song_features, track_features
 from camil.midi import LOWEST_PITCH, NOTE_COLUMNS, PITCHES, SEGMENT_STEPS, Segment
+from camil.performance import AMONG, OWN
 
 NOTE_FEATURES = 21
 # What changes from one drawing of a song to the next in training.
@@ -42,6 +43,8 @@ class SongBatch:
         tempo: `(segments,)`, natural logarithm of beats per minute over 120.
         of_segment, of_track, of_song: hand-made features, `(segments, 51)`, `(tracks, 105)` and
             `(tracks, 19)`; NaN where there is none.
+        own, among: how each track is played as a whole, and among the others, `(tracks, 28)` and
+            `(tracks, 22)`, see `camil.performance`; NaN where the corpus does not tell.
         segments, tracks: their numbers among all that `Songs` holds.
     """
 
@@ -57,6 +60,8 @@ class SongBatch:
     of_segment: Tensor
     of_track: Tensor
     of_song: Tensor
+    own: Tensor
+    among: Tensor
     segments: Tensor
     tracks: Tensor
 
@@ -101,10 +106,18 @@ class Songs:
         self.of_track = songs[tracks.columns].to_numpy(np.float32)
         self.of_song = songs.drop(columns=tracks.columns).to_numpy(np.float32)
         self._rising = [_rises(names) for names in (features, tracks)]
+        whole = _whole(segments, first)
+        self.own, self.among = np.split(whole, [len(OWN)], axis=1)
 
     @classmethod
-    def of_one(cls, tracks: Sequence[Sequence[Segment]]) -> "Songs":
-        """One song, from the segments of its tracks; each track has one at least."""
+    def of_one(
+        cls, tracks: Sequence[Sequence[Segment]], wholes: Sequence[Sequence[float]] = ()
+    ) -> "Songs":
+        """One song, from the segments of its tracks; each track has one at least.
+
+        Args:
+            wholes: how each track is played, see `camil.performance`; if left out, nothing is told.
+        """
         found = [(number, one) for number, track in enumerate(tracks) for one in track]
         columns = {
             "song": [""] * len(found),
@@ -113,6 +126,8 @@ class Songs:
         }
         for name in NOTE_COLUMNS:
             columns[name] = [getattr(one, name) for _, one in found]
+        if len(wholes):
+            columns["whole"] = [wholes[number] for number, _ in found]
         return cls(pa.table(columns))
 
     def __len__(self) -> int:
@@ -171,6 +186,8 @@ class Songs:
             "of_segment": self.of_segment[segments] + raised[track] * self._rising[0],
             "of_track": self.of_track[tracks] + raised * self._rising[1],
             "of_song": self.of_song[tracks],
+            "own": self.own[tracks],
+            "among": self.among[tracks],
             "segments": segments,
             "tracks": tracks,
         }
@@ -278,6 +295,14 @@ def _runs(names: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     values = names.to_numpy(object)
     begins = np.append(True, values[1:] != values[:-1])
     return values[begins], np.cumsum(begins) - 1
+
+
+def _whole(segments: pa.Table, first: np.ndarray) -> np.ndarray:
+    """How the track that begins at each of these rows is played, NaN where nothing is told."""
+    names = len(OWN) + len(AMONG)
+    told = segments["whole"].take(first).to_pylist() if "whole" in segments.column_names else []
+    silent = [np.nan] * names
+    return np.array([one or silent for one in told or [None] * len(first)], np.float32)
 
 
 def _some(track: np.ndarray, chance: np.random.Generator) -> np.ndarray:

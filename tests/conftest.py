@@ -16,6 +16,7 @@ PARAMETERS = {
     "sample_rate": 16000,
     "midi_source": "stem",
     "merge_strings": True,
+    "whole_tracks": True,
     "seed": 0,
 }
 
@@ -24,7 +25,8 @@ PARAMETERS = {
 def tiny_corpus(tmp_path_factory):
     """The folder of a demo corpus of 24 songs."""
     folder = tmp_path_factory.mktemp("tiny") / "corpus"
-    source = Demo(folder / "midi", songs=24, sample_rate=16000, max_segments_per_track=2)
+    kept = {"sample_rate": 16000, "max_segments_per_track": 2, "whole_tracks": True}
+    source = Demo(folder / "midi", songs=24, **kept)
     parameters = PARAMETERS | {"corpus": str(folder)}
     write_corpus(folder, source, MelSpectrogram(16000), splits_of, parameters)
     return folder

@@ -1,5 +1,7 @@
 """CAMIL+: what it must not depend on, what is kept of it, and how it labels."""
 
+import itertools
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,9 +12,11 @@ import torch
 from camil.labellers import load_labeller
 from camil.midi import INSTRUMENTS, read_midi
 from camil.song_encoder import (
+    PIECES,
     SongEncoder,
     SongEnsemble,
     _gather,
+    _HandMade,
     load_songs,
     read_songs,
     save_songs,
@@ -57,14 +61,39 @@ def test_groups_are_gathered_as_slow_loops_do():
         np.testing.assert_allclose(row.numpy(), expected, atol=1e-5)
 
 
-def test_hand_made_features_are_standardized_on_the_chosen_songs(songs):
+def piecewise(value, edges):
+    """Gorishniy et al. (2022), equation 1, a piece at a time; moved to the middle and scaled."""
+    told = []
+    for low, high in itertools.pairwise(edges):
+        share = min(max((value - low) / (high - low), 0), 1) if high > low else value >= high
+        told.append((share - 0.5) * 1.5)
+    return np.zeros(len(told)) if np.isnan(value) else told
+
+
+def test_features_are_told_by_pieces_of_the_chosen_songs_values(songs):
     network = encoder(songs)
-    known = songs.batch(torch.arange(12)).of_track.numpy()
-    np.testing.assert_allclose(
-        network.hand_made["track"].mean, np.nanmean(known, axis=0), rtol=1e-4, atol=1e-4
-    )
-    spread = np.maximum(np.nanstd(known.astype(float), axis=0), 1e-6)
-    np.testing.assert_allclose(network.hand_made["track"].spread, spread, rtol=1e-3, atol=1e-4)
+    part = network.hand_made["of_track"]
+    known = songs.batch(torch.arange(12)).of_track.double().numpy()
+    edges = np.nanquantile(known, np.linspace(0, 1, PIECES + 1), axis=0).T
+    np.testing.assert_allclose(part.edges, edges, rtol=1e-4, atol=1e-4)
+    features = songs.batch(torch.tensor([20])).of_track
+    features[0, 5] = np.nan
+    told = [
+        np.concatenate([piecewise(*pair) for pair in zip(row, part.edges.numpy(), strict=True)])
+        for row in features.numpy()
+    ]
+    weight, bias = (value.detach().numpy() for value in (part.linear.weight, part.linear.bias))
+    expected = np.stack(told) @ weight.T + bias
+    np.testing.assert_allclose(part(features).detach(), expected, atol=1e-4)
+
+
+def test_what_no_song_told_in_training_is_never_read(songs):
+    silent = songs.batch(torch.arange(12))
+    silent.own[:] = torch.nan
+    part = _HandMade(silent.own.shape[1], 8).eval()
+    part.standardize(silent.own)
+    bias = part.linear.bias.expand(len(silent.own), -1)
+    torch.testing.assert_close(part(torch.randn_like(silent.own)), bias)
 
 
 def test_a_song_is_read_the_same_alone_and_in_company(songs):
@@ -102,6 +131,18 @@ def test_without_velocity_loudness_tells_nothing(songs, table, velocity):
     read, _ = read_songs(network, songs, torch.arange(len(songs)), CPU)
     again, _ = read_songs(network, Songs(changed), torch.arange(len(songs)), CPU)
     assert torch.equal(again.song, read.song) != velocity
+
+
+@pytest.mark.parametrize("performance", [False, True])
+def test_without_performance_it_tells_nothing(songs, table, performance):
+    network = encoder(songs, performance=performance)
+    silent = Songs(table.drop_columns("whole"))
+    assert np.isnan(silent.own).all()
+    assert not np.isnan(songs.own).all()
+    read, _ = read_songs(network, songs, torch.arange(len(songs)), CPU)
+    again, _ = read_songs(network, silent, torch.arange(len(songs)), CPU)
+    assert torch.equal(again.segment, read.segment)
+    assert torch.equal(again.track, read.track) != performance
 
 
 def test_what_plays_a_track_is_seen_by_the_others_of_its_song_only(songs, table):

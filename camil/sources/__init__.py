@@ -3,7 +3,7 @@
 To add one, write a class with the members of `Source`; nothing else needs to know it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -33,8 +33,9 @@ class TrackSegments:
 
     ``instrument`` is one of `camil.midi.INSTRUMENTS`; ``timbre`` names what made the sound (a
     soundfont, a plugin). ``audio(segment)`` gives that span of the track's own audio: mono float32
-    at the source's sample rate. A track that belongs to one of the classes but cannot be used has
-    no segments, and tells in ``skipped`` why.
+    at the source's sample rate. ``whole`` tells how the whole track is played, see
+    `camil.performance`; empty where nobody asked. A track that belongs to one of the classes but
+    cannot be used has no segments, and tells in ``skipped`` why.
     """
 
     track: str
@@ -44,6 +45,7 @@ class TrackSegments:
     segments: list[Segment]
     audio: Callable[[Segment], np.ndarray]
     skipped: str = ""
+    whole: Sequence[float] = ()
 
 
 class Source(Protocol):

@@ -29,7 +29,7 @@ class Demo(MidiFolder):
         folder: where the files are, or will be.
         songs: how many.
         seed: of the composer, and of the draw of soundfonts.
-        soundfonts, sample_rate, max_segments_per_track, audio: see `MidiFolder`.
+        soundfonts, sample_rate, max_segments_per_track, audio, whole_tracks: see `MidiFolder`.
 
     Raises:
         ValueError: if `songs` is not positive, or the folder holds something else.
@@ -46,6 +46,7 @@ class Demo(MidiFolder):
         sample_rate: int = 24000,
         max_segments_per_track: int | None = 4,
         audio: bool = True,
+        whole_tracks: bool = False,
     ):
         if songs < 1:
             raise ValueError(f"songs must be at least 1, got {songs}")
@@ -58,6 +59,7 @@ class Demo(MidiFolder):
             seed=seed,
             manifest=Path(folder) / MANIFEST,
             audio=audio,
+            whole_tracks=whole_tracks,
         )
         self.size = songs
 

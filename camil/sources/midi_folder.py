@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property, partial
+from itertools import repeat
 from os import PathLike
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from camil.audio import SoundFont, default_soundfont
 from camil.midi import INSTRUMENT_OF_PROGRAM, Segment, Track, read_midi, segments_of
+from camil.performance import performance
 from camil.sketches import sketch_of
 from camil.sources import Song, TrackSegments, silence
 from camil.sources.slakh_bass import as_in_slakh
@@ -41,6 +43,7 @@ class MidiFolder:
         manifest: path of the manifest; by default looked for in the folder and two levels up.
         audio: whether the segments are to be heard; without, no soundfont is opened.
         slakh_bass: move Bass notes as Slakh's generator does; see `camil.sources.slakh_bass`.
+        whole_tracks: tell how whole tracks are played, for `SongEncoder`; see `camil.performance`.
     """
 
     name = "midi"
@@ -55,12 +58,14 @@ class MidiFolder:
         manifest: str | PathLike | None = None,
         audio: bool = True,
         slakh_bass: bool = False,
+        whole_tracks: bool = False,
     ):
         self.folder = Path(folder)
         self.sample_rate = sample_rate
         self.max_segments_per_track = max_segments_per_track
         self.seed = seed
         self.slakh_bass = slakh_bass
+        self.whole_tracks = whole_tracks
         self.manifest = Path(manifest) if manifest else _manifest_near(self.folder)
         paths = (list(soundfonts) or [default_soundfont()]) if audio else []
         self.soundfonts = [SoundFont(path, sample_rate) for path in paths]
@@ -96,7 +101,8 @@ class MidiFolder:
         """The melodic tracks of one song; raises MidiError if the file cannot be read."""
         score = read_midi(song.path)
         tracks = []
-        for track in score.tracks:
+        wholes = performance(score) if self.whole_tracks else repeat(())
+        for track, whole in zip(score.tracks, wholes, strict=False):
             instrument = INSTRUMENT_OF_PROGRAM.get(track.program)
             if track.is_drum or instrument is None or len(track.pitch) < MIN_TRACK_NOTES:
                 continue
@@ -107,12 +113,12 @@ class MidiFolder:
                 continue
             about = (track.name, instrument, track.program)
             if not self.soundfonts:
-                tracks.append(
-                    TrackSegments(*about, "", segments, partial(silence, self.sample_rate))
-                )
+                heard = partial(silence, self.sample_rate)
+                tracks.append(TrackSegments(*about, "", segments, heard, whole=whole))
             elif soundfont := self._soundfont(song.name, track):
                 heard = _Rendering(soundfont, track)
-                tracks.append(TrackSegments(*about, soundfont.path.stem, segments, heard))
+                timbre = soundfont.path.stem
+                tracks.append(TrackSegments(*about, timbre, segments, heard, whole=whole))
             else:
                 why = f"no soundfont has its program {track.program}"
                 tracks.append(TrackSegments(*about, "", [], silence, why))
@@ -139,6 +145,7 @@ class MidiFolder:
             "max_segments_per_track": self.max_segments_per_track,
             "seed": self.seed,
             "slakh_bass": self.slakh_bass,
+            "whole_tracks": self.whole_tracks,
         }
 
     @cached_property

@@ -26,6 +26,7 @@ def open_source(
     slakh_bass: bool = False,
     split: str = "redux",
     split_lists: str = "",
+    whole_tracks: bool = False,
     **_: Any,
 ) -> Source:
     """The source that the parameters name; what each means stands in `01_preprocess`.
@@ -40,15 +41,15 @@ def open_source(
         "max_segments_per_track": max_segments_per_track,
         "audio": audio,
     }
+    midi = {"soundfonts": soundfonts, "seed": seed, "whole_tracks": whole_tracks}
     if dataset == "demo":
-        return Demo(Path(corpus) / "midi", songs=songs, seed=seed, soundfonts=soundfonts, **kept)
+        return Demo(Path(corpus) / "midi", songs=songs, **midi, **kept)
     if not source:
         raise ValueError(
             f"source is empty: dataset {dataset!r} needs the folder it is to be read from."
         )
     if dataset == "midi":
-        own = {"soundfonts": soundfonts, "seed": seed, "slakh_bass": slakh_bass}
-        return MidiFolder(source, **own, **kept)
+        return MidiFolder(source, slakh_bass=slakh_bass, **midi, **kept)
     if dataset == "slakh":
         slakh = {"midi_source": midi_source, "merge_strings": merge_strings}
         return Slakh(source, split=split, split_lists=split_lists or None, **slakh, **kept)
