@@ -136,7 +136,7 @@ def preprocessing(wildcards, **more):
 
 MAKES_CORPUS = camil(
     "preprocessing", "parts", "merge", "workers", "sources", "sources/composer", "sketches",
-    "midi", "smf", "notes", "audio", "splits", "lock", "parameters",
+    "midi", "smf", "notes", "performance", "audio", "splits", "lock", "parameters",
 )  # fmt: skip
 SHARDS = int(config.get("shards", 1))  # jobs that preprocessing is split into
 
@@ -312,9 +312,9 @@ rule songs:
     input:
         notebook="notebooks/11_songs.ipynb",
         code=camil(
-            "songs", "song_encoder", "features", "objectives", "calibration", "evaluation",
-            "figures", "corpus", "training", "checkpoints", "devices", "tensorfiles", "runs",
-            "parameters", "sharing",
+            "songs", "song_encoder", "features", "performance", "objectives", "calibration",
+            "evaluation", "figures", "corpus", "training", "checkpoints", "devices", "tensorfiles",
+            "runs", "parameters", "sharing",
         ),  # fmt: skip
         corpus=f"{CORPUS}/corpus.json",
     output:
@@ -386,6 +386,7 @@ rule label:
         code=camil(
             "labelling", "labellers", "widgets", "programs", "listening", "figures", "midi",
             "notes", "smf", "audio", "encoders", "corpus", "evaluation", "parameters",
+            "songs", "song_encoder", "features", "performance",
         ),  # fmt: skip
         corpus=f"{CORPUS}/corpus.json",
     output:

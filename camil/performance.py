@@ -6,6 +6,8 @@ a file, repeats and all, and nothing from their programs. Drums are known by the
 """
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
@@ -37,6 +39,22 @@ _BENT = 100  # of 8192: what a bend wheel at rest does not reach
 def performance(score: Score) -> NDArray[np.float32]:
     """All of it: `(tracks, len(OWN) + len(AMONG))`, in the order of the score's tracks."""
     return np.concatenate([own_features(score), among_features(score)], axis=1)
+
+
+def performance_of(segments: pa.Table) -> pd.DataFrame:
+    """The same of the tracks of a corpus, in its order, indexed by song and track.
+
+    Args:
+        segments: rows of `segments.parquet`; the first of a track tells. Where none does, because
+            nobody asked for whole tracks, all is NaN.
+    """
+    about = segments.select(["song", "track"]).to_pandas()
+    first = np.flatnonzero(~about.duplicated())
+    told = segments["whole"].take(first).to_pylist() if "whole" in segments.column_names else []
+    names = [*(f"own_{name}" for name in OWN), *(f"among_{name}" for name in AMONG)]
+    silent = [np.nan] * len(names)
+    rows = np.array([one or silent for one in told or [None] * len(first)], np.float32)
+    return pd.DataFrame(rows, pd.MultiIndex.from_frame(about.iloc[first]), names)
 
 
 def own_features(score: Score) -> NDArray[np.float32]:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from camil.features import TRACK, segment_features, song_features, track_features
 from camil.midi import LOWEST_PITCH, NOTE_COLUMNS, PITCHES, SEGMENT_STEPS, Segment
-from camil.performance import AMONG, OWN
+from camil.performance import OWN, performance_of
 
 NOTE_FEATURES = 21
 # What changes from one drawing of a song to the next in training.
@@ -106,7 +106,7 @@ class Songs:
         self.of_track = songs[tracks.columns].to_numpy(np.float32)
         self.of_song = songs.drop(columns=tracks.columns).to_numpy(np.float32)
         self._rising = [_rises(names) for names in (features, tracks)]
-        whole = _whole(segments, first)
+        whole = performance_of(segments).to_numpy()
         self.own, self.among = np.split(whole, [len(OWN)], axis=1)
 
     @classmethod
@@ -295,14 +295,6 @@ def _runs(names: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     values = names.to_numpy(object)
     begins = np.append(True, values[1:] != values[:-1])
     return values[begins], np.cumsum(begins) - 1
-
-
-def _whole(segments: pa.Table, first: np.ndarray) -> np.ndarray:
-    """How the track that begins at each of these rows is played, NaN where nothing is told."""
-    names = len(OWN) + len(AMONG)
-    told = segments["whole"].take(first).to_pylist() if "whole" in segments.column_names else []
-    silent = [np.nan] * names
-    return np.array([one or silent for one in told or [None] * len(first)], np.float32)
 
 
 def _some(track: np.ndarray, chance: np.random.Generator) -> np.ndarray:
