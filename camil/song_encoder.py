@@ -185,7 +185,8 @@ class _HandMade(nn.Module):
 
     def __init__(self, features: int, size: int, dropout: float = 0.2):
         super().__init__()
-        self.register_buffer("edges", torch.full((features, PIECES + 1), torch.nan))
+        self.register_buffer("edges", torch.zeros(features, PIECES + 1))
+        self.register_buffer("told", torch.zeros(features))  # 1 for what a training song tells
         self.linear = nn.Linear(features * PIECES, size)
         self.dropout = nn.Dropout(dropout)
 
@@ -196,15 +197,16 @@ class _HandMade(nn.Module):
             known = values[~np.isnan(values)]
             if len(known):
                 self.edges[number] = torch.from_numpy(np.quantile(known, shares))
+                self.told[number] = 1
 
     def forward(self, features: Tensor) -> Tensor:
         low, high = self.edges[:, :-1], self.edges[:, 1:]
         value = features[:, :, None]
         through = ((value - low) / (high - low).clamp(min=1e-6)).clamp(0, 1)
         through = torch.where(high > low, through, (value >= high).float())
-        told = ((through - 0.5) * 1.5).masked_fill(value.isnan() | low.isnan(), 0)
+        centred = ((through - 0.5) * 1.5).masked_fill(value.isnan(), 0) * self.told[:, None]
         kept = self.dropout(features.new_ones(len(features), 1))
-        return kept * self.linear(told.flatten(1))
+        return kept * self.linear(centred.flatten(1))
 
 
 class SongEnsemble(nn.Module):
