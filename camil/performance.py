@@ -93,9 +93,10 @@ def among_features(score: Score) -> NDArray[np.float32]:
     total = sum(len(track.pitch) for track in score.tracks)
     hits = sum(len(track.pitch) for track in drums) / score.measures[-1]
     onsets = [np.unique(_cells(track.start_beat)) for track in parts]
+    struck = [_hits(drums, sounds) for sounds in (_KICK, _SNARE, _HAT)]
     columns = [
         [[len(track.pitch) / total, len(parts) - 1, hits] for track in parts],
-        [_drummed(onset, drums) for onset in onsets],
+        [_drummed(onset, struck) for onset in onsets],
         _standing(parts, int(_cells(score.measures[-1])) + 1),
         _doubled(parts),
     ]
@@ -157,11 +158,14 @@ def _cells(beats) -> np.ndarray:
     return np.floor(np.asarray(beats) * _GRID + 0.5).astype(np.int64)
 
 
-def _drummed(onsets: np.ndarray, drums: list[Track]) -> list[float]:
+def _hits(drums: list[Track], sounds: tuple[int, ...]) -> np.ndarray:
+    hits = [_cells(track.start_beat[np.isin(track.pitch, sounds)]) for track in drums]
+    return np.unique(np.concatenate([*hits, np.zeros(0, np.int64)]))
+
+
+def _drummed(onsets: np.ndarray, struck: list[np.ndarray]) -> list[float]:
     values = []
-    for sounds in (_KICK, _SNARE, _HAT):
-        hits = [_cells(track.start_beat[np.isin(track.pitch, sounds)]) for track in drums]
-        hits = np.unique(np.concatenate([*hits, np.zeros(0, np.int64)]))
+    for hits in struck:
         met = len(np.intersect1d(onsets, hits, assume_unique=True))
         values += [met / len(onsets), met / len(hits)] if len(hits) else [np.nan, np.nan]
     return values
@@ -212,6 +216,9 @@ def _doubled(parts: list[Track]) -> np.ndarray:
     same = _shared([cell * _PITCHES + pitch for cell, pitch in zip(cells, pitches, strict=True)])
     classes = [cell * 12 + pitch % 12 for cell, pitch in zip(cells, pitches, strict=True)]
     octaves = _shared(classes)
+    distinct = np.concatenate([np.unique(one) for one in classes])
+    keys, count = np.unique(distinct, return_counts=True)
+    common = keys[count > 1]
     rows = []
     for number in range(len(parts)):
         other = np.arange(len(parts)) != number
@@ -221,7 +228,7 @@ def _doubled(parts: list[Track]) -> np.ndarray:
         mine, theirs = both[number] / both[number, number], both[number] / both.diagonal()
         unison = same[number] / same[number, number]
         double = octaves[number] / octaves[number, number]
-        fits = np.isin(classes[number], np.concatenate([classes[i] for i in np.flatnonzero(other)]))
+        fits = np.isin(classes[number], common)
         rows.append(
             [
                 mine[other].max(),
