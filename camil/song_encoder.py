@@ -279,8 +279,9 @@ def save_songs(path: str | Path, ensemble: SongEnsemble) -> None:
         "segments_per_track": ensemble.segments_per_track,
         "temperatures": ensemble.temperatures,
     }
+    weights = dict(ensemble.named_parameters())
     tensors = {
-        name: value.half() if "hand_made" not in name else value
+        name: value.half() if name in weights else value
         for name, value in ensemble.state_dict().items()
     }
     write_tensors(Path(path), tensors, "songs", description)
