@@ -24,9 +24,9 @@ from camil.runs import write_json
 from camil.song_encoder import LEVELS, load_songs, read_songs, save_songs
 
 
-def left_out(data: Data, epochs: int, velocity: bool, device) -> dict[str, tuple]:
+def left_out(data: Data, epochs: int, made: dict, strength: float, device) -> dict[str, tuple]:
     """Of each level, logits and true classes of all songs, read by networks that did not know
-    their collection."""
+    their collection and are otherwise made in the same way."""
     collections = np.array([name.split("/")[-2].split("-")[0] for name in data.songs.song_names])
     everything, found = torch.arange(len(data.songs)), {level: [] for level in LEVELS}
     for collection in sorted(set(collections)):
@@ -36,7 +36,7 @@ def left_out(data: Data, epochs: int, velocity: bool, device) -> dict[str, tuple
         splits = {"train": known & ~foreign, "validation": ~known & ~foreign}
         of_split = {name: everything[chosen] for name, chosen in splits.items()}
         part = replace(data, of_split=of_split)
-        network = train(part, device, epochs, 0, made={"velocity": velocity})
+        network = train(part, device, epochs, 0, made=made, strength=strength)
         reading, numbers = read_songs(network, data.songs, everything[foreign], device)
         true = data.labels[numbers["segments"]], *[data.of_track[numbers["tracks"]]] * 2
         for level, logits, labels in zip(LEVELS, reading, true, strict=True):
@@ -54,13 +54,16 @@ def main() -> None:
     parser.add_argument("corpus", type=Path)
     parser.add_argument("pretrained", type=Path, help="folder that holds songs.safetensors")
     parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--strength", type=float, default=1.0, help="as the ensemble was trained")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/strangers.json"))
     given = parser.parse_args()
     device, file = choose_device("auto"), given.pretrained / "songs.safetensors"
     ensemble = load_songs(file)
-    velocity = ensemble.members[0].config["velocity"]
+    config = ensemble.members[0].config
+    made = {name: config[name] for name in ("order", "velocity", "performance")}
     data, told = Data.of(given.corpus), {}
-    for level, (logits, true) in left_out(data, given.epochs, velocity, device).items():
+    strange = left_out(data, given.epochs, made, given.strength, device)
+    for level, (logits, true) in strange.items():
         temperature = fit_temperature(logits, true)
         shares = torch.from_numpy(logits / temperature).softmax(1).numpy()
         before = torch.from_numpy(logits).softmax(1).numpy()
@@ -73,7 +76,8 @@ def main() -> None:
         ensemble.temperatures[level] = temperature
         print(level, told[level], flush=True)
     save_songs(file, ensemble)
-    about = {"corpus": data.identity, "epochs": given.epochs, "levels": told}
+    about = {"corpus": data.identity, "epochs": given.epochs, "strength": given.strength}
+    about |= {"made": made, "levels": told}
     write_json(given.output, provenance(device) | about)
 
 
