@@ -14,7 +14,7 @@ from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidat
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, conv1x1
 
-from camil.tensorfiles import read_tensors, write_tensors
+from camil.tensorfiles import fitting, read_tensors, write_tensors
 
 BLOCKS = {10: (1, 1, 1, 1), 18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}  # depth -> blocks of each stage
 
@@ -297,15 +297,10 @@ def _kinds(top: type[Encoder]) -> dict[str, type[Encoder]]:
 
 
 def _rebuilt(path: Path, tensors: dict[str, Tensor], build) -> nn.Module:
-    try:
+    with fitting(path):
         # Without memory behind it, and so without drawing initial weights: loading changes no
         # random state and a header cannot ask for more memory than the file's tensors take.
         with torch.device("meta"):
             module = build()
         module.load_state_dict(tensors, assign=True)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(
-            f"{path} does not fit the network its header describes: it is damaged or from another "
-            "version of CAMIL; train the run again"
-        ) from error
     return module.eval()

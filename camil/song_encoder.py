@@ -13,7 +13,7 @@ from camil.devices import single_precision
 from camil.midi import PITCHES, SEGMENT_STEPS
 from camil.performance import AMONG, OWN
 from camil.songs import NOTE_FEATURES, SongBatch, Songs
-from camil.tensorfiles import read_tensors, write_tensors
+from camil.tensorfiles import fitting, read_tensors, write_tensors
 
 # Ends of the classes of note lengths, in 24ths of a quarter note: finer where notes are short.
 LENGTHS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 17, 20, 24, 28, 36, 48, 60, 72, 96, 144, 192)
@@ -295,16 +295,11 @@ def load_songs(path: str | Path) -> SongEnsemble:
         ValueError: if the file is damaged or is no ensemble of CAMIL.
     """
     tensors, description = read_tensors(Path(path), "songs")
-    try:
+    with fitting(path):
         members = [SongEncoder(**config) for config in description["members"]]
         ensemble = SongEnsemble(members, description["segments_per_track"])
         ensemble.load_state_dict({name: value.float() for name, value in tensors.items()})
         ensemble.temperatures = {name: description["temperatures"][name] for name in LEVELS}
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(
-            f"{path} does not fit the network its header describes: it is damaged or from another "
-            "version of CAMIL; train the run again"
-        ) from error
     return ensemble.eval()
 
 

@@ -8,6 +8,8 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -121,3 +123,19 @@ def under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 def is_finite(tensors: dict[str, Tensor]) -> bool:
     """Whether no tensor holds NaN or infinity."""
     return all(bool(torch.isfinite(value).all()) for value in tensors.values())
+
+
+@contextmanager
+def fitting(path: Path) -> Iterator[None]:
+    """While a network is built from what a file's header says and given the file's tensors.
+
+    Raises:
+        ValueError: if they do not belong together.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"{path} does not fit the network its header describes: it is damaged or from another "
+            "version of CAMIL; train the run again"
+        ) from error

@@ -1,5 +1,6 @@
-"""A corpus of a few composed songs, made once and shared by the tests."""
+"""What tests share: a corpus of a few composed songs, made once, and a table of made-up scores."""
 
+import pandas as pd
 import pytest
 
 from camil.audio import MelSpectrogram
@@ -30,3 +31,22 @@ def tiny_corpus(tmp_path_factory):
     parameters = PARAMETERS | {"corpus": str(folder)}
     write_corpus(folder, source, MelSpectrogram(16000), splits_of, parameters)
     return folder
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    """Table I with made-up scores."""
+    rows = [
+        ("AIC (Audio encoder)", 1.0, None, 0.9012),
+        ("SIC (Baseline)", 1.0, None, 0.6123),
+        ("Fine-tuned CAMIL", 1.0, "class", 0.6501),
+        ("Unsupervised CAMIL", 0.5, "random", 0.5987),
+    ]
+    table = pd.DataFrame(rows, columns=["condition", "train_fraction", "negatives", "macro_f1"])
+    table["seeds"] = 3
+    table["macro_f1_low"] = table["macro_f1"] - 0.0201
+    table["macro_f1_high"] = table["macro_f1"] + 0.0302
+    table["weighted_f1"] = table["macro_f1"] + 0.0113
+    table["accuracy"] = table["macro_f1"] + 0.0207
+    table["track_macro_f1"] = table["macro_f1"] + 0.0409
+    return table

@@ -27,24 +27,6 @@ def texts(figure: Figure) -> list[str]:
 
 
 @pytest.fixture
-def table() -> pd.DataFrame:
-    rows = [
-        ("AIC (Audio encoder)", 1.0, None, 0.9012),
-        ("SIC (Baseline)", 1.0, None, 0.6123),
-        ("Fine-tuned CAMIL", 1.0, "class", 0.6501),
-        ("Unsupervised CAMIL", 0.5, "random", 0.5987),
-    ]
-    table = pd.DataFrame(rows, columns=["condition", "train_fraction", "negatives", "macro_f1"])
-    table["seeds"] = 3
-    table["macro_f1_low"] = table["macro_f1"] - 0.0201
-    table["macro_f1_high"] = table["macro_f1"] + 0.0302
-    table["weighted_f1"] = table["macro_f1"] + 0.0113
-    table["accuracy"] = table["macro_f1"] + 0.0207
-    table["track_macro_f1"] = table["macro_f1"] + 0.0409
-    return table
-
-
-@pytest.fixture
 def segments() -> pd.DataFrame:
     generator = np.random.default_rng(0)
     return pd.DataFrame(
