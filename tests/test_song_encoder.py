@@ -11,8 +11,11 @@ import torch
 
 from camil.labellers import load_labeller
 from camil.midi import INSTRUMENTS, read_midi
+from camil.objectives.songs import SongObjective
 from camil.song_encoder import (
+    LEVELS,
     PIECES,
+    Reading,
     SongEncoder,
     SongEnsemble,
     _gather,
@@ -213,3 +216,29 @@ def test_a_file_is_labelled_as_the_corpus_is_read(songs, tiny_corpus, tmp_path):
         np.testing.assert_allclose(one.track, expected, atol=1e-4)
         np.testing.assert_allclose(one.probabilities.sum(axis=1), 1, atol=1e-6)
         assert len(one.spans) == len(one.probabilities)
+
+
+def adjusted(logits, labels, known, strength):
+    """Menon et al. (2021), equation 10, a row at a time."""
+    counts = np.maximum(np.bincount(known, minlength=logits.shape[1]), 1)
+    logits = logits.double().numpy() + strength * np.log(counts / counts.sum())
+    each = [np.log(np.exp(row).sum()) - row[i] for row, i in zip(logits, labels, strict=True)]
+    return np.mean(each)
+
+
+@pytest.mark.parametrize("programs", [0.0, 0.7])
+def test_the_objective_adds_up_instruments_and_programs_of_all_levels(programs):
+    torch.manual_seed(0)
+    known, of_known = torch.tensor([0, 0, 1, 2, 2, 2]), torch.tensor([3, 3, 40, 99, 99, 98])
+    objective = SongObjective(6, known, of_known, 3, 0.5, programs)
+    labels, of_program, track = torch.tensor([2, 0, 1]), torch.tensor([99, 7, 40]), [0, 0, 1, 2, 2]
+    embedded = Reading(torch.randn(5, 6), torch.randn(3, 6), torch.randn(3, 6))
+    reading = Reading(torch.randn(5, 3), torch.randn(3, 3), torch.randn(3, 3))
+    found = objective(reading, embedded, labels, of_program, torch.tensor(track))
+    expected = 0.0
+    for name, logits, values in zip(LEVELS, reading, embedded, strict=True):
+        of = track if name == "segment" else [0, 1, 2]
+        expected += adjusted(logits, labels[of], known, 0.5)
+        told = objective.heads[name](values).detach()
+        expected += programs * adjusted(told, of_program[of], of_known, 0.5)
+    assert found.item() == pytest.approx(expected, rel=1e-5)
