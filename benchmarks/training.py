@@ -30,7 +30,7 @@ from camil.devices import choose_device
 from camil.memory import KEEP_MEMORY
 from camil.runs import write_json, write_text
 
-# What is asked of each ratio (issue 4): on two CPU cores, and on an H200 at the paper's widths.
+# What is asked of each ratio: on two CPU cores, and on an H200 at the paper's widths.
 TARGETS = {"camil / bare step": (0.90, 0.85), "camil / usual loop": (1.5, 5.0)}
 
 
