@@ -87,7 +87,7 @@ def as_it_is(network: SongEncoder) -> None:
     pass
 
 
-# How the network is made, what is done to it, the objective, whether songs vary.
+# How the network is made, what is done to it, the objective.
 WAYS: dict[str, dict] = {
     "CAMIL+": {},
     "without programs in training": {"programs": 0.0},
@@ -96,7 +96,6 @@ WAYS: dict[str, dict] = {
     "without the order of tracks": {"made": {"order": False}},
     "without hand-made features": {"change": without_hand_made},
     "hand-made features only": {"change": without_notes},
-    "no transposition, tempo, loss of tracks": {"varied": False},
 }
 
 
@@ -108,7 +107,6 @@ def train(
     *,
     made: dict | None = None,
     change: Callable = as_it_is,
-    varied: bool = True,
     strength: float = 0.3,
     programs: float = 1.0,
 ) -> SongEncoder:
@@ -123,8 +121,8 @@ def train(
     objective = SongObjective(network.config["size"], *known, strength, programs)
     trained = torch.nn.ModuleList([network, objective]).to(device)
 
-    def step(chosen, generator):
-        batch = data.songs.batch(chosen, generator if varied else None).to(device)
+    def step(chosen, _):
+        batch = data.songs.batch(chosen).to(device)
         embedded = network.embed(batch)
         true = of_track[batch.tracks], of_program[batch.tracks]
         return objective(network.read(embedded), embedded, *true, batch.track)

@@ -15,18 +15,10 @@ import torch
 from torch import Tensor
 
 from camil.features import TRACK, segment_features, song_features, track_features
-from camil.midi import LOWEST_PITCH, NOTE_COLUMNS, PITCHES, SEGMENT_STEPS, Segment
+from camil.midi import LOWEST_PITCH, NOTE_COLUMNS, SEGMENT_STEPS, Segment
 from camil.performance import OWN, performance_of
 
 NOTE_FEATURES = 21
-# What changes from one drawing of a song to the next in training.
-TRANSPOSITION = 3  # semitones up or down at most, all tracks alike
-TEMPO_SPREAD = 0.1  # standard deviation of the logarithm of the tempo
-SEGMENTS = 12  # of a track at most
-THINNED = 0.5  # chance of a track to be known by fewer segments still
-SILENCED = 0.2  # chance of a track to be left out, in the songs that lose any
-LOSING = 0.3  # share of songs that lose tracks
-LOUDER = 0.1  # standard deviation of the logarithm of a track's velocities
 
 
 @dataclass
@@ -105,7 +97,6 @@ class Songs:
         self.of_segment = features.to_numpy(np.float32)
         self.of_track = songs[tracks.columns].to_numpy(np.float32)
         self.of_song = songs.drop(columns=tracks.columns).to_numpy(np.float32)
-        self._rising = [_rises(names) for names in (features, tracks)]
         whole = performance_of(segments).to_numpy()
         self.own, self.among = np.split(whole, [len(OWN)], axis=1)
 
@@ -141,50 +132,29 @@ class Songs:
         """The first segment of each track: `(tracks,)`."""
         return torch.from_numpy(self._segments.first[:-1])
 
-    def batch(self, songs: Tensor, generator: torch.Generator | None = None) -> SongBatch:
-        """Draw songs; with a generator as for training: transposed, faster or slower, in parts.
+    def batch(self, songs: Tensor) -> SongBatch:
+        """Some songs, whole.
 
         Args:
             songs: `(songs,)`, their numbers.
-            generator: of what is drawn at random; without, all is drawn as it is.
         """
-        chance = generator and np.random.default_rng(
-            int(torch.randint(2**62, (), generator=generator))
-        )
-        numbers = songs.cpu().numpy()
-        tracks, song = self._tracks.members(numbers)
-        if chance:
-            kept = ~((chance.random(len(numbers)) < LOSING)[song])
-            kept |= chance.random(len(tracks)) >= SILENCED
-            kept[np.flatnonzero(np.diff(song, prepend=-1))] = True  # no song without a track
-            tracks, song = tracks[kept], song[kept]
+        tracks, song = self._tracks.members(songs.cpu().numpy())
         segments, track = self._segments.members(tracks)
-        if chance:
-            kept = _some(track, chance)
-            segments, track = segments[kept], track[kept]
-        bpm, shift = self.bpm[segments], np.zeros(len(numbers), np.int64)
-        if chance:
-            shift = chance.integers(-TRANSPOSITION, TRANSPOSITION + 1, len(numbers))
-            bpm = bpm * np.exp(chance.normal(0, TEMPO_SPREAD, len(numbers)))[song[track]]
+        bpm = self.bpm[segments]
         rows, segment = self._notes.bounds.members(segments)
         pitch, step, length, velocity = (column[rows] for column in self._notes.columns)
-        if chance:
-            gain = np.exp(chance.normal(0, LOUDER, len(tracks)))
-            velocity = velocity * gain[track[segment]]
-        pitch = np.clip(pitch - LOWEST_PITCH + shift[song[track[segment]]], 0, PITCHES - 1)
-        raised = shift[song][:, None].astype(np.float32)
         arrays = {
-            "notes": note_features(pitch + LOWEST_PITCH, step, length, segment, bpm[segment]),
+            "notes": note_features(pitch, step, length, segment, bpm[segment]),
             "loudness": _loudness(velocity, segment),
-            "pitch": pitch,
+            "pitch": pitch - LOWEST_PITCH,
             "place": step % (SEGMENT_STEPS // 2),
             "length": length,
             "segment": segment,
             "track": track,
             "song": song,
             "tempo": np.log(bpm / 120).astype(np.float32),
-            "of_segment": self.of_segment[segments] + raised[track] * self._rising[0],
-            "of_track": self.of_track[tracks] + raised * self._rising[1],
+            "of_segment": self.of_segment[segments],
+            "of_track": self.of_track[tracks],
             "of_song": self.of_song[tracks],
             "own": self.own[tracks],
             "among": self.among[tracks],
@@ -295,22 +265,3 @@ def _runs(names: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     values = names.to_numpy(object)
     begins = np.append(True, values[1:] != values[:-1])
     return values[begins], np.cumsum(begins) - 1
-
-
-def _some(track: np.ndarray, chance: np.random.Generator) -> np.ndarray:
-    """Which segments are drawn: of each track so many at most, of some tracks fewer."""
-    tracks = track[-1] + 1
-    most = np.where(
-        chance.random(tracks) < THINNED, chance.integers(1, SEGMENTS + 1, tracks), SEGMENTS
-    )
-    order = np.lexsort((chance.random(len(track)), track))
-    place = np.empty(len(track), np.int64)
-    place[order] = np.arange(len(track)) - np.searchsorted(track, track)
-    return place < most[track]
-
-
-def _rises(features: pd.DataFrame) -> np.ndarray:
-    """1 for the features that a transposition by one semitone raises by one."""
-    still = ("_range", "_spread", "_classes", "_deviation")
-    rises = [name.startswith("pitch_") and not name.endswith(still) for name in features]
-    return np.array(rises, np.float32)

@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from camil.songs import NOTE_FEATURES, SEGMENTS, TRANSPOSITION, Songs, note_features
+from camil.songs import NOTE_FEATURES, Songs, note_features
 
 
 @pytest.fixture(scope="module")
@@ -16,10 +16,6 @@ def table(tiny_corpus):
 @pytest.fixture(scope="module")
 def songs(table):
     return Songs(table)
-
-
-def generator(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def everything(songs):
@@ -102,43 +98,6 @@ def test_drawn_as_it_is_a_song_has_the_notes_of_its_rows(songs, table):
         assert of_row["song"] == names[batch.song[batch.track[number]]]
         assert batch.tempo[number].item() == pytest.approx(np.log(of_row["bpm"] / 120), abs=1e-5)
     assert len(batch.track) == rows["song"].isin(names).sum()
-
-
-def test_in_training_a_song_moves_as_a_whole_and_its_features_with_it(songs):
-    plain = songs.batch(everything(songs))
-    moved = songs.batch(everything(songs), generator())
-    seen = set()
-    for number, row in enumerate(moved.segments.tolist()):
-        now, then = moved.pitch[moved.segment == number], plain.pitch[plain.segment == row]
-        inside = (now > 0) & (now < 83)
-        shift = (now - then)[inside].unique().tolist()
-        assert len(shift) == 1
-        assert abs(shift[0]) <= TRANSPOSITION
-        seen.add((moved.song[moved.track[number]].item(), shift[0]))
-        change = moved.of_segment[number] - plain.of_segment[row]
-        assert set(change[~change.isnan()].round().tolist()) <= {0.0, float(shift[0])}
-        assert change[1] == shift[0]  # pitch_min
-    assert len(dict(seen)) == len(seen) == len(songs)  # one shift a song
-    assert len({shift for _, shift in seen}) > 3
-
-
-def test_in_training_tracks_are_known_by_fewer_segments_and_no_song_is_empty(songs):
-    plain = songs.batch(everything(songs))
-    lost = 0
-    for seed in range(20):
-        drawn = songs.batch(everything(songs), generator(seed))
-        assert drawn.song.unique().tolist() == list(range(len(songs)))
-        assert drawn.track.unique().tolist() == list(range(len(drawn.song)))
-        assert torch.bincount(drawn.track).max() <= SEGMENTS
-        assert len(drawn.segments.unique()) == len(drawn.segments)
-        lost += len(plain.song) - len(drawn.song)
-    assert 0 < lost < 20 * len(plain.song) * 0.15
-
-
-def test_the_same_seed_draws_the_same(songs):
-    one, two, other = (songs.batch(everything(songs), generator(seed)) for seed in (3, 3, 4))
-    assert torch.equal(one.notes, two.notes)
-    assert not torch.equal(one.pitch.sum(), other.pitch.sum())
 
 
 def test_rows_that_do_not_stand_together_are_an_error(table):
