@@ -77,9 +77,10 @@ def camil(data: Corpus, encoder: MIDIEncoder, train, heard: torch.Tensor) -> flo
     def evaluate():
         rows, generator = data.rows("validation").cpu(), torch.Generator().manual_seed(0)
         # In parts of a batch's size, in an order by chance: neighbours are parts of one song.
-        order = torch.randperm(len(rows), generator=generator)
+        order, size = torch.randperm(len(rows), generator=generator), min(BATCH, len(rows))
+        parts = order[: len(order) // size * size].split(size)
         midi = embed(encoder, data.rolls, rows).cpu()
-        costs = [cost(midi[part], rows[part], generator) for part in order.split(BATCH)[:-1]]
+        costs = [cost(midi[part], rows[part], generator) for part in parts]
         return {"validation_loss": torch.stack(costs).mean().item()}
 
     train(encoder, step, evaluate=evaluate)
@@ -115,7 +116,7 @@ def trial(condition: str, data: Corpus, heard: torch.Tensor, given, learning_rat
         return score(data, encoder, train, heard)
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Run every trial, tell and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("corpus", type=Path)
@@ -124,7 +125,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/tuning.json"))
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     device = choose_device("auto")
     ear = load_encoder(given.ear / "encoder.safetensors", AudioEncoder).to(device)
     ear.config["normalize"] = True

@@ -12,10 +12,11 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import training
+from benchmarks import training, tuning
 from benchmarks.elsewhere import read_elsewhere
 from benchmarks.floor import floor, multiplications
-from camil.encoders import AudioEncoder, MIDIEncoder
+from camil.corpus import Corpus
+from camil.encoders import AudioEncoder, MIDIEncoder, save_encoder
 from camil.midi import INSTRUMENTS
 from camil.song_encoder import SongEncoder, SongEnsemble
 from camil.songs import Songs
@@ -95,3 +96,25 @@ def test_elsewhere_counts_segments_and_tracks_once(tiny_corpus):
     right = np.array(said) == tracks["instrument"].to_numpy()
     assert found["song"]["accuracy"] == pytest.approx(right.mean())
     assert 0 <= found["song"]["sure"] <= 1
+
+
+def test_tuning_gives_both_conditions_the_same_trials_and_no_test_song(
+    tiny_corpus, tmp_path, monkeypatch
+):
+    asked, rows = set(), Corpus.rows
+
+    def noting(self, split, *more):
+        asked.add(split)
+        return rows(self, split, *more)
+
+    monkeypatch.setattr(Corpus, "rows", noting)
+    monkeypatch.setattr(tuning, "LEARNING_RATES", (0.001, 0.01))
+    save_encoder(tmp_path / "encoder.safetensors", AudioEncoder(2, 10))
+    output = tmp_path / "tuning.json"
+    tiny = ["--width", "2", "--epochs", "1", "--output", str(output)]
+    tuning.main([str(tiny_corpus), str(tmp_path), *tiny])
+    trials = json.loads(output.read_text())["trials"]
+    assert len(trials) == 2 * len(tuning.CHANGES)
+    assert all(0 <= trial[name] <= 1 for trial in trials for name in ("SIC", "CAMIL"))
+    assert asked == {"train", "validation"}
+    assert "| CAMIL |" in " ".join(output.with_suffix(".md").read_text().split())
