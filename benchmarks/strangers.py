@@ -1,12 +1,13 @@
 """How sure CAMIL+ may be on music of other origin than the music it was trained on.
 
-    python -m benchmarks.strangers corpora/permissive camil/pretrained
+    python -m benchmarks.strangers corpora/permissive camil/pretrained --epochs 24
 
 Temperatures fitted on validation songs hold for songs of the same collections; whoever labels a
 file of their own has another. So each collection of a corpus (the folder its songs lie in) is left
 out once: a network is trained on the others and reads it. The temperatures that make these readings
 as sure as they are right replace those of the ensemble in the second folder, whose labels stay the
-same. What that is worth on a third corpus, `benchmarks.elsewhere` tells.
+same. The longer a network is trained the surer it is, so these are to be trained for as many epochs
+as the ensemble was. What that is worth on a third corpus, `benchmarks.elsewhere` tells.
 """
 
 import argparse
@@ -53,7 +54,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("corpus", type=Path)
     parser.add_argument("pretrained", type=Path, help="folder that holds songs.safetensors")
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--epochs", type=int, required=True, help="as the ensemble was trained")
     parser.add_argument("--strength", type=float, default=1.0, help="as the ensemble was trained")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/strangers.json"))
     given = parser.parse_args()
