@@ -98,6 +98,7 @@ def song_card(
         "",
         "```python",
         "from camil import label, track_labels",
+        "",
         'track_labels(label("song.mid", pretrained="the folder of songs.safetensors"))',
         "```",
         "## Data",
