@@ -10,13 +10,14 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
+from sklearn.metrics import f1_score
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import training, tuning
 from benchmarks.elsewhere import read_elsewhere
 from benchmarks.floor import floor, multiplications
 from camil.corpus import Corpus
-from camil.encoders import AudioEncoder, MIDIEncoder, save_encoder
+from camil.encoders import AudioEncoder, Classifier, MIDIEncoder, save_encoder
 from camil.midi import INSTRUMENTS
 from camil.song_encoder import SongEncoder, SongEnsemble
 from camil.songs import Songs
@@ -115,6 +116,16 @@ def test_tuning_gives_both_conditions_the_same_trials_and_no_test_song(
     tuning.main([str(tiny_corpus), str(tmp_path), *tiny])
     trials = json.loads(output.read_text())["trials"]
     assert len(trials) == 2 * len(tuning.CHANGES)
-    assert all(0 <= trial[name] <= 1 for trial in trials for name in ("SIC", "CAMIL"))
     assert asked == {"train", "validation"}
     assert "| CAMIL |" in " ".join(output.with_suffix(".md").read_text().split())
+
+
+def test_a_trial_is_scored_by_macro_f1_on_the_validation_songs(tiny_corpus):
+    torch.manual_seed(0)
+    data, classifier = Corpus(tiny_corpus), Classifier(MIDIEncoder(2, 10), INSTRUMENTS).eval()
+    rows = torch.from_numpy(np.flatnonzero(data.table["split"] == "validation"))
+    with torch.no_grad():
+        said = [INSTRUMENTS[number] for number in classifier(data.rolls(rows)).argmax(1)]
+    true = data.table["instrument"].iloc[rows.numpy()]
+    expected = f1_score(true, said, average="macro", labels=true.unique(), zero_division=0)
+    assert tuning.validation_f1(data, classifier) == pytest.approx(expected)
