@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from benchmarks.provenance import provenance
+from benchmarks.provenance import in_a_line, provenance
 from camil.corpus import Corpus
 from camil.evaluation import scores
 from camil.midi import INSTRUMENTS
@@ -181,10 +181,9 @@ def main() -> None:
 
 
 def _page(table: pd.DataFrame, made: dict) -> str:
-    told = f"{made['date']}, commit {made['commit']}, {made['device']}: `{made['command']}`"
     return (
         "# What each part of CAMIL+ is worth\n\nMacro-F1 on validation songs, each segment or "
-        f"track counted once.\n\n{table.to_markdown()}\n\n{told}\n"
+        f"track counted once.\n\n{table.to_markdown()}\n\n{in_a_line(made)}\n"
     )
 
 

@@ -33,6 +33,11 @@ def provenance(device: torch.device) -> dict:
     }
 
 
+def in_a_line(made: dict) -> str:
+    """What `provenance` tells, for below a table."""
+    return f"{made['date']}, commit {made['commit']}, {made['device']}: `{made['command']}`"
+
+
 def _program() -> str:
     spec = sys.modules["__main__"].__spec__
     return f"-m {spec.name}" if spec else Path(sys.argv[0]).name

@@ -19,7 +19,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from benchmarks.provenance import provenance
+from benchmarks.provenance import in_a_line, provenance
 from camil.augmentation import Augmentation, draw_seeds
 from camil.corpus import Corpus
 from camil.encoders import AudioEncoder, Classifier, MIDIEncoder, load_encoder
@@ -140,11 +140,11 @@ def main(arguments: list[str] | None = None) -> None:
         about |= {"width": given.width, "epochs": given.epochs, "seed": given.seed}
         write_json(given.output, provenance(device) | about)
         print(pd.DataFrame(found).round(3).to_string(), flush=True)
-    made = provenance(device)
-    told = f"{made['date']}, commit {made['commit']}, {made['device']}: `{made['command']}`"
     table = pd.DataFrame(found).round(3).to_markdown(index=False)
     title = "# SIC and CAMIL, tuned alike\n\nMacro-F1 on segments of the validation songs.\n\n"
-    write_text(given.output.with_suffix(".md"), f"{title}{table}\n\n{told}\n")
+    write_text(
+        given.output.with_suffix(".md"), f"{title}{table}\n\n{in_a_line(provenance(device))}\n"
+    )
 
 
 if __name__ == "__main__":
