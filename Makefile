@@ -14,7 +14,7 @@ figures: $(READY)
 	$(PYTHON) -m snakemake --cores $(CORES) --configfile '$(PROFILE)' --rerun-incomplete
 
 report: figures
-	$(PYTHON) -m camil.report '$(PROFILE)'
+	$(PYTHON) -m camil.workbook.report '$(PROFILE)'
 
 test: $(READY)
 	$(PYTHON) -m ruff format --check

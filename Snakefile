@@ -9,8 +9,8 @@ import yaml
 from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, workflow.basedir)
-from camil.parameters import ParameterError
-from camil.profile import check_profile
+from camil.workbook.parameters import ParameterError
+from camil.workbook.profile import check_profile
 
 if not config:
 
@@ -51,13 +51,19 @@ SPACE = CLASSIFY[config["shown"]].get("pretrained", "")
 
 
 def camil(*rooms):
-    """The files of `camil` that a notebook's result depends on."""
-    files = [[f"camil/{room}.py", *Path(f"camil/{room}").glob("*.py")] for room in rooms]
-    return [str(file) for group in files for file in group if Path(file).is_file()]
+    """All files of some rooms of `camil`."""
+    paths = [Path(f"camil/{room}") for room in rooms]
+    return [str(file) for path in paths
+            for file in ([path] if path.suffix else sorted(path.rglob("*.py")))]  # fmt: skip
 
 
-READS_CORPUS = camil("corpus", "augmentation", "midi", "parameters", "runs")
-READS_CORPUS += camil("training", "checkpoints", "devices", "progress", "encoders", "tensorfiles")
+# The rooms that each notebook's results depend on: all that it imports. `figures` and `widgets`,
+# which only show, are inputs of the notebooks that leave figures.
+MAKES_CORPUS = camil("midi", "audio.py", "composer", "sources", "workbook", "corpus")
+TRAINS = camil("samplers", "losses", "encoders", "midi", "workbook", "corpus", "training")
+EVALUATES = TRAINS + camil("evaluation")
+DRAWS = EVALUATES + camil("figures")
+SHOWS = DRAWS + camil("audio.py", "composer", "sources", "labelling", "widgets")
 # GPUs of a training job; with more than one, as many processes share its batches.
 GPUS = config.get("gpus", 0)
 
@@ -66,7 +72,7 @@ def execute(notebook, processes=1):
     """The command that runs a notebook; its log is shown when it fails."""
     several = f"torch.distributed.run --standalone --nproc-per-node {processes} -m "
     return (
-        f'"$python" -m {several if processes > 1 else ""}camil.notebooks'
+        f'"$python" -m {several if processes > 1 else ""}camil.workbook.execute'
         f" notebooks/{notebook}.ipynb {{log.notebook:q}}"
         " --cell-timeout {config[cell_timeout]} -y {params.yaml:q} > {log.text:q} 2>&1"
         " || {{ tail -n 60 {log.text:q} >&2; exit 1; }}"
@@ -134,10 +140,6 @@ def preprocessing(wildcards, **more):
     return as_yaml(**given, figure=f"figures/{wildcards.corpus}/segment", **more)
 
 
-MAKES_CORPUS = camil(
-    "preprocessing", "parts", "merge", "workers", "sources", "sources/composer", "sketches",
-    "midi", "smf", "notes", "performance", "audio", "splits", "lock", "parameters",
-)  # fmt: skip
 SHARDS = int(config.get("shards", 1))  # jobs that preprocessing is split into
 
 
@@ -200,7 +202,7 @@ rule pretrain:
     input:
         runs_below("pretrain"),
         notebook="notebooks/02_pretrain.ipynb",
-        code=READS_CORPUS + camil("losses", "objectives", "samplers", "mining"),
+        code=TRAINS,
         corpus=lambda wildcards: f"{corpus_of('pretrain', wildcards.name)}/corpus.json",
     output:
         f"{RUNS}/{{name}}-seed{{seed}}/run.json",
@@ -223,7 +225,7 @@ rule classify:
     input:
         runs_below("classify"),
         notebook="notebooks/03_classify.ipynb",
-        code=READS_CORPUS + camil("objectives", "probing", "calibration", "evaluation", "sharing"),
+        code=EVALUATES,
         corpus=lambda wildcards: f"{corpus_of('classify', wildcards.name)}/corpus.json",
     output:
         f"{RUNS}/{{name}}-seed{{seed}}/run.json",
@@ -246,7 +248,7 @@ rule confusion:
     input:
         f"{run_folder(config['shown'], config['seeds'][0])}/metrics.json",
         notebook="notebooks/04_confusion.ipynb",
-        code=camil("figures", "evaluation", "results", "parameters", "widgets", "corpus"),
+        code=SHOWS,
     output:
         f"{FIGURES}/fig2.pdf",
         f"{FIGURES}/fig2.png",
@@ -263,7 +265,7 @@ rule umap:
     input:
         [f"{run_folder(SPACE, config['seeds'][0])}/run.json"] if SPACE else [],
         notebook="notebooks/05_umap.ipynb",
-        code=READS_CORPUS + camil("figures", "evaluation", "results", "widgets", "probing"),
+        code=SHOWS,
         corpus=f"{CORPUS}/corpus.json",
     output:
         f"{FIGURES}/umap.pdf",
@@ -286,7 +288,7 @@ FLOORS = [run_folder(f"floor-{name}", config["seeds"][0])
 rule floors:
     input:
         notebook="notebooks/08_floors.ipynb",
-        code=camil("features", "floors", "figures", "corpus", "evaluation", "parameters", "runs"),
+        code=EVALUATES + camil("audio.py", "composer", "sources"),
         corpus=f"{CORPUS}/corpus.json",
     output:
         [f"{folder}/{file}" for folder in FLOORS or [f"{RUNS}/no-floors"]
@@ -311,11 +313,7 @@ SONGS = [f"{folder}-{level}" for folder in run_folders(["plus"]) for level in LE
 rule songs:
     input:
         notebook="notebooks/11_songs.ipynb",
-        code=camil(
-            "songs", "song_encoder", "features", "performance", "objectives", "calibration",
-            "evaluation", "figures", "corpus", "training", "checkpoints", "devices", "tensorfiles",
-            "runs", "parameters", "sharing",
-        ),  # fmt: skip
+        code=EVALUATES,
         corpus=f"{CORPUS}/corpus.json",
     output:
         f"{RUNS}/plus-seed{{seed}}/songs.safetensors",
@@ -343,9 +341,7 @@ rule results:
         [f"{folder}/run.json" for folder in run_folders(PRETRAIN)],
         [f"{folder}/metrics.json" for folder in run_folders(CLASSIFY) + FLOORS + SONGS],
         notebook="notebooks/06_results.ipynb",
-        code=camil(
-            "figures", "evaluation", "calibration", "results", "tables", "encoders", "parameters"
-        ),
+        code=DRAWS,
     output:
         expand(
             f"{FIGURES}/{{file}}",
@@ -383,11 +379,7 @@ rule label:
     input:
         f"{run_folder(config['shown'], config['seeds'][0])}/classifier.safetensors",
         notebook="notebooks/07_label.ipynb",
-        code=camil(
-            "labelling", "labellers", "widgets", "programs", "listening", "figures", "midi",
-            "notes", "smf", "audio", "encoders", "corpus", "evaluation", "parameters",
-            "songs", "song_encoder", "features", "performance",
-        ),  # fmt: skip
+        code=SHOWS,
         corpus=f"{CORPUS}/corpus.json",
     output:
         f"{RUNS}/label/labels.csv",
@@ -418,7 +410,7 @@ rule questions:
         [f"{folder}/run.json" for folder in run_folders(PRETRAIN) + run_folders(CLASSIFY)],
         [f"corpora/{corpus}/corpus.json" for corpus in CORPORA],
         notebook="notebooks/09_questions.ipynb",
-        code=READS_CORPUS + camil("figures", "evaluation", "questions", "retesting", "results"),
+        code=DRAWS,
     output:
         f"{FIGURES}/questions/answers.csv",
         f"{FIGURES}/questions/answers.md",
@@ -443,7 +435,7 @@ rule transfer:
     input:
         [f"{folder}/run.json" for key, folder in compared().items() if key in ("camil", "sic")],
         notebook="notebooks/10_transfer.ipynb",
-        code=READS_CORPUS + camil("figures", "evaluation", "features", "transfer", "probing"),
+        code=DRAWS,
         corpus=f"{CORPUS}/corpus.json",
     output:
         f"{FIGURES}/transfer/answers.csv",

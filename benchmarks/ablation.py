@@ -18,14 +18,15 @@ import torch
 from torch import Tensor
 
 from benchmarks.provenance import in_a_line, provenance
-from camil.corpus import Corpus
-from camil.evaluation import scores
-from camil.midi import INSTRUMENTS
-from camil.objectives.songs import SongObjective
-from camil.runs import write_json, write_text
-from camil.song_encoder import LEVELS, SongEncoder, read_songs
-from camil.songs import Songs
-from camil.training import choose_device, fit
+from camil.corpus.corpus import Corpus
+from camil.corpus.songs import Songs
+from camil.encoders.song import LEVELS, SongEncoder, read_songs
+from camil.evaluation.metrics import scores
+from camil.losses.songs import SongLoss
+from camil.midi.instruments import INSTRUMENTS
+from camil.training.devices import choose_device
+from camil.training.fit import fit
+from camil.workbook.files import write_json, write_text
 
 
 @dataclass
@@ -118,7 +119,7 @@ def train(
     learnt_from = torch.isin(torch.from_numpy(data.songs.song_of), data.of_split["train"])
     of_track, of_program = data.of_track.to(device), data.programs.to(device)
     known = data.of_track[learnt_from], data.programs[learnt_from], len(INSTRUMENTS)
-    objective = SongObjective(network.config["size"], *known, strength, programs)
+    objective = SongLoss(network.config["size"], *known, strength, programs)
     trained = torch.nn.ModuleList([network, objective]).to(device)
 
     def step(chosen, _):

@@ -6,7 +6,7 @@ from functools import partial
 
 import torch
 
-from camil.encoders import AudioEncoder, MIDIEncoder
+from camil.encoders.resnet import AudioEncoder, MIDIEncoder
 
 
 def bandwidth(device, size, corpus):

@@ -15,14 +15,14 @@ import pyarrow.parquet as pq
 import torch
 
 from benchmarks.provenance import provenance
-from camil.calibration import expected_calibration_error
-from camil.corpus import Corpus
-from camil.evaluation import bootstrap_interval, predictions_table, scores
-from camil.labelling import SURE
-from camil.midi import INSTRUMENTS
-from camil.runs import write_json
-from camil.song_encoder import LEVELS, SongEnsemble, load_songs, read_songs
-from camil.songs import Songs
+from camil.corpus.corpus import Corpus
+from camil.corpus.songs import Songs
+from camil.encoders.song import LEVELS, SongEnsemble, load_songs, read_songs
+from camil.evaluation.calibration import expected_calibration_error
+from camil.evaluation.metrics import bootstrap_interval, predictions_table, scores
+from camil.labelling.label import SURE
+from camil.midi.instruments import INSTRUMENTS
+from camil.workbook.files import write_json
 
 
 def read_elsewhere(ensemble: SongEnsemble, corpus: Path) -> dict[str, dict]:

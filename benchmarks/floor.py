@@ -15,7 +15,7 @@ drawn or read for a pair is a hundredth of what its layers move.
 import torch
 from torch import nn
 
-from camil.encoders import AudioEncoder, Encoder, MIDIEncoder
+from camil.encoders.resnet import AudioEncoder, Encoder, MIDIEncoder
 
 
 def multiplications(encoder: Encoder) -> dict[str, int]:

@@ -26,13 +26,14 @@ from benchmarks.provenance import provenance
 from benchmarks.usual_loop import AHEAD
 from benchmarks.ways import cost
 from camil import losses
-from camil.augmentation import Augmentation, draw_seeds
-from camil.checkpoints import Checkpoint, State
-from camil.corpus import Corpus
-from camil.devices import choose_device
-from camil.encoders import AudioEncoder, MIDIEncoder
-from camil.runs import write_json, write_text
-from camil.training import embed, fit
+from camil.corpus.augmentation import Augmentation, draw_seeds
+from camil.corpus.corpus import Corpus
+from camil.encoders.resnet import AudioEncoder, MIDIEncoder
+from camil.training.checkpoints import Checkpoint, State
+from camil.training.devices import choose_device
+from camil.training.embed import embed
+from camil.training.fit import fit
+from camil.workbook.files import write_json, write_text
 
 SIZES = {
     "whole": {"width": 64, "batch": 512, "segments": 8192, "steps": 12, "turns": 5, "workers": 8},

@@ -18,8 +18,8 @@ import pandas as pd
 import torch
 
 from benchmarks.provenance import provenance
-from camil.midi import MidiError, Score, read_midi
-from camil.sketches import groups_of, sketch_of
+from camil.midi.score import MidiError, Score, read_midi
+from camil.midi.versions import groups_of, sketch_of
 
 THRESHOLDS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
 

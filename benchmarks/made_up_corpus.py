@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from camil.midi import INSTRUMENTS
+from camil.midi.instruments import INSTRUMENTS
 
 
 def made_up_corpus(folder: Path, segments: int, seed: int = 0) -> Path:

@@ -23,7 +23,9 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.provenance import provenance
 from camil.audio import LEAD_SECONDS, MelSpectrogram, Recording, SoundFont, default_soundfont
-from camil.midi import INSTRUMENT_OF_PROGRAM, Segment, Track, read_midi, segments_of
+from camil.midi.instruments import INSTRUMENT_OF_PROGRAM
+from camil.midi.score import Track, read_midi
+from camil.midi.segments import Segment, segments_of
 
 SAMPLE_RATE = 16_000
 

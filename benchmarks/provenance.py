@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from camil.runs import commit, versions
+from camil.workbook.provenance import commit, versions
 
 PROJECT = Path(__file__).parent.parent
 

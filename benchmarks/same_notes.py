@@ -16,7 +16,7 @@ import mido
 import numpy as np
 import pretty_midi
 
-from camil.midi import MidiError, Score, read_midi
+from camil.midi.score import MidiError, Score, read_midi
 
 
 def difference(path: Path) -> str:

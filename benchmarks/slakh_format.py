@@ -20,8 +20,8 @@ import soundfile
 import yaml
 
 from camil.audio import SoundFont, default_soundfont
-from camil.midi import INSTRUMENT_OF_PROGRAM
-from camil.sources.composer import compose
+from camil.composer import compose
+from camil.midi.instruments import INSTRUMENT_OF_PROGRAM
 
 RATE = 44_100
 BASS = range(35, 80)

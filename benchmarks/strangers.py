@@ -19,10 +19,10 @@ import torch
 
 from benchmarks.ablation import Data, train
 from benchmarks.provenance import provenance
-from camil.calibration import expected_calibration_error, fit_temperature
-from camil.devices import choose_device
-from camil.runs import write_json
-from camil.song_encoder import LEVELS, load_songs, read_songs, save_songs
+from camil.encoders.song import LEVELS, load_songs, read_songs, save_songs
+from camil.evaluation.calibration import expected_calibration_error, fit_temperature
+from camil.training.devices import choose_device
+from camil.workbook.files import write_json
 
 
 def left_out(data: Data, epochs: int, made: dict, strength: float, device) -> dict[str, tuple]:

@@ -26,9 +26,9 @@ from benchmarks.made_up_corpus import made_up_corpus
 from benchmarks.provenance import provenance
 from benchmarks.turns import PAUSE, Loop
 from benchmarks.usual_loop import AHEAD
-from camil.devices import choose_device
-from camil.memory import KEEP_MEMORY
-from camil.runs import write_json, write_text
+from camil.training.devices import choose_device
+from camil.workbook.environment import KEEP_MEMORY
+from camil.workbook.files import write_json, write_text
 
 # What is asked of each ratio: on two CPU cores, and on an H200 at the paper's widths.
 TARGETS = {"camil / bare step": (0.90, 0.85), "camil / usual loop": (1.5, 5.0)}
@@ -49,7 +49,9 @@ def main(command: list[str] | None = None) -> dict:
     arguments.add_argument("--output", type=Path, default=Path("benchmarks/results/training.json"))
     given = arguments.parse_args(command)
     device = choose_device(given.device)
-    os.environ.update(KEEP_MEMORY)  # as `camil.notebooks` runs a kernel; here all loops have it
+    os.environ.update(
+        KEEP_MEMORY
+    )  # as `camil.workbook.execute` runs a kernel; here all loops have it
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         corpus = made_up_corpus(folder / "corpus", given.segments)

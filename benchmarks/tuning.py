@@ -20,16 +20,21 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from benchmarks.provenance import in_a_line, provenance
-from camil.augmentation import Augmentation, draw_seeds
-from camil.corpus import Corpus
-from camil.encoders import AudioEncoder, Classifier, MIDIEncoder, load_encoder
-from camil.evaluation import scores
-from camil.losses import ContrastiveLoss
-from camil.midi import INSTRUMENTS
-from camil.probing import linear_probe
-from camil.runs import write_json, write_text
-from camil.samplers import ClassNegatives, pairs
-from camil.training import choose_device, embed, fit
+from camil.corpus.augmentation import Augmentation, draw_seeds
+from camil.corpus.corpus import Corpus
+from camil.encoders.classifier import Classifier
+from camil.encoders.hub import load_encoder
+from camil.encoders.resnet import AudioEncoder, MIDIEncoder
+from camil.evaluation.metrics import scores
+from camil.evaluation.probing import linear_probe
+from camil.losses.contrastive import ContrastiveLoss
+from camil.midi.instruments import INSTRUMENTS
+from camil.samplers.negatives import ClassNegatives
+from camil.samplers.pairs import pairs
+from camil.training.devices import choose_device
+from camil.training.embed import embed
+from camil.training.fit import fit
+from camil.workbook.files import write_json, write_text
 
 BATCH = 64  # segments
 LEARNING_RATES = (0.001, 0.003, 0.01)

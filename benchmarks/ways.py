@@ -8,13 +8,14 @@ import numpy as np
 import torch
 
 from benchmarks import usual_loop
-from camil.augmentation import draw_seeds
-from camil.corpus import Corpus
-from camil.devices import autocast
-from camil.encoders import AudioEncoder, MIDIEncoder
-from camil.losses import ContrastiveLoss
-from camil.samplers import RandomNegatives, pairs
-from camil.training import fit
+from camil.corpus.augmentation import draw_seeds
+from camil.corpus.corpus import Corpus
+from camil.encoders.resnet import AudioEncoder, MIDIEncoder
+from camil.losses.contrastive import ContrastiveLoss
+from camil.samplers.negatives import RandomNegatives
+from camil.samplers.pairs import pairs
+from camil.training.devices import autocast
+from camil.training.fit import fit
 
 Gate = Callable[[], None]
 

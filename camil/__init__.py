@@ -1,47 +1,46 @@
-"""Contrastive audio-MIDI learning: which instrument was this part written for?
+"""Contrastive audio-MIDI learning: instrument recognition from notes.
 
-| to | there is |
+| task | names |
 |---|---|
 | label music | `label`, `track_labels`, `skipped`, `write_labelled`, `load_labeller` |
 | read notes | `read_midi`, `segments_of`, `piano_roll`, and `INSTRUMENTS`, the classes |
-| read what notebooks left | `Corpus`, `load_encoder`, `load_classifier` |
+| read the notebooks' results | `Corpus`, `load_encoder`, `load_classifier` |
 | build networks | `MIDIEncoder`, `AudioEncoder`, `Classifier` |
 | train them | `ContrastiveLoss`, `pairs`, `ClassNegatives`, `RandomNegatives` |
 
-What others build on is listed here; each name is imported when it is first used, so that
-`import camil` costs nothing.
+The public names are listed here. Each is imported on first use, so `import camil` is fast.
 """
 
 import importlib
 
-_ROOMS = {
+_MODULES = {
     "AudioEncoder": "encoders",
-    "Classifier": "encoders",
     "ClassNegatives": "samplers",
+    "Classifier": "encoders",
     "ContrastiveLoss": "losses",
     "Corpus": "corpus",
     "INSTRUMENTS": "midi",
     "MIDIEncoder": "encoders",
     "RandomNegatives": "samplers",
-    "label": "labelling",
+    "label": "labelling.label",
     "load_classifier": "encoders",
     "load_encoder": "encoders",
-    "load_labeller": "labellers",
+    "load_labeller": "labelling.networks",
     "pairs": "samplers",
     "piano_roll": "midi",
     "read_midi": "midi",
     "segments_of": "midi",
-    "skipped": "labelling",
-    "track_labels": "labelling",
-    "write_labelled": "programs",
+    "skipped": "labelling.label",
+    "track_labels": "labelling.label",
+    "write_labelled": "midi.write",
 }
-__all__ = list(_ROOMS)
+__all__ = list(_MODULES)
 
 
 def __getattr__(name: str):
-    if name not in _ROOMS:
+    if name not in _MODULES:
         raise AttributeError(f"module 'camil' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"camil.{_ROOMS[name]}"), name)
+    return getattr(importlib.import_module(f"camil.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:

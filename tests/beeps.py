@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from camil.preprocessing import write_corpus
+from camil.corpus.build import write_corpus
 from camil.sources.midi_folder import MidiFolder
 
 

@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 
 from camil.audio import MelSpectrogram
-from camil.preprocessing import write_corpus
+from camil.corpus.build import write_corpus
+from camil.corpus.splits import splits_of
 from camil.sources.demo import Demo
-from camil.splits import splits_of
 
 PARAMETERS = {
     "dataset": "demo",

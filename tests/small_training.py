@@ -7,11 +7,14 @@ from contextlib import nullcontext
 
 import torch
 
-from camil import training
-from camil.encoders import AudioEncoder, MIDIEncoder
-from camil.losses import ContrastiveLoss
-from camil.samplers import ClassNegatives, pairs
-from camil.training import choose_device, embed, fit, spread
+from camil.encoders.resnet import AudioEncoder, MIDIEncoder
+from camil.losses.contrastive import ContrastiveLoss
+from camil.samplers.negatives import ClassNegatives
+from camil.samplers.pairs import pairs
+from camil.training import fit as training
+from camil.training.devices import choose_device, spread
+from camil.training.embed import embed
+from camil.training.fit import fit
 
 EPOCHS, STEPS_PER_EPOCH = 4, 5
 

@@ -3,9 +3,9 @@
 import json
 import re
 
-from camil import account
-from camil.account import Account
-from camil.runs import commit
+from camil.workbook import account
+from camil.workbook.account import Account
+from camil.workbook.provenance import commit
 
 
 def test_the_top_tells_every_parameter_the_data_the_commit_and_the_device(tmp_path, capsys):

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from camil.augmentation import Augmentation, draw_seeds, uniform
-from camil.corpus import draw_rolls
+from camil.corpus.augmentation import Augmentation, draw_seeds, uniform
+from camil.corpus.corpus import draw_rolls
 
 # Three segments of 3, 1 and 4 notes: pitch, step, length, velocity.
 NOTES = torch.tensor(

@@ -16,11 +16,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks import training, tuning
 from benchmarks.elsewhere import read_elsewhere
 from benchmarks.floor import floor, multiplications
-from camil.corpus import Corpus
-from camil.encoders import AudioEncoder, Classifier, MIDIEncoder, save_encoder
-from camil.midi import INSTRUMENTS
-from camil.song_encoder import SongEncoder, SongEnsemble
-from camil.songs import Songs
+from camil.corpus.corpus import Corpus
+from camil.corpus.songs import Songs
+from camil.encoders.classifier import Classifier
+from camil.encoders.hub import save_encoder
+from camil.encoders.resnet import AudioEncoder, MIDIEncoder
+from camil.encoders.song import SongEncoder, SongEnsemble
+from camil.midi.instruments import INSTRUMENTS
 
 PROJECT = Path(__file__).parent.parent
 # Of what CAMIL needs, a machine that is only meant for PyTorch has all but these.

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from camil.calibration import calibration, expected_calibration_error, fit_temperature
+from camil.evaluation.calibration import calibration, expected_calibration_error, fit_temperature
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 import matplotlib
 import pytest
 
-from camil.runs import read_json
+from camil.workbook.files import read_json
 
 PROJECT = Path(__file__).parent.parent
 TINY = {"width": 2, "depth": 10, "embedding": 8, "epochs": 1, "batch_size": 32, "device": "cpu"}

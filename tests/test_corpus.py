@@ -7,9 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from camil.corpus import Corpus
-from camil.midi import INSTRUMENTS
-from camil.splits import splits_of
+from camil.corpus.corpus import Corpus
+from camil.corpus.splits import splits_of
+from camil.midi.instruments import INSTRUMENTS
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,13 @@ import mido
 import pretty_midi
 import pytest
 
-from camil.midi import INSTRUMENT_OF_PROGRAM, INSTRUMENTS, read_midi, segments_of
-from camil.sources import composer
-from camil.sources.composer.harmony import Key, fretted, spans, voicing
-from camil.sources.composer.melody import struck_again, with_runs
-from camil.sources.composer.rhythm import Note, attacks
+from camil import composer
+from camil.composer.harmony import Key, fretted, spans, voicing
+from camil.composer.melody import struck_again, with_runs
+from camil.composer.rhythm import Note, attacks
+from camil.midi.instruments import INSTRUMENT_OF_PROGRAM, INSTRUMENTS
+from camil.midi.score import read_midi
+from camil.midi.segments import segments_of
 from camil.sources.demo import Demo
 
 SONGS = 60

@@ -9,17 +9,9 @@ import torchvision
 from torch import nn
 from torch.autograd import gradcheck
 
-from camil.encoders import (
-    AudioEncoder,
-    Classifier,
-    Encoder,
-    MIDIEncoder,
-    load_classifier,
-    load_encoder,
-    save_classifier,
-    save_encoder,
-)
-from camil.tensorfiles import write_tensors
+from camil.encoders.classifier import Classifier, load_classifier, save_classifier
+from camil.encoders.hub import load_encoder, save_encoder, write_tensors
+from camil.encoders.resnet import AudioEncoder, Encoder, MIDIEncoder
 
 
 @pytest.fixture(autouse=True)

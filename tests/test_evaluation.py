@@ -8,7 +8,7 @@ import pytest
 from sklearn import config_context
 from sklearn.metrics import accuracy_score, f1_score
 
-from camil.evaluation import (
+from camil.evaluation.metrics import (
     bootstrap_interval,
     paired_difference,
     retrieval,

@@ -7,8 +7,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from camil import features
-from camil.features import segment_features, song_features, track_features
+from camil.midi import features
+from camil.midi.features import segment_features, song_features, track_features
 
 
 def table(*segments) -> pa.Table:

@@ -15,8 +15,8 @@ from sklearn.metrics import confusion_matrix
 from torchvision.models.resnet import BasicBlock, ResNet
 
 from camil import figures
-from camil.encoders import AudioEncoder, MIDIEncoder
-from camil.midi import INSTRUMENTS
+from camil.encoders.resnet import AudioEncoder, MIDIEncoder
+from camil.midi.instruments import INSTRUMENTS
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 

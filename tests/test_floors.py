@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from camil.floors import BoostedTrees, majority
+from camil.evaluation.baselines import BoostedTrees, majority
 
 
 def songs(rows, seed):

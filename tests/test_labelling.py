@@ -6,11 +6,14 @@ import pytest
 import torch
 
 import camil
-from camil.encoders import AudioEncoder, Classifier, MIDIEncoder, save_classifier
-from camil.evaluation import track_predictions
-from camil.labellers import TrackReading, load_labeller
-from camil.labelling import label, skipped, track_labels
-from camil.midi import INSTRUMENTS, MidiError, read_midi, segments_of
+from camil.encoders.classifier import Classifier, save_classifier
+from camil.encoders.resnet import AudioEncoder, MIDIEncoder
+from camil.evaluation.metrics import track_predictions
+from camil.labelling.label import label, skipped, track_labels
+from camil.labelling.networks import TrackReading, load_labeller
+from camil.midi.instruments import INSTRUMENTS
+from camil.midi.score import MidiError, read_midi
+from camil.midi.segments import segments_of
 
 
 @pytest.fixture(scope="module")
@@ -226,7 +229,7 @@ def test_a_folder_without_music_says_so(tmp_path, pretrained):
 
 def test_without_a_classifier_one_is_told_how_to_get_it(tmp_path, monkeypatch, song):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("camil.labellers.SHIPPED", tmp_path / "none")
+    monkeypatch.setattr("camil.labelling.networks.SHIPPED", tmp_path / "none")
     with pytest.raises(FileNotFoundError, match="make figures"):
         label(song)
     with pytest.raises(
@@ -236,13 +239,13 @@ def test_without_a_classifier_one_is_told_how_to_get_it(tmp_path, monkeypatch, s
 
 
 def test_by_default_the_classifier_that_comes_with_camil_labels(monkeypatch, song, pretrained):
-    monkeypatch.setattr("camil.labellers.SHIPPED", pretrained)
+    monkeypatch.setattr("camil.labelling.networks.SHIPPED", pretrained)
     pd.testing.assert_frame_equal(label(song), label(song, pretrained))
 
 
 def test_the_demo_stands_in_and_says_so(monkeypatch, tmp_path, song, pretrained, capsys):
-    monkeypatch.setattr("camil.labellers.SHIPPED", tmp_path / "none")
-    monkeypatch.setattr("camil.labellers.DEMO", pretrained)
+    monkeypatch.setattr("camil.labelling.networks.SHIPPED", tmp_path / "none")
+    monkeypatch.setattr("camil.labelling.networks.DEMO", pretrained)
     assert load_labeller().classes == INSTRUMENTS
     assert "knows the demo's music only" in capsys.readouterr().out
 

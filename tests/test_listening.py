@@ -6,8 +6,8 @@ import numpy as np
 import pretty_midi
 import pytest
 
-from camil.listening import clip, perform, player, telling_span
-from camil.midi import read_midi
+from camil.midi.score import read_midi
+from camil.widgets.listening import clip, perform, player, telling_span
 
 RATE = 16000
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from camil.losses import ContrastiveLoss
+from camil.losses.contrastive import ContrastiveLoss
 
 MARGIN = 1.5
 

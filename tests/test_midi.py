@@ -7,7 +7,9 @@ import numpy as np
 import pretty_midi
 import pytest
 
-from camil.midi import INSTRUMENT_OF_PROGRAM, MidiError, read_midi, segments_of
+from camil.midi.instruments import INSTRUMENT_OF_PROGRAM
+from camil.midi.score import MidiError, read_midi
+from camil.midi.segments import segments_of
 
 approx = pytest.approx
 

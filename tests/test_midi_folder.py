@@ -8,8 +8,9 @@ import pretty_midi
 import pytest
 
 from camil.audio import default_soundfont
-from camil.midi import INSTRUMENTS, MidiError
-from camil.sketches import groups_of
+from camil.midi.instruments import INSTRUMENTS
+from camil.midi.score import MidiError
+from camil.midi.versions import groups_of
 from camil.sources.midi_folder import MidiFolder
 from camil.sources.slakh_bass import as_in_slakh
 

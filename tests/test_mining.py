@@ -5,7 +5,9 @@ import math
 import pytest
 import torch
 
-from camil.mining import HardNegatives, MemoryBank, admissible
+from camil.samplers.hard import HardNegatives
+from camil.samplers.memory_bank import MemoryBank
+from camil.samplers.pairs import admissible
 
 LABELS = torch.tensor([0, 1, 0, 2, 2, 0, 3])
 

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from camil.audio import MelSpectrogram
-from camil.midi import read_midi, segments_of
-from camil.sources import Song
+from camil.midi.score import read_midi
+from camil.midi.segments import segments_of
 from camil.sources.midi_folder import MidiFolder
+from camil.sources.protocol import Song
 
 TICKS = 480
 PIZZICATO, HIGH = 45, 84

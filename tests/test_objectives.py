@@ -9,14 +9,11 @@ from pytorch_metric_learning.distances import LpDistance
 from pytorch_metric_learning.reducers import MeanReducer
 from torch.autograd import gradcheck
 
-from camil.losses import (
-    EmbeddingDistillation,
-    InfoNCE,
-    SigmoidPairs,
-    SoftLabels,
-    SupervisedContrastive,
-    TripletLoss,
-)
+from camil.losses.distillation import EmbeddingDistillation, SoftLabels
+from camil.losses.infonce import InfoNCE
+from camil.losses.sigmoid import SigmoidPairs
+from camil.losses.supcon import SupervisedContrastive
+from camil.losses.triplet import TripletLoss
 
 LABELS = torch.tensor([0, 1, 0, 2, 2, 0, 3])
 NEGATIVES = torch.tensor([[1, 3], [0, 0], [4, 6], [5, 1], [2, 6], [3, 3], [0, 1]])

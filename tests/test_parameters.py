@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from camil.parameters import (
+from camil.workbook.parameters import (
     ParameterError,
     above_zero,
     at_least,

@@ -4,8 +4,8 @@ import numpy as np
 import pretty_midi
 import pytest
 
-from camil.midi import read_midi
-from camil.performance import AMONG, OWN, among_features, own_features, performance
+from camil.midi.performance import AMONG, OWN, among_features, own_features, performance
+from camil.midi.score import read_midi
 
 SECOND = 0.5  # of a quarter note, at 120
 

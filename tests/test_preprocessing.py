@@ -13,12 +13,13 @@ import pretty_midi
 import pytest
 from beeps import Loudness, make
 
-from camil import merge, parts, preprocessing, workers
-from camil.corpus import Corpus
-from camil.lock import locked
-from camil.preprocessing import shard_of
-from camil.sources import Song, TrackSegments
+from camil.corpus import build as preprocessing
+from camil.corpus import merge, parts, workers
+from camil.corpus.build import shard_of
+from camil.corpus.corpus import Corpus
 from camil.sources.midi_folder import MidiFolder
+from camil.sources.protocol import Song, TrackSegments
+from camil.workbook.lock import locked
 
 
 def write(path, seed):

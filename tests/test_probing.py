@@ -4,7 +4,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from camil.probing import REGULARIZATION, linear_probe
+from camil.evaluation.probing import REGULARIZATION, linear_probe
 
 
 def blobs(classes: int, seed: int = 0):

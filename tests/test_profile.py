@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from camil.parameters import ParameterError
-from camil.profile import check_profile
+from camil.workbook.parameters import ParameterError
+from camil.workbook.profile import check_profile
 
 PROJECT = Path(__file__).parent.parent
 PROFILES = sorted((PROJECT / "config").glob("*.yaml"))

@@ -10,8 +10,9 @@ import pandas as pd
 import pretty_midi
 import pytest
 
-from camil.midi import INSTRUMENT_OF_PROGRAM, read_midi
-from camil.programs import PROGRAM, write_labelled
+from camil.midi.instruments import INSTRUMENT_OF_PROGRAM
+from camil.midi.score import read_midi
+from camil.midi.write import PROGRAM, write_labelled
 
 
 def note(track, channel, pitch, program=None, time=0, length=120):

@@ -5,8 +5,8 @@ import re
 import pytest
 import torch
 
-from camil import progress
-from camil.progress import Progress
+from camil.training import progress
+from camil.training.progress import Progress
 
 SCORES = {"epoch": 1, "train_loss": 0.5, "validation_macro_f1": 0.7}
 

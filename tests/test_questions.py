@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import confusion_matrix, f1_score
 
-from camil.questions import (
+from camil.evaluation.questions import (
     CAMIL,
     alike,
     answer,

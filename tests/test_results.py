@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import f1_score
 
-from camil.evaluation import paired_difference, track_predictions
-from camil.results import (
+from camil.evaluation.metrics import paired_difference, track_predictions
+from camil.evaluation.results import (
     calibration_rows,
     class_rows,
     find_runs,

@@ -7,7 +7,8 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from camil.samplers import ClassNegatives, RandomNegatives, other_of_group, pairs
+from camil.samplers.negatives import ClassNegatives, RandomNegatives
+from camil.samplers.pairs import other_of_group, pairs
 
 LABELS = torch.tensor([4, 0, 4, 4, 7, 0, 4, 2, 4])  # unsorted, with gaps, 7 and 2 only once
 

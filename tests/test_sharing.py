@@ -6,8 +6,9 @@ import pytest
 import torch
 
 import camil
-from camil.encoders import AudioEncoder, MIDIEncoder, save_encoder
-from camil.sharing import share
+from camil.encoders.hub import save_encoder
+from camil.encoders.resnet import AudioEncoder, MIDIEncoder
+from camil.workbook.cards import share
 
 RECORD = {
     "parameters": {"objective": "contrastive", "negatives": "class", "seed": 3},

@@ -7,8 +7,8 @@ import pandas as pd
 import pretty_midi
 import pytest
 
-from camil.midi import read_midi
-from camil.sketches import groups_of, sketch_of
+from camil.midi.score import read_midi
+from camil.midi.versions import groups_of, sketch_of
 
 
 def tune(path, seed, up=0, stretch=1.0, resolution=220, cut=None, parts=3):

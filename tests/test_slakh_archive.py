@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from camil.sources import slakh_archive
+from camil.sources import slakh_download as slakh_archive
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)
 

@@ -9,22 +9,21 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from camil.labellers import load_labeller
-from camil.midi import INSTRUMENTS, read_midi
-from camil.objectives.songs import SongObjective
-from camil.song_encoder import (
+from camil.corpus.songs import Songs
+from camil.encoders.song import (
     LEVELS,
-    PIECES,
     Reading,
     SongEncoder,
     SongEnsemble,
-    _gather,
-    _HandMade,
     load_songs,
     read_songs,
     save_songs,
 )
-from camil.songs import Songs
+from camil.encoders.song_layers import PIECES, FeatureEncoding, pool
+from camil.labelling.networks import load_labeller
+from camil.losses.songs import SongLoss
+from camil.midi.instruments import INSTRUMENTS
+from camil.midi.score import read_midi
 
 CPU = torch.device("cpu")
 
@@ -57,7 +56,7 @@ def shuffled_tracks(table):
 def test_groups_are_gathered_as_slow_loops_do():
     values = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
     group = torch.tensor([0] * 5 + [1] + [2] * 14)
-    for number, row in enumerate(_gather(values, group, 3)):
+    for number, row in enumerate(pool(values, group, 3)):
         mine = values[group == number].double().numpy()
         spread = np.sqrt(np.maximum(mine.var(axis=0), 1e-6))
         expected = np.r_[mine.mean(axis=0), mine.max(axis=0), spread, np.log(len(mine)) / 3]
@@ -75,7 +74,7 @@ def piecewise(value, edges):
 
 def test_features_are_told_by_pieces_of_the_chosen_songs_values(songs):
     network = encoder(songs)
-    part = network.hand_made["of_track"]
+    part = network.features["of_track"]
     known = songs.batch(torch.arange(12)).of_track.double().numpy()
     edges = np.nanquantile(known, np.linspace(0, 1, PIECES + 1), axis=0).T
     np.testing.assert_allclose(part.edges, edges, rtol=1e-4, atol=1e-4)
@@ -93,7 +92,7 @@ def test_features_are_told_by_pieces_of_the_chosen_songs_values(songs):
 def test_what_no_song_told_in_training_is_never_read(songs):
     silent = songs.batch(torch.arange(12))
     silent.own[:] = torch.nan
-    part = _HandMade(silent.own.shape[1], 8).eval()
+    part = FeatureEncoding(silent.own.shape[1], 8).eval()
     part.standardize(silent.own)
     bias = part.linear.bias.expand(len(silent.own), -1)
     torch.testing.assert_close(part(torch.randn_like(silent.own)), bias)
@@ -230,7 +229,7 @@ def adjusted(logits, labels, known, strength):
 def test_the_objective_adds_up_instruments_and_programs_of_all_levels(programs):
     torch.manual_seed(0)
     known, of_known = torch.tensor([0, 0, 1, 2, 2, 2]), torch.tensor([3, 3, 40, 99, 99, 98])
-    objective = SongObjective(6, known, of_known, 3, 0.5, programs)
+    objective = SongLoss(6, known, of_known, 3, 0.5, programs)
     labels, of_program, track = torch.tensor([2, 0, 1]), torch.tensor([99, 7, 40]), [0, 0, 1, 2, 2]
     embedded = Reading(torch.randn(5, 6), torch.randn(3, 6), torch.randn(3, 6))
     reading = Reading(torch.randn(5, 3), torch.randn(3, 3), torch.randn(3, 3))

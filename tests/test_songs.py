@@ -5,7 +5,8 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from camil.songs import NOTE_FEATURES, Songs, note_features
+from camil.corpus.songs import Songs, note_features
+from camil.encoders.song_batch import NOTE_FEATURES
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +91,7 @@ def test_drawn_as_it_is_a_song_has_the_notes_of_its_rows(songs, table):
         mine = batch.segment == number
         of_row = rows.iloc[row]
         assert (batch.pitch[mine] + 24).tolist() == list(of_row["pitch"])
-        assert batch.place[mine].tolist() == [step % 96 for step in of_row["step"]]
+        assert batch.step[mine].tolist() == [step % 96 for step in of_row["step"]]
         assert batch.length[mine].tolist() == list(of_row["length"])
         loud = np.array(of_row["velocity"], float)
         expected = np.stack([(loud - 80) / 32, (loud - loud.mean()) / 16], axis=1)

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from benchmarks.made_up_corpus import made_up_corpus
-from camil.augmentation import Augmentation, draw_seeds
-from camil.corpus import Corpus
-from camil.losses import LogitAdjustedCrossEntropy
+from camil.corpus.augmentation import Augmentation, draw_seeds
+from camil.corpus.corpus import Corpus
+from camil.losses.logit_adjustment import LogitAdjustedCrossEntropy
 
 ROWS = torch.tensor([17, 3, 40, 3, 0])
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from camil import tables
+from camil.evaluation import tables
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import re
 import pytest
 import torch
 
-from camil.tensorfiles import read_tensors, write_tensors
+from camil.encoders.hub import read_tensors, write_tensors
 
 TENSORS = {
     "weight": torch.linspace(-1, 1, 300).reshape(20, 15),

@@ -17,10 +17,11 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from camil.encoders import AudioEncoder, MIDIEncoder, save_encoder
-from camil.runs import Run
-from camil.tensorfiles import read_tensors
-from camil.training import best_epoch, embed, fit
+from camil.encoders.hub import read_tensors, save_encoder
+from camil.encoders.resnet import AudioEncoder, MIDIEncoder
+from camil.training.embed import embed
+from camil.training.fit import best_epoch, fit
+from camil.workbook.runs import Run
 
 # Forked from a clean process that has imported torch once: quick to start, real to kill. That
 # process finds its imports by the environment alone.

@@ -2,8 +2,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from camil.evaluation import scores
-from camil.transfer import Task, collections_and_composers, frequent, manifest_rows, probe, roles
+from camil.evaluation.metrics import scores
+from camil.evaluation.transfer import (
+    Task,
+    collections_and_composers,
+    frequent,
+    manifest_rows,
+    probe,
+    roles,
+)
 
 
 def test_songs_find_their_row_of_the_manifest_wherever_the_folder_is(tmp_path):

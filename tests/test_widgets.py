@@ -12,8 +12,8 @@ import pytest
 import soundfile
 
 from camil import widgets
-from camil.corpus import Corpus
-from camil.midi import INSTRUMENTS
+from camil.corpus.corpus import Corpus
+from camil.midi.instruments import INSTRUMENTS
 
 
 @pytest.fixture(scope="module")

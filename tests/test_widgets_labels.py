@@ -9,8 +9,8 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_hex
 
 from camil import figures, label, read_midi, track_labels
-from camil.labellers import TrackReading
-from camil.midi import INSTRUMENTS
+from camil.labelling.networks import TrackReading
+from camil.midi.instruments import INSTRUMENTS
 from camil.widgets import labels as page
 
 

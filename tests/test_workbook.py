@@ -14,8 +14,9 @@ import torch
 import yaml
 from sklearn.metrics import accuracy_score, f1_score
 
-from camil.encoders import MIDIEncoder, load_encoder
-from camil.midi import INSTRUMENT_OF_PROGRAM
+from camil.encoders.hub import load_encoder
+from camil.encoders.resnet import MIDIEncoder
+from camil.midi.instruments import INSTRUMENT_OF_PROGRAM
 
 PROJECT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
@@ -238,7 +239,13 @@ def test_the_profile_of_notes_alone_runs_on_a_folder_of_midi_without_a_sound(pro
 
 
 def execute(folder: Path, notebook: str, output: Path, parameters: dict):
-    command = [sys.executable, "-m", "camil.notebooks", f"notebooks/{notebook}.ipynb", str(output)]
+    command = [
+        sys.executable,
+        "-m",
+        "camil.workbook.execute",
+        f"notebooks/{notebook}.ipynb",
+        str(output),
+    ]
     command += ["-y", yaml.safe_dump(parameters, default_flow_style=True)]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
 
@@ -316,7 +323,12 @@ def test_two_processes_train_a_notebook_together(tmp_path, tiny_corpus):
     for processes in (1, 2):
         run = tmp_path / f"run-{processes}"
         launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-        command = [sys.executable, *(launch if processes == 2 else []), "-m", "camil.notebooks"]
+        command = [
+            sys.executable,
+            *(launch if processes == 2 else []),
+            "-m",
+            "camil.workbook.execute",
+        ]
         command += [PROJECT / "notebooks/02_pretrain.ipynb", tmp_path / f"{processes}.ipynb"]
         parameters = {"corpus": str(tiny_corpus), "run": str(run), "width": 4, "epochs": 2}
         parameters |= {"batch_size": 16, "device": "cpu"}

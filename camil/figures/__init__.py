@@ -4,7 +4,7 @@
 (Fig. 2, the joint space, data efficiency, training curves), `colourings` the joint space in other
 colours; `objective` what the loss asks; `music` segments, corpora and tracks; `songs` a song with
 its labels.
-Table I is written by `camil.tables`.
+Table I is written by `camil.evaluation.tables`.
 """
 
 from camil.figures.architecture import architecture, layers

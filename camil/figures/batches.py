@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from camil.figures.style import COLOURS, COLUMN, PAGE, require_instruments, styled
-from camil.midi import INSTRUMENTS
+from camil.midi.instruments import INSTRUMENTS
 
 
 @styled

@@ -17,7 +17,8 @@ from camil.figures.style import (
     require_instruments,
     styled,
 )
-from camil.midi import INSTRUMENTS, LOWEST_PITCH, PITCHES, SEGMENT_STEPS, STEPS_PER_QUARTER
+from camil.midi.instruments import INSTRUMENTS
+from camil.midi.segments import LOWEST_PITCH, PITCHES, SEGMENT_STEPS, STEPS_PER_QUARTER
 
 SPLITS = {"train": 1.0, "validation": 0.6, "test": 0.3}  # opacity
 BLACK_KEYS = (1, 3, 6, 8, 10)

@@ -8,7 +8,7 @@ import torch
 from matplotlib.figure import Figure
 
 from camil.figures.style import COLUMN, PAGE, styled
-from camil.losses import ContrastiveLoss
+from camil.losses.contrastive import ContrastiveLoss
 
 FARTHEST = 2.0  # on the unit sphere
 

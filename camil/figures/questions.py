@@ -13,7 +13,7 @@ def effects(found: pd.DataFrame, by: str, reference=None, label: str = "") -> Fi
     """Macro-F1 at each value of a setting, with its interval; the reference is filled.
 
     Args:
-        found: of `camil.questions.effect`.
+        found: of `camil.evaluation.questions.effect`.
         label: of the values, with their unit.
 
     Raises:

@@ -18,7 +18,7 @@ from camil.figures.style import (
     require_instruments,
     styled,
 )
-from camil.midi import INSTRUMENTS
+from camil.midi.instruments import INSTRUMENTS
 
 MARKERS = {"MIDI": "o", "audio": "^"}
 THIN, THICK = 0.6, 1.3  # points

@@ -12,7 +12,8 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from camil.figures.style import COLOURS, NOT_SURE, PAGE, require_columns, styled
-from camil.midi import INSTRUMENTS, Score, Track
+from camil.midi.instruments import INSTRUMENTS
+from camil.midi.score import Score, Track
 
 MOST_LANES = 24
 LANE = 0.4  # inches

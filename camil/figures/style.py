@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from camil.midi import INSTRUMENTS
+from camil.midi.instruments import INSTRUMENTS
 
 COLUMN, PAGE = 3.5, 7.16  # inches: one column and both columns of an IEEE page
 

@@ -1,98 +1,69 @@
-"""Where songs come from. Every source gives the same: songs, and for a song its tracks' segments.
+"""Sources: the data sets that a corpus can be built from.
 
-To add one, write a class with the members of `Source`; nothing else needs to know it.
+``SOURCES`` maps each value of the parameter ``dataset`` to a source. To add one, write a class with
+the members of `camil.sources.protocol.Source` in a file of its own and add it here; a package
+installed beside camil can add one as an entry point of the group ``camil.sources``. Its constructor
+receives ``folder`` and those parameters of ``01_preprocess`` that it has arguments for.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import inspect
+from collections.abc import Mapping
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any
 
 import numpy as np
 
-from camil.midi import Segment
+from camil.sources.demo import Demo
+from camil.sources.midi_folder import MidiFolder
+from camil.sources.protocol import Source
+from camil.sources.slakh import Slakh
+
+SOURCES: dict[str, type[Source]] = {"demo": Demo, "midi": MidiFolder, "slakh": Slakh}
+SOURCES |= {point.name: point.load() for point in entry_points(group="camil.sources")}
+
+__all__ = ["SOURCES", "open_source", "sound_of"]
 
 
-class Song(NamedTuple):
-    """One song of a source.
+def open_source(parameters: Mapping[str, Any]) -> Source:
+    """Open the source that the parameters of ``01_preprocess`` name.
 
-    ``name`` is unique in the source. Songs of one ``group`` are versions of one another and must
-    stay on the same side of a split; ``None`` leaves it to their notes to tell. ``split`` is
-    "train", "validation" or "test" where the data set says so itself, else ``None``.
-    """
-
-    name: str
-    path: Path
-    group: str | None
-    split: str | None = None
-
-
-@dataclass
-class TrackSegments:
-    """One track of a song: its class, its two-measure segments and how to hear them.
-
-    ``instrument`` is one of `camil.midi.INSTRUMENTS`; ``timbre`` names what made the sound (a
-    soundfont, a plugin). ``audio(segment)`` gives that span of the track's own audio: mono float32
-    at the source's sample rate. ``whole`` tells how the whole track is played, see
-    `camil.performance`; empty where nobody asked. A track that belongs to one of the classes but
-    cannot be used has no segments, and tells in ``skipped`` why.
-    """
-
-    track: str
-    instrument: str
-    program: int
-    timbre: str
-    segments: list[Segment]
-    audio: Callable[[Segment], np.ndarray]
-    skipped: str = ""
-    whole: Sequence[float] = ()
-
-
-class Source(Protocol):
-    """What preprocessing asks of a data set. Sources are pickled to worker processes."""
-
-    name: str
-    sample_rate: int  # hertz
-
-    def songs(self) -> list[Song]:
-        """All songs, sorted by name, without reading them.
-
-        Raises:
-            ValueError: if the folder is missing or holds none, saying which folder.
-        """
-
-    def read(self, song: Song) -> list[TrackSegments]:
-        """The song's tracks of the eight classes that have a segment, or a fault to tell of.
-
-        Raises:
-            ValueError: if the song cannot be read, with the reason; the others still can.
-        """
-
-    def sketch(self, song: Song) -> list[int]:
-        """What `camil.sketches.groups_of` needs, for songs without a group."""
-
-    def description(self) -> dict:
-        """Origin, licence, checksums and parameters, ready for JSON."""
-
-
-def silence(sample_rate: int, segment: Segment) -> np.ndarray:
-    """What a segment sounds like in a source without audio: float32 zeros, as long as it is."""
-    return np.zeros(round((segment.end_seconds - segment.start_seconds) * sample_rate), np.float32)
-
-
-def first_segment(source: Source) -> tuple[Song, TrackSegments, Segment]:
-    """The first segment of the first song that has one, with its track and song.
+    Args:
+        parameters: ``dataset``, ``source``, ``corpus`` and the source's own; others are ignored.
 
     Raises:
-        ValueError: if no song has any, with the reason that the last one gives.
+        ValueError: if the data set is unknown, or its folder is not given or unusable.
     """
-    why = "their tracks have no two measures with enough notes, or none of the eight instruments"
+    dataset, folder = parameters["dataset"], parameters["source"]
+    if dataset not in SOURCES:
+        raise ValueError(f"dataset must be one of {', '.join(SOURCES)}, got {dataset!r}.")
+    kind = SOURCES[dataset]
+    if not kind.reads_folder:
+        folder = Path(parameters["corpus"]) / "midi"
+    elif not folder:
+        raise ValueError(f"source is empty: dataset {dataset!r} needs the folder to read from.")
+    accepted = inspect.signature(kind).parameters.keys() & parameters.keys()
+    return kind(folder, **{name: parameters[name] for name in accepted - {"folder"}})
+
+
+def sound_of(row, parameters: Mapping[str, Any]) -> tuple[np.ndarray, int]:
+    """Render or read the audio of one segment of a corpus again, from the corpus' source.
+
+    Args:
+        row: a row of `Corpus.table`.
+        parameters: those of ``01_preprocess``, as recorded in ``corpus.json``.
+
+    Returns:
+        Mono float32 audio and its sample rate in hertz.
+
+    Raises:
+        ValueError: if the source or the segment no longer exists.
+    """
+    source = open_source(parameters)
     for song in source.songs():
-        try:
-            for track in source.read(song):
-                if track.segments:
-                    return song, track, track.segments[0]
-                why = track.skipped
-        except ValueError as fault:
-            why = str(fault)
-    raise ValueError(f"None of the songs of source {source.name!r} has a segment: {why}")
+        if song.name == row["song"]:
+            for part in source.read(song):
+                for segment in part.segments:
+                    if (part.track, segment.start_beat) == (row["track"], row["start_beat"]):
+                        return part.audio(segment), source.sample_rate
+    raise ValueError(f"{row['song']} is no longer in the source, or has changed")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 
-from camil.sources import composer
+from camil import composer
 from camil.sources.midi_folder import MidiFolder
 
 MANIFEST = "manifest.csv"
@@ -36,6 +36,7 @@ class Demo(MidiFolder):
     """
 
     name = "demo"
+    reads_folder = False
 
     def __init__(
         self,

@@ -14,10 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from camil.audio import SoundFont, default_soundfont
-from camil.midi import INSTRUMENT_OF_PROGRAM, Segment, Track, read_midi, segments_of
-from camil.performance import performance
-from camil.sketches import sketch_of
-from camil.sources import Song, TrackSegments, silence
+from camil.midi.instruments import INSTRUMENT_OF_PROGRAM
+from camil.midi.performance import performance
+from camil.midi.score import Track, read_midi
+from camil.midi.segments import Segment, segments_of
+from camil.midi.versions import sketch_of
+from camil.sources.protocol import Song, TrackSegments, silence
 from camil.sources.slakh_bass import as_in_slakh
 
 MIN_TRACK_NOTES = 8
@@ -32,7 +34,7 @@ class MidiFolder:
 
     Songs that belong together (arrangements, editions) are told by a ``manifest.csv`` with the
     columns ``path`` (relative to the manifest) and ``group``; a file it does not list is a group of
-    its own. Without a manifest their notes tell: see `camil.sketches`.
+    its own. Without a manifest their notes tell: see `camil.midi.versions`.
 
     Args:
         folder: searched recursively for ``.mid`` and ``.midi``.
@@ -43,10 +45,11 @@ class MidiFolder:
         manifest: path of the manifest; by default looked for in the folder and two levels up.
         audio: whether the segments are to be heard; without, no soundfont is opened.
         slakh_bass: move Bass notes as Slakh's generator does; see `camil.sources.slakh_bass`.
-        whole_tracks: tell how whole tracks are played, for `SongEncoder`; see `camil.performance`.
+        whole_tracks: tell how whole tracks are played, for `SongEncoder`; see `camil.midi.performance`.
     """
 
     name = "midi"
+    reads_folder = True
 
     def __init__(
         self,

@@ -10,16 +10,10 @@ import numpy as np
 import yaml
 
 from camil.audio import Recording
-from camil.midi import (
-    INSTRUMENTS,
-    STEPS_PER_QUARTER,
-    Score,
-    Segment,
-    Track,
-    read_midi,
-    segments_of,
-)
-from camil.sources import Song, TrackSegments, silence
+from camil.midi.instruments import INSTRUMENTS
+from camil.midi.score import Score, Track, read_midi
+from camil.midi.segments import STEPS_PER_QUARTER, Segment, segments_of
+from camil.sources.protocol import Song, TrackSegments, silence
 
 SPLITS = ("redux", "original", "split2")
 MIDI_SOURCES = ("stem", "all_src")
@@ -84,6 +78,7 @@ class Slakh:
     """
 
     name = "slakh"
+    reads_folder = True
 
     def __init__(
         self,

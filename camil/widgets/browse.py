@@ -5,8 +5,8 @@ from pathlib import Path
 import ipywidgets
 from IPython.display import display
 
-from camil.corpus import Corpus
-from camil.progress import watched
+from camil.corpus.corpus import Corpus
+from camil.training.progress import watched
 from camil.widgets.card import Cards
 
 

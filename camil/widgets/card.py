@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 
 from camil import figures
 from camil.audio import MEL_BINS, MEL_FRAMES, SoundFont, default_soundfont
-from camil.corpus import Corpus
-from camil.listening import player
-from camil.midi import STEPS_PER_QUARTER
-from camil.sources.opening import sound_of
+from camil.corpus.corpus import Corpus
+from camil.midi.segments import STEPS_PER_QUARTER
+from camil.sources import sound_of
+from camil.widgets.listening import player
 from camil.widgets.picture import as_image
 
 PIANO = 0  # General MIDI program: notes as the encoder sees them, without their own timbre

@@ -8,9 +8,9 @@ import pandas as pd
 from IPython.display import display
 from matplotlib.colors import to_hex
 
-from camil.corpus import Corpus
-from camil.midi import INSTRUMENTS
-from camil.progress import watched
+from camil.corpus.corpus import Corpus
+from camil.midi.instruments import INSTRUMENTS
+from camil.training.progress import watched
 from camil.widgets.card import Card, Cards
 
 KEYS = ["song", "track", "start_beat"]

@@ -12,12 +12,12 @@ from IPython.display import Audio, Markdown, display
 from matplotlib.figure import Figure
 
 from camil import figures
-from camil.labellers import Labeller
-from camil.labelling import SUFFIXES, label, skipped, track_labels
-from camil.listening import CLIP_RATE, perform, player, telling_span
-from camil.midi import Score, read_midi
-from camil.programs import labelled_programs, write_labelled
-from camil.progress import each, watched
+from camil.labelling.label import SUFFIXES, label, skipped, track_labels
+from camil.labelling.networks import Labeller
+from camil.midi.score import Score, read_midi
+from camil.midi.write import labelled_programs, write_labelled
+from camil.training.progress import each, watched
+from camil.widgets.listening import CLIP_RATE, perform, player, telling_span
 
 SHOWN = ["track", "channel", "written", "predicted", "probability"]
 

@@ -4,7 +4,7 @@ import ipywidgets
 from IPython.display import display
 
 from camil import figures
-from camil.progress import watched
+from camil.training.progress import watched
 from camil.widgets.picture import as_image
 
 SHOWN = (0.5, 1.0, 1.5)

@@ -10,7 +10,7 @@ from matplotlib.colors import hsv_to_rgb
 from scipy.spatial.distance import cdist
 
 from camil.figures import COLOURINGS
-from camil.progress import watched
+from camil.training.progress import watched
 from camil.widgets.card import Cards, line
 
 NEAREST = 3  # neighbours shown in the other modality

@@ -1,0 +1,250 @@
+"""From a source to a corpus on disk: notes and mels of each song, in parallel, resumable.
+
+The work is cut into parts of a few songs. Parts are made by processes, or by shards on several
+machines; once all are there they are merged. What is there already is not made again.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from camil.corpus.merge import Splits, install, is_begun, mel_header, merge
+from camil.corpus.parts import MAX_SONGS, MEL_BYTES, Part, Parts, PartWriter, Spectrogram
+from camil.corpus.workers import in_parallel
+from camil.sources.protocol import Song, Source
+from camil.workbook.files import read_json
+from camil.workbook.lock import locked
+from camil.workbook.provenance import commit, versions
+
+SECONDS_PER_SONG = 600
+# The rooms, beside `audio.py`, whose code decides what is in a corpus.
+ROOMS = ("midi", "composer", "sources", "corpus")
+# What these packages compute is in the corpus; parts of other versions are not mixed with it.
+PACKAGES = ("numpy", "scipy", "librosa", "soundfile", "soxr", "tinysoundfont", "pyarrow")
+NOT_OF_THE_CORPUS = ("shard", "workers")  # parameters that change how it is made, not what
+
+
+def write_corpus(
+    folder: Path | str,
+    source: Source,
+    spectrogram: Spectrogram | None,
+    splits: Splits,
+    parameters: dict[str, Any],
+    shard: str = "",
+    workers: int = 0,
+) -> dict[str, Any]:
+    """Write every song of a source; what cannot be read is skipped, and told in `skipped.csv`.
+
+    Until the new corpus is complete the old one stands. A run that was interrupted, in whatever
+    way, goes on where it stopped, and the result is the same to the bit.
+
+    Args:
+        spectrogram: turns a segment's audio into `(128, 282)` and describes itself in
+            `description()`; None leaves sound out.
+        splits: deals the groups of songs to train, validation and test; asked for songs whose
+            source gives no split.
+        parameters: recorded in `corpus.json`.
+        shard: "3/8" does the third of eight shares of the work and writes no corpus; when all
+            eight are done, a run without a shard finds nothing left but to merge them.
+        workers: processes; 0 takes as many as there are cores.
+
+    Returns:
+        The content of `corpus.json`; of a shard, the numbers of its `songs` and `segments`.
+
+    Raises:
+        ValueError: if no song gives a segment, or the shard is not like "3/8".
+        RuntimeError: if another run is writing this corpus.
+        OSError: if the disk is full; what is done is kept.
+    """
+    folder = Path(folder)
+    number, shards = shard_of(shard)
+    parameters = {name: parameters[name] for name in parameters if name not in NOT_OF_THE_CORPUS}
+    try:
+        with locked(folder / ".lock", shared=bool(shard)):
+            job = _Job(folder, source, spectrogram, parameters)
+            if shard:
+                with locked(folder / f".lock-{number}-of-{shards}"):
+                    return job.make_share(number, shards, workers)
+            return job.make(splits, workers)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            message = "The disk is full. What is done is kept: make room and run this again"
+            raise OSError(error.errno, message, str(folder)) from error
+        raise
+
+
+def shard_of(shard: str) -> tuple[int, int]:
+    """The numbers in "3/8"; (1, 1) for the empty string.
+
+    Raises:
+        ValueError: if it is something else.
+    """
+    number, slash, shards = shard.partition("/")
+    if not shard:
+        return 1, 1
+    if not (
+        slash and number.isdecimal() and shards.isdecimal() and 1 <= int(number) <= int(shards)
+    ):
+        raise ValueError(f"shard must be empty or like 3/8 (the third of eight), got {shard!r}")
+    return int(number), int(shards)
+
+
+def is_shard(value: str) -> str | None:
+    """A check for `camil.workbook.parameters`: what is wrong with a shard, if anything is."""
+    try:
+        shard_of(value)
+    except ValueError:
+        return "must be empty or like 3/8 (the third of eight)"
+    return None
+
+
+class _Job:
+    """The making of one corpus: what is to be done, and where."""
+
+    def __init__(
+        self,
+        folder: Path,
+        source: Source,
+        spectrogram: Spectrogram | None,
+        parameters: dict[str, Any],
+    ):
+        self.folder, self.making = folder, folder / ".making"
+        self.source, self.spectrogram = source, spectrogram
+        recipe = {
+            "source": {"name": source.name} | source.description(),
+            "mel": spectrogram and spectrogram.description(),
+            "code": _code(),
+            "packages": {name: version(name) for name in PACKAGES},
+        }
+        self.recipe = _digest(recipe)
+        self.plan = plan(source.songs(), self.recipe)
+        self.parts = Parts(self.making / self.recipe)
+        groups = [(song.group, song.split) for part in self.plan for song in part.songs]
+        marks = [part.mark for part in self.plan]
+        self.information = {
+            "source": recipe["source"],
+            "mel": recipe["mel"],
+            "parameters": parameters,
+            "fingerprint": _digest([marks, groups, parameters]),
+            "commit": commit(),
+            "versions": versions(),
+        }
+
+    def make(self, splits: Splits, workers: int) -> dict[str, Any]:
+        install(self.making / "next", self.folder)  # if the last run was stopped while at it
+        if self._stands():
+            print("The corpus is there already, made of the same files in the same way.")
+        else:
+            self._forget_others()
+            mels = self.making / "next" / "mels.npy"
+            if not is_begun(mels, self.parts, self.plan):
+                mels.unlink(missing_ok=True)
+                self.parts.forget_unfinished()
+                self._make_parts(self.plan, workers)
+            merge(self.making / "next", self.parts, self.plan, splits, self.information)
+            install(self.making / "next", self.folder)
+        shutil.rmtree(self.making, ignore_errors=True)
+        return read_json(self.folder / "corpus.json")
+
+    def make_share(self, number: int, shards: int, workers: int) -> dict[str, Any]:
+        share = self.plan[number - 1 :: shards]
+        self._make_parts(share, workers)
+        found = [self.parts.contents(part) for part in share]
+        return {
+            "songs": sum(len(contents.songs) for contents in found),
+            "segments": sum(contents.segments for contents in found),
+        }
+
+    def _make_parts(self, plan: list[Part], workers: int) -> None:
+        self.parts.folder.mkdir(parents=True, exist_ok=True)
+        missing = [part for part in plan if not self.parts.is_done(part)]
+        work = PartWriter(self.parts.folder, self.source, self.spectrogram)
+        progress = _Progress(plan, missing)
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        workers = min(workers or cores, len(missing))
+        for _ in in_parallel(missing, work, workers, SECONDS_PER_SONG, progress.begin):
+            pass
+        progress.end()
+
+    def _stands(self) -> bool:
+        """Whether the folder holds this very corpus, whole."""
+        paths = [self.folder / name for name in ("corpus.json", "segments.parquet", "mels.npy")]
+        if not all(path.is_file() for path in paths):
+            return False
+        about = read_json(paths[0])
+        mels = about.get("segments", 0) if self.spectrogram else 0
+        whole = paths[2].stat().st_size == len(mel_header(mels)) + mels * MEL_BYTES
+        return whole and about.get("fingerprint") == self.information["fingerprint"]
+
+    def _forget_others(self) -> None:
+        """Remove parts that were made of something else or in another way."""
+        for place in self.making.glob("*"):
+            if place.name not in (self.recipe, "next"):
+                shutil.rmtree(place, ignore_errors=True)
+
+
+class _Progress:
+    """A line every few seconds: how many songs, how fast, how long still."""
+
+    def __init__(self, plan: list[Part], missing: list[Part]):
+        self.total = sum(len(part.songs) for part in plan)
+        self.done = self.before = self.total - sum(len(part.songs) for part in missing)
+        self.started = self.reported = time.monotonic()
+        self.seen: set[str] = set()
+        if self.before:
+            print(f"{self.before} of {self.total} songs are there from an earlier run.")
+
+    def begin(self, song: str) -> None:
+        now = time.monotonic()
+        self.done = self.before + len(self.seen)
+        if now - self.reported > 5 and self.seen:
+            self.reported, rate = now, len(self.seen) / (now - self.started)
+            left = (self.total - self.done) / rate
+            print(f"{self.done}/{self.total} songs, {rate:.1f} a second, {left:.0f} s left")
+        self.seen.add(song)
+
+    def end(self) -> None:
+        seconds = time.monotonic() - self.started
+        print(f"{self.total}/{self.total} songs in {seconds:.0f} s")
+
+
+def plan(songs: list[Song], recipe: str) -> list[Part]:
+    """Cut the songs into parts; how depends on nothing but the songs."""
+    size = min(max(len(songs) // 64, 1), MAX_SONGS)
+    parts = []
+    for begin in range(0, len(songs), size):
+        some = songs[begin : begin + size]
+        parts.append(Part(len(parts), some, _digest([recipe, [_state(song) for song in some]])))
+    return parts
+
+
+def _state(song: Song) -> list:
+    """What changes when a file of the song does."""
+    files = sorted(song.path.rglob("*")) if song.path.is_dir() else [song.path]
+    return [song.name, *((file.name, *_size_and_time(file)) for file in files)]
+
+
+def _size_and_time(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError:  # gone, or not ours to look at: it will be told when it is read
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
+
+
+def _code() -> str:
+    """A fingerprint of the rooms that decide what is in a corpus."""
+    package = Path(__file__).parents[1]
+    files = sorted(file for room in ROOMS for file in package.glob(f"{room}/**/*.py"))
+    files.append(package / "audio.py")
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]

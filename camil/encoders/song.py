@@ -1,0 +1,257 @@
+"""CAMIL+: a network that reads whole songs, from notes to segments, tracks and the song."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import gelu
+
+from camil.encoders.hub import fitting, read_tensors, write_tensors
+from camil.encoders.precision import single_precision
+from camil.encoders.song_batch import FEATURES, NOTE_FEATURES, PITCHES, SEGMENT_STEPS, SongBatch
+from camil.encoders.song_layers import FeatureEncoding, ResidualBlock, pool
+
+# Upper bounds of the length classes, in 24ths of a quarter note: finer for short notes.
+LENGTHS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 17, 20, 24, 28, 36, 48, 60, 72, 96, 144, 192)
+HEADS = 4
+SONGS_PER_BATCH = 32  # at inference
+LEVELS = ("segment", "track", "song")
+
+
+class Reading(NamedTuple):
+    """Values per level: from two measures, from the whole track, and from the track in its song.
+
+    ``segment`` is ``(segments, ...)``, ``track`` and ``song`` are ``(tracks, ...)``.
+    """
+
+    segment: Tensor
+    track: Tensor
+    song: Tensor
+
+
+class SongCollection(Protocol):
+    """What `read_songs` reads from: `camil.corpus.songs.Songs`, or a class with the same method."""
+
+    def batch(self, songs: Tensor) -> SongBatch:
+        """The songs with these indices, whole."""
+
+
+class SongEncoder(nn.Module):
+    """Notes are pooled to segments, segments to tracks, and tracks attend to each other.
+
+    Each note is embedded with its context. A segment is the mean, maximum and standard deviation
+    of its notes (Zaheer et al., 2017, *Deep Sets*), a track that of its segments, and a
+    transformer without positional encoding (Lee et al., 2019, *Set Transformer*) sees all tracks of
+    a song. Hand-crafted features are added at each level.
+
+    Args:
+        classes: class names.
+        width: units of a note.
+        size: units of a segment, a track, and a track in its song.
+        layers: layers of the transformer.
+        dropout: share of units dropped in training.
+        order: whether a track's position among the file's tracks is an input. In a score that is
+            the order of the staves; with False the network reads the notes alone.
+        velocity: whether velocities are an input.
+        performance: whether performance features are an input, if the corpus has them; see
+            `camil.midi.performance`.
+
+    Shape:
+        Input: a `SongBatch`. Returns a `Reading` of logits.
+    """
+
+    def __init__(
+        self,
+        classes: Sequence[str],
+        width: int = 96,
+        size: int = 128,
+        layers: int = 2,
+        dropout: float = 0.4,
+        order: bool = True,
+        velocity: bool = True,
+        performance: bool = True,
+    ):
+        super().__init__()
+        self.config = {
+            "classes": list(classes), "width": width, "size": size, "layers": layers,
+            "dropout": dropout, "order": order, "velocity": velocity, "performance": performance,
+        }  # fmt: skip
+        self.register_buffer("lengths", torch.tensor(LENGTHS), persistent=False)
+        self.pitch = nn.Embedding(PITCHES, 32)
+        self.step = nn.Embedding(SEGMENT_STEPS // 2, 16)
+        self.length = nn.Embedding(len(LENGTHS) + 1, 12)
+        self.note = nn.Sequential(
+            nn.Linear(NOTE_FEATURES + 2 * velocity + 32 + 16 + 12, width),
+            ResidualBlock(width, 0),
+            ResidualBlock(width, 0),
+        )
+        self.from_notes = nn.Linear(3 * width + 2, size)
+        self.from_segments = nn.Linear(3 * size + 1, size)
+        used = list(FEATURES) if performance else ["of_segment", "of_track", "of_song"]
+        self.features = nn.ModuleDict(
+            {name: FeatureEncoding(FEATURES[name], size) for name in used}
+        )
+        self.blocks = nn.ModuleDict({name: ResidualBlock(size, dropout) for name in LEVELS[:2]})
+        self.order = nn.Linear(4, size) if order else None
+        layer = nn.TransformerEncoderLayer(
+            size, HEADS, 2 * size, dropout, gelu, batch_first=True, norm_first=True
+        )
+        self.transformer = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
+        self.norms = nn.ModuleDict({name: nn.LayerNorm(size) for name in LEVELS})
+        self.dropout = nn.Dropout(dropout)
+        self.heads = nn.ModuleDict({name: nn.Linear(size, len(classes)) for name in LEVELS})
+
+    def standardize(self, songs: SongCollection, chosen: Tensor) -> None:
+        """Fit the encoding of hand-crafted features to the training songs.
+
+        Args:
+            chosen: ``(songs,)`` int64, indices of the training songs.
+        """
+        batch = songs.batch(chosen)
+        for name, encoding in self.features.items():
+            encoding.standardize(getattr(batch, name))
+
+    def forward(self, batch: SongBatch) -> Reading:
+        return self.read(self.embed(batch))
+
+    def read(self, embedded: Reading) -> Reading:
+        """Class logits of the embeddings that `embed` returns."""
+        levels = zip(LEVELS, embedded, strict=True)
+        return Reading(*(self.heads[name](values) for name, values in levels))
+
+    def embed(self, batch: SongBatch) -> Reading:
+        """Embeddings per level, ``(..., size)``, with dropout in training."""
+        inputs = (
+            batch.notes,
+            self.pitch(batch.pitch),
+            self.step(batch.step),
+            self.length(torch.bucketize(batch.length, self.lengths)),
+            *([batch.loudness] if self.config["velocity"] else []),
+        )
+        notes = self.note(torch.cat(inputs, dim=1))  # (notes, width)
+        pooled = torch.cat([pool(notes, batch.segment, len(batch.track)),
+                            batch.tempo[:, None]], dim=1)  # fmt: skip
+        segments = self.from_notes(pooled) + self._encoded("of_segment", batch)
+        segments = self.norms["segment"](self.blocks["segment"](segments))  # (segments, size)
+        tracks = self.from_segments(pool(segments, batch.track, len(batch.song)))
+        tracks = tracks + self._encoded("of_track", batch) + self._encoded("own", batch)
+        tracks = self.norms["track"](self.blocks["track"](tracks))  # (tracks, size)
+        in_song = self.norms["song"](self._attend(tracks, batch))
+        return Reading(*(self.dropout(values) for values in (segments, tracks, in_song)))
+
+    def _encoded(self, name: str, batch: SongBatch) -> Tensor | float:
+        """Encoded hand-crafted features; 0 if this network does not use them."""
+        return self.features[name](getattr(batch, name)) if name in self.features else 0.0
+
+    def _attend(self, tracks: Tensor, batch: SongBatch) -> Tensor:
+        """Attention among the tracks of each song: ``(tracks, size)``."""
+        count = torch.bincount(batch.song)
+        index = torch.arange(len(tracks), device=tracks.device)
+        index = index - (count.cumsum(0) - count)[batch.song]  # of each track in its song
+        tracks = tracks + self._encoded("of_song", batch) + self._encoded("among", batch)
+        if self.order:
+            share = index / (count[batch.song] - 1).clamp(min=1)
+            order = [share, share**2, index.clamp(max=8) / 8, count[batch.song].float().log()]
+            tracks = tracks + self.order(torch.stack(order, dim=1))
+        padded = tracks.new_zeros(len(count), int(count.max()), tracks.shape[1])
+        padded[batch.song, index] = tracks
+        mask = torch.ones(padded.shape[:2], dtype=torch.bool, device=tracks.device)
+        mask[batch.song, index] = False
+        return self.transformer(padded, src_key_padding_mask=mask)[batch.song, index]
+
+
+class SongEnsemble(nn.Module):
+    """Encoders trained from different seeds, with calibrated joint probabilities.
+
+    Args:
+        members: encoders with the same classes.
+        segments_per_track: largest number of segments per track in training.
+
+    Attributes:
+        temperatures: one per level, fitted on validation songs; see
+            `camil.evaluation.calibration`.
+
+    Shape:
+        Input: a `SongBatch`. Returns a `Reading` of log-probabilities.
+    """
+
+    def __init__(self, members: Sequence[SongEncoder], segments_per_track: int):
+        super().__init__()
+        self.segments_per_track = segments_per_track
+        self.members = nn.ModuleList(members)
+        self.classes = tuple(members[0].config["classes"])
+        self.temperatures = dict.fromkeys(LEVELS, 1.0)
+
+    def forward(self, batch: SongBatch) -> Reading:
+        readings = [member(batch) for member in self.members]
+        means = (
+            torch.stack(level).float().log_softmax(-1).mean(0)
+            for level in zip(*readings, strict=True)
+        )
+        pairs = zip(means, self.temperatures.values(), strict=True)
+        return Reading(*((mean / temperature).log_softmax(-1) for mean, temperature in pairs))
+
+
+@torch.no_grad()
+def read_songs(
+    network: nn.Module, songs: SongCollection, chosen: Tensor, device: torch.device
+) -> tuple[Reading, dict[str, Tensor]]:
+    """Apply a network to songs, without gradients, in evaluation mode and full precision.
+
+    Args:
+        network: a `SongEncoder` or a `SongEnsemble`.
+        chosen: ``(songs,)`` int64, indices of the songs.
+
+    Returns:
+        The reading, on the CPU, and the indices of its ``segments`` and ``tracks`` among all of
+        ``songs``.
+    """
+    was_training = network.training
+    network.eval()
+    readings, indices = [], []
+    with single_precision():
+        for part in chosen.split(SONGS_PER_BATCH):
+            batch = songs.batch(part).to(device)
+            readings.append([level.cpu() for level in network(batch)])
+            indices.append((batch.segments.cpu(), batch.tracks.cpu()))
+    network.train(was_training)
+    segments, tracks = (torch.cat(level) for level in zip(*indices, strict=True))
+    reading = Reading(*(torch.cat(level) for level in zip(*readings, strict=True)))
+    return reading, {"segments": segments, "tracks": tracks}
+
+
+def save_songs(path: str | Path, ensemble: SongEnsemble) -> None:
+    """Write an ensemble in half precision; the file appears complete or not at all.
+
+    Raises:
+        FileNotFoundError: if the folder does not exist.
+    """
+    description = {
+        "members": [member.config for member in ensemble.members],
+        "segments_per_track": ensemble.segments_per_track,
+        "temperatures": ensemble.temperatures,
+    }
+    weights = dict(ensemble.named_parameters())
+    tensors = {
+        name: value.half() if name in weights else value
+        for name, value in ensemble.state_dict().items()
+    }
+    write_tensors(Path(path), tensors, "songs", description)
+
+
+def load_songs(path: str | Path) -> SongEnsemble:
+    """Read an ensemble, on the CPU and in evaluation mode.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file is damaged or holds no ensemble of CAMIL.
+    """
+    tensors, description = read_tensors(Path(path), "songs")
+    with fitting(path):
+        members = [SongEncoder(**config) for config in description["members"]]
+        ensemble = SongEnsemble(members, description["segments_per_track"])
+        ensemble.load_state_dict({name: value.float() for name, value in tensors.items()})
+        ensemble.temperatures = {name: description["temperatures"][name] for name in LEVELS}
+    return ensemble.eval()

@@ -1,0 +1,1 @@
+"""Name the instrument of every part of a MIDI file."""

@@ -1,0 +1,296 @@
+"""Hand-made features: what one would count in a score to guess who plays.
+
+Of a segment, of a whole track, and of a track among the other tracks of its song. Everything is
+counted for all segments at once. Velocities are left out: they say more about who made a file than
+about what plays.
+"""
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from camil.midi.segments import SEGMENT_STEPS, STEPS_PER_QUARTER
+
+MEASURE = SEGMENT_STEPS // 2  # steps, in 4/4
+CHUNK = 10_000  # segments whose time is laid out at once
+TRACK = ["song", "track"]  # what names a track
+# What a track is compared by with the other tracks of its song.
+COMPARED = (
+    "pitch_min", "pitch_median", "pitch_max", "pitch_range", "onsets", "sounding", "polyphony",
+    "length_median", "melody_step",
+)  # fmt: skip
+
+
+def segment_features(segments: pa.Table) -> pd.DataFrame:
+    """A row a segment: register, lengths, rhythm, chords and melody of its two measures.
+
+    Pitches are MIDI note numbers and intervals semitones; lengths and times are in 24ths of a
+    quarter note; shares lie between 0 and 1. What a segment has none of (the intervals of a single
+    onset) is NaN.
+
+    Args:
+        segments: rows of `segments.parquet` with the lists pitch, step and length.
+
+    Raises:
+        ValueError: if a segment has no note.
+    """
+    notes = _Notes.of(segments)
+    parts = _register(notes), _lengths(notes), _rhythm(notes), _chords(notes), _melody(notes)
+    return pd.DataFrame({name: values for part in parts for name, values in part.items()})
+
+
+def track_features(features: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFrame:
+    """A row a track: mean and spread of its segments' features, and how many segments it has.
+
+    Args:
+        features: of `segment_features`.
+        segments: ``song`` and ``track`` of the same rows.
+
+    Returns:
+        Indexed by song and track, in the order of their names; the spread (standard deviation) of
+        a single segment is 0.
+    """
+    by_track = features.groupby([segments[name].to_numpy() for name in TRACK])
+    spread = by_track.std(ddof=0).add_suffix("_spread")
+    result = by_track.mean().join(spread).join(by_track.size().rename("segments"))
+    result["pitch_lowest"] = by_track["pitch_min"].min()
+    result["pitch_highest"] = by_track["pitch_max"].max()
+    return result.rename_axis(TRACK)
+
+
+def song_features(tracks: pd.DataFrame) -> pd.DataFrame:
+    """A row a track: its own features, and where it stands among the tracks of its song.
+
+    A rank is 0 for the lowest and 1 for the highest of the song (0.5 for a track alone), a distance
+    is from the mean of the song's tracks, in the feature's unit.
+
+    Args:
+        tracks: of `track_features`. Nothing says what plays the other tracks.
+    """
+    compared = tracks[list(COMPARED)]
+    by_song = compared.groupby(level="song")
+    count = by_song["pitch_min"].transform("size")
+    rank = by_song.rank().sub(1).div((count - 1).clip(lower=1), axis=0)
+    rank[count == 1] = 0.5
+    distance = compared - by_song.transform("mean")
+    result = tracks.join(rank.add_suffix("_rank")).join(distance.add_suffix("_distance"))
+    return result.assign(tracks=count)
+
+
+@dataclass
+class _Groups:
+    """Values that lie group after group, and what is computed of each group."""
+
+    first: np.ndarray  # (groups,), where each begins
+    count: np.ndarray  # (groups,)
+
+    @classmethod
+    def of(cls, key: np.ndarray) -> "_Groups":
+        """Of runs of equal keys."""
+        first = np.flatnonzero(np.r_[len(key) > 0, key[1:] != key[:-1]])
+        return cls(first, np.diff(np.r_[first, len(key)]))
+
+    def total(self, values: np.ndarray) -> np.ndarray:
+        return np.add.reduceat(values.astype(float), self.first)
+
+    def mean(self, values: np.ndarray) -> np.ndarray:
+        return self.total(values) / self.count
+
+    def spread(self, values: np.ndarray) -> np.ndarray:
+        from_mean = values - np.repeat(self.mean(values), self.count)
+        return np.sqrt(self.mean(from_mean**2))
+
+    def least(self, values: np.ndarray) -> np.ndarray:
+        return np.minimum.reduceat(values, self.first)
+
+    def most(self, values: np.ndarray) -> np.ndarray:
+        return np.maximum.reduceat(values, self.first)
+
+    def quantile(self, values: np.ndarray, share: float) -> np.ndarray:
+        """As numpy's: between two values in proportion."""
+        group = np.repeat(np.arange(len(self.first)), self.count)
+        ascending = values[np.lexsort((values, group))]
+        place = share * (self.count - 1)
+        below = place.astype(int)
+        low = ascending[self.first + below]
+        high = ascending[self.first + np.minimum(below + 1, self.count - 1)]
+        return low + (place - below) * (high - low)
+
+    def distinct(self, values: np.ndarray) -> np.ndarray:
+        """How many different whole numbers."""
+        group = np.repeat(np.arange(len(self.first)), self.count)
+        pairs = np.unique(np.stack([group, values], axis=1), axis=0)
+        return np.bincount(pairs[:, 0], minlength=len(self.first))
+
+
+@dataclass
+class _Notes:
+    """All notes, sorted by segment, step and pitch; `(notes,)` each."""
+
+    pitch: np.ndarray
+    step: np.ndarray
+    length: np.ndarray
+    segment: np.ndarray
+    in_segment: _Groups
+
+    @classmethod
+    def of(cls, segments: pa.Table) -> "_Notes":
+        columns = [segments[name].combine_chunks() for name in ("pitch", "step", "length")]
+        count = np.diff(columns[0].offsets.to_numpy())
+        if not len(count) or not count.all():
+            raise ValueError("Features need segments with a note each; there is one without.")
+        segment = np.repeat(np.arange(len(count)), count)
+        pitch, step, length = (column.flatten().to_numpy().astype(int) for column in columns)
+        order = np.lexsort((pitch, step, segment))
+        return cls(pitch[order], step[order], length[order], segment[order], _Groups.of(segment))
+
+
+def _register(notes: _Notes) -> dict[str, np.ndarray]:
+    pitch, group = notes.pitch, notes.in_segment
+    quantiles = {"10": 0.1, "25": 0.25, "median": 0.5, "75": 0.75, "90": 0.9}
+    least, most = group.least(pitch), group.most(pitch)
+    return {
+        "notes": group.count,
+        "pitch_min": least,
+        **{f"pitch_{name}": group.quantile(pitch, share) for name, share in quantiles.items()},
+        "pitch_max": most,
+        "pitch_mean": group.mean(pitch),
+        "pitch_deviation": group.spread(pitch),
+        "pitch_range": most - least,
+        "pitches": group.distinct(pitch),
+        "pitch_classes": group.distinct(pitch % 12),
+    }
+
+
+def _lengths(notes: _Notes) -> dict[str, np.ndarray]:
+    length, group = notes.length, notes.in_segment
+    return {
+        "length_min": group.least(length),
+        "length_25": group.quantile(length, 0.25),
+        "length_median": group.quantile(length, 0.5),
+        "length_75": group.quantile(length, 0.75),
+        "length_max": group.most(length),
+        "length_mean": group.mean(length),
+        "length_deviation": group.spread(length),
+        "lengths": group.distinct(length),
+        "short": group.mean(length <= STEPS_PER_QUARTER // 4),
+        "long": group.mean(length >= 2 * STEPS_PER_QUARTER),
+    }
+
+
+def _rhythm(notes: _Notes) -> dict[str, np.ndarray]:
+    """Where notes begin, how far apart, and whether the second measure repeats the first."""
+    onset = _onsets(notes)
+    place = notes.step[onset.first] % STEPS_PER_QUARTER
+    segment = notes.segment[onset.first]
+    group = _Groups.of(segment)
+    begin = notes.step[onset.first]
+    apart = _Steps.of(begin, segment)
+    again = np.unique((notes.segment * 128 + notes.pitch) * SEGMENT_STEPS + notes.step)
+    later = (again % SEGMENT_STEPS < MEASURE) & np.isin(again + MEASURE, again)
+    repeated = np.bincount(again[later] // SEGMENT_STEPS // 128, minlength=len(group.count))
+    return {
+        "onsets": group.count,
+        "on_beat": group.mean(place == 0),
+        "on_eighth": group.mean(place == 12),
+        "on_sixteenth": group.mean((place == 6) | (place == 18)),
+        "on_triplet": group.mean((place == 8) | (place == 16)),
+        "first_onset": group.least(begin),
+        "onset_steps": group.distinct(begin % MEASURE),
+        "apart_min": apart.of_all(apart.group.least(apart.size)),
+        "apart_median": apart.of_all(apart.group.quantile(apart.size, 0.5)),
+        "apart_deviation": apart.of_all(apart.group.spread(apart.size)),
+        "repeated": 2 * repeated / notes.in_segment.count,
+    }
+
+
+def _chords(notes: _Notes) -> dict[str, np.ndarray]:
+    """How many notes sound, and what begins together."""
+    onset = _onsets(notes)
+    group = _Groups.of(notes.segment[onset.first])
+    size = onset.count
+    span = onset.most(notes.pitch) - onset.least(notes.pitch)
+    sounding, mean, most = _polyphony(notes)
+    return {
+        "sounding": sounding,
+        "polyphony": mean,
+        "polyphony_max": most,
+        "chords": group.mean(size > 1),
+        "chord_size": group.mean(size),
+        "chord_size_max": group.most(size),
+        "chord_span": group.mean(span),
+        "chord_span_max": group.most(span),
+    }
+
+
+def _melody(notes: _Notes) -> dict[str, np.ndarray]:
+    """The line of the highest notes, and that of the lowest, from onset to onset."""
+    onset = _onsets(notes)
+    segment = notes.segment[onset.first]
+    top = _Steps.of(onset.most(notes.pitch), segment)
+    bottom = _Steps.of(onset.least(notes.pitch), segment)
+    apart = _Steps.of(notes.step[onset.first], segment)
+    # How much of the time until the next onset a note is held; more than all of it is overlap.
+    held = np.minimum(onset.most(notes.length)[:-1][apart.inside] / apart.size, 2)
+    jump = np.abs(top.size)
+    return {
+        "melody_step": top.of_all(top.group.mean(jump)),
+        "melody_repeats": top.of_all(top.group.mean(jump == 0)),
+        "melody_seconds": top.of_all(top.group.mean((jump == 1) | (jump == 2))),
+        "melody_leaps": top.of_all(top.group.mean(jump > 4)),
+        "melody_octaves": top.of_all(top.group.mean(jump == 12)),
+        "melody_up": top.of_all(top.group.mean(top.size > 0)),
+        "bass_step": bottom.of_all(bottom.group.mean(np.abs(bottom.size))),
+        "held": apart.of_all(apart.group.mean(held)),
+        "legato": apart.of_all(apart.group.mean(held >= 1)),
+    }
+
+
+def _onsets(notes: _Notes) -> _Groups:
+    """Notes that begin together."""
+    return _Groups.of(notes.segment * SEGMENT_STEPS + notes.step)
+
+
+@dataclass
+class _Steps:
+    """From one value to the next within each segment; a segment with a single value has none."""
+
+    size: np.ndarray  # (steps,)
+    inside: np.ndarray  # (values - 1,) of bool, whether a pair of neighbours is of one segment
+    group: _Groups
+    segments: np.ndarray  # (groups,), which segment each group is of
+    total: int  # segments
+
+    @classmethod
+    def of(cls, values: np.ndarray, segment: np.ndarray) -> "_Steps":
+        inside = segment[1:] == segment[:-1]
+        size, of = np.diff(values)[inside], segment[1:][inside]
+        group = _Groups.of(of)
+        return cls(size, inside, group, of[group.first], int(segment[-1]) + 1)
+
+    def of_all(self, values: np.ndarray) -> np.ndarray:
+        """What was computed of each group, for every segment; NaN where there is none."""
+        filled = np.full(self.total, np.nan)
+        filled[self.segments] = values
+        return filled
+
+
+def _polyphony(notes: _Notes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Share of the time in which anything sounds, and of that time how many notes: mean, most."""
+    found = []
+    edges = np.searchsorted(notes.segment, np.arange(0, notes.segment[-1] + 1 + CHUNK, CHUNK))
+    for first, last in itertools.pairwise(edges):
+        part = slice(first, last)
+        row = notes.segment[part] - notes.segment[first]
+        sounds = np.zeros((row[-1] + 1, SEGMENT_STEPS + 1), np.int32)
+        np.add.at(sounds, (row, notes.step[part]), 1)
+        end = np.minimum(notes.step[part] + notes.length[part], SEGMENT_STEPS)
+        np.add.at(sounds, (row, end), -1)
+        sounds = sounds.cumsum(axis=1)[:, :SEGMENT_STEPS]
+        time = (sounds > 0).sum(axis=1)
+        found.append((time / SEGMENT_STEPS, sounds.sum(axis=1) / time, sounds.max(axis=1)))
+    sounding, mean, most = (np.concatenate(values) for values in zip(*found, strict=True))
+    return sounding, mean, most

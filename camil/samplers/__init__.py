@@ -1,0 +1,29 @@
+"""Samplers: the audio segments that serve as negatives for each MIDI anchor.
+
+``SAMPLERS`` maps each value of the parameter ``negatives`` to a sampler. To add one, write a class
+with the interface of `RandomNegatives` in a file of its own and add it here; a package installed
+beside camil can add one as an entry point of the group ``camil.samplers``.
+"""
+
+from importlib.metadata import entry_points
+
+from camil.samplers.batch import Batch
+from camil.samplers.hard import HardNegatives
+from camil.samplers.memory_bank import MemoryBank
+from camil.samplers.negatives import ClassNegatives, RandomNegatives
+from camil.samplers.pairs import admissible, other_of_group, pairs
+
+SAMPLERS = {"class": ClassNegatives, "random": RandomNegatives}
+SAMPLERS |= {point.name: point.load() for point in entry_points(group="camil.samplers")}
+
+__all__ = [
+    "SAMPLERS",
+    "Batch",
+    "ClassNegatives",
+    "HardNegatives",
+    "MemoryBank",
+    "RandomNegatives",
+    "admissible",
+    "other_of_group",
+    "pairs",
+]

@@ -1,8 +1,0 @@
-"""Composes the songs of the demonstration corpus: harmony, tunes, parts, performance.
-
-Nothing here knows about corpora or files: ``compose(seed, index)`` returns a song.
-"""
-
-from .song import Composition, compose
-
-__all__ = ["Composition", "compose"]

@@ -1,0 +1,1 @@
+"""Support for notebooks: parameters, profiles, runs, provenance and unattended execution."""

@@ -1,0 +1,186 @@
+import io
+import os
+import random
+from pathlib import Path
+
+import mido
+import numpy as np
+import pretty_midi
+import pytest
+
+from camil.midi.parse import read_events
+from camil.midi.score import MidiError, read_midi
+from camil.midi.segments import segments_of
+
+
+def random_file(seed, tracks=3, events=300):
+    """Notes that overlap, end twice, never end or begin where they end, on few keys and channels,
+    with programs and names changing among them."""
+    draw = random.Random(seed)
+    midi = mido.MidiFile(ticks_per_beat=96)
+    for _ in range(tracks):
+        track = mido.MidiTrack()
+        for _ in range(events):
+            time = draw.choice((0, 0, 0, 1, 24, 200))
+            about = {"channel": draw.choice((0, 1, 9)), "time": time}
+            kind = draw.random()
+            if kind < 0.48:
+                velocity = draw.choice((0, 64, 100))
+                track.append(
+                    mido.Message("note_on", note=draw.randrange(60, 64), velocity=velocity, **about)
+                )
+            elif kind < 0.9:
+                track.append(mido.Message("note_off", note=draw.randrange(60, 64), **about))
+            elif kind < 0.93:
+                program = draw.choice((0, 25, 73))
+                track.append(mido.Message("program_change", program=program, **about))
+            elif kind < 0.95:
+                track.append(mido.Message("aftertouch", value=3, **about))
+            elif kind < 0.97:
+                track.append(mido.Message("sysex", data=[1, 2, 3], time=time))
+            elif kind < 0.98:
+                track.append(mido.MetaMessage("track_name", name=draw.choice("abc"), time=time))
+            else:
+                track.append(mido.MetaMessage("lyrics", text="la" * 70, time=time))
+        midi.tracks.append(track)
+    tempo = mido.MetaMessage("set_tempo", tempo=draw.randrange(300_000, 900_000), time=100)
+    midi.tracks[0].append(tempo)
+    return midi
+
+
+def assert_same_notes(path):
+    reference = pretty_midi.PrettyMIDI(str(path))
+    score = read_midi(path)
+    assert len(score.tracks) == len(reference.instruments)
+    for track, instrument in zip(score.tracks, reference.instruments, strict=True):
+        assert (track.program, track.is_drum) == (instrument.program, instrument.is_drum)
+        notes = sorted(instrument.notes, key=lambda note: (note.start, note.pitch))
+        expected = np.array([(n.pitch, n.velocity, n.start, n.end) for n in notes]).T
+        np.testing.assert_array_equal(track.pitch, expected[0])
+        np.testing.assert_array_equal(track.velocity, expected[1])
+        np.testing.assert_allclose(track.start_seconds, expected[2], rtol=0, atol=1e-9)
+        np.testing.assert_allclose(track.end_seconds, expected[3], rtol=0, atol=1e-9)
+    return reference
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_notes_are_those_of_pretty_midi_however_they_overlap(tmp_path, seed):
+    random_file(seed).save(tmp_path / "a.mid")
+    assert_same_notes(tmp_path / "a.mid")
+
+
+def test_notes_of_real_files_are_those_of_pretty_midi():
+    if "CAMIL_SHARED" not in os.environ:
+        pytest.skip("CAMIL_SHARED does not name a folder with real data")
+    files = sorted(Path(os.environ["CAMIL_SHARED"], "data", "midi").rglob("*.mid"))
+    for path in random.Random(1).sample(files, 20):
+        if not any(tempo_on_later_tracks(path)):  # pretty_midi does not hear them
+            assert_same_notes(path)
+
+
+def tempo_on_later_tracks(path):
+    for track in mido.MidiFile(path, clip=True).tracks[1:]:
+        for event in track:
+            yield event.type == "set_tempo"
+
+
+def test_running_status_goes_on_after_meta_and_exclusive_events():
+    body = bytes([0, 0x90, 60, 64, 0, 0xFF, 1, 2, 65, 66, 0, 62, 64])
+    body += bytes([0, 0xF0, 2, 1, 0xF7, 96, 60, 0, 0, 62, 0])
+    body += bytes([0, 0xC0, 5, 0, 6, 0, 0xFF, 0x2F, 0])  # a program change without status
+    (ticks, events) = read_events(header(1) + b"MTrk" + len(body).to_bytes(4) + body)
+    assert ticks == 96
+    assert events.first.tolist() == [60, 62, 60, 62, 5, 6]
+    assert events.tick.tolist() == [0, 0, 96, 96, 96, 96]
+    assert [hex(status) for status in events.status.tolist()] == ["0x90"] * 4 + ["0xc0"] * 2
+
+
+def header(tracks, ticks=96):
+    return b"MThd" + (6).to_bytes(4) + (1).to_bytes(2) + tracks.to_bytes(2) + ticks.to_bytes(2)
+
+
+def chunk(kind, body):
+    return kind + len(body).to_bytes(4) + body
+
+
+NOTE = bytes([0, 0x90, 60, 64, 96, 60, 0])
+
+
+def test_chunks_of_other_kinds_are_passed_over():
+    data = header(1) + chunk(b"XFIH", b"something") + chunk(b"MTrk", NOTE)
+    assert read_events(data)[1].first.tolist() == [60, 60]
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"MThx" + bytes(20), "does not begin like a MIDI file$"),
+        (b"", "it is empty"),
+        (b"<!DOCTYPE html><html>", "it is a web page"),
+        (b"RIFF" + bytes(20), "it is MIDI in a RIFF file"),
+        (b"404 not found", "it is text"),
+        (header(2) + chunk(b"MTrk", NOTE), "announces 2 tracks and ends before number 2"),
+        (header(1) + chunk(b"MTrk", NOTE)[:-2], "in the middle of track 1"),
+        (header(1) + chunk(b"MTrk", NOTE[:-1]), "track 1 ends in the middle of an event"),
+        (header(1) + chunk(b"MTrk", bytes([0, 60, 64])), "data where an event should begin"),
+        (header(1) + chunk(b"MTrk", bytes([0, 0x90, 200, 64])), "a data byte above 127"),
+        (header(1) + chunk(b"MTrk", bytes([0, 0xF5, 0, 0])), "that MIDI does not know"),
+        (header(1, ticks=0) + chunk(b"MTrk", NOTE), "in no unit at all"),
+        (header(1, ticks=0xE728) + chunk(b"MTrk", NOTE), "in SMPTE frames"),
+        (header(1) + chunk(b"MTrk", b""), "no events"),
+    ],
+)
+def test_a_damaged_file_is_told_with_the_place(data, reason):
+    with pytest.raises(ValueError, match=reason):
+        read_events(data)
+
+
+def mutations(good, draw):
+    """A copy with flipped bits, other bytes, a piece cut out, doubled or exchanged, or its end."""
+    bad = bytearray(good)
+    kind = draw.randrange(5)
+    for _ in range(draw.choice((1, 2, 8))):
+        place = draw.randrange(len(bad))
+        if kind == 0:
+            bad[place] ^= 1 << draw.randrange(8)
+        elif kind == 1:
+            bad[place] = draw.choice((0, 0x7F, 0x80, 0xC0, 0xF0, 0xFF, draw.randrange(256)))
+        elif kind == 2:
+            del bad[place : place + draw.randrange(1, 9)]
+            bad = bad or bytearray(1)
+        elif kind == 3:
+            bad[place:place] = bad[place : place + draw.randrange(1, 40)]
+        else:
+            del bad[max(place, 1) :]
+    return bytes(bad)
+
+
+def test_three_thousand_damaged_files_raise_nothing_but_midi_error(tmp_path):
+    draw = random.Random(11)
+    goods = []
+    for seed in range(6):
+        file = io.BytesIO()
+        random_file(seed, tracks=2, events=40).save(file=file)
+        goods.append(file.getvalue())
+    path = tmp_path / "a.mid"
+    read = 0
+    for _ in range(3000):
+        path.write_bytes(mutations(draw.choice(goods), draw))
+        try:
+            score = read_midi(path)
+        except MidiError:
+            continue
+        read += 1
+        for track in score.tracks:
+            segments_of(track, score, max_segments=4)
+    assert 100 < read < 2900  # some damage does not matter, most does
+
+
+def test_half_a_million_events_are_read_or_refused_soon(tmp_path):
+    on, off = bytes([0, 0x90, 60, 64]), bytes([1, 60, 0])
+    (tmp_path / "a.mid").write_bytes(header(1) + chunk(b"MTrk", (on + off) * 250_000))
+    with pytest.raises(MidiError, match="it has 250000 notes, more than 200000"):
+        read_midi(tmp_path / "a.mid")
+    (tmp_path / "b.mid").write_bytes(header(1) + chunk(b"MTrk", (on + off) * 1_000_000))
+    with pytest.raises(MidiError, match="larger than 4 MB"):
+        read_midi(tmp_path / "b.mid")
