@@ -46,8 +46,6 @@ class Run:
         what was done after a part's last checkpoint, and so done again, counts once. The
         checkpoint has served then and is deleted.
         """
-        from camil.training.checkpoints import CHECKPOINT, seconds_before
-
         seconds = time.perf_counter() - self._started + seconds_before(self.folder)
         self.record |= {"device": str(device), "seconds": round(seconds, 1), **more}
         self.record["versions"] = versions()
