@@ -1,43 +1,38 @@
-"""Keep two runs from writing one corpus at the same time."""
+"""Lock that prevents two processes from writing one folder at the same time."""
 
 import os
 import platform
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-try:
-    import fcntl
-except ImportError:  # Windows has other locks; there nothing guards against a second run
-    fcntl = None
+from filelock import ReadWriteLock, Timeout
 
 
 @contextmanager
-def locked(path: Path, shared: bool = False):
-    """Hold a lock for as long as the block runs; the system frees it when the process ends.
+def locked(path: Path, shared: bool = False) -> Iterator[None]:
+    """Hold a lock for the duration of the block; it is released when the process ends.
 
     Args:
-        path: a small file, made if it is not there; it stays.
-        shared: let others hold it at the same time, if they ask for it shared as well.
+        path: of the lock, in the folder to protect; ``.db`` and ``.holder`` are appended to it for
+            an SQLite database and a text file, which stay.
+        shared: other processes may hold the lock at the same time if they also ask for it shared.
 
     Raises:
-        RuntimeError: if another process holds it, saying which.
+        RuntimeError: if another process holds the lock, with its id and machine.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a+", encoding="utf-8") as file:
-        if fcntl:
-            kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-            try:
-                fcntl.flock(file, kind | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.seek(0)
-                holder = file.read().strip() or "another process"
-                raise RuntimeError(
-                    f"{path.parent} is being written by {holder}. Wait for it to end, "
-                    "or name another folder."
-                ) from None
-            except OSError:  # a file system without locks, as some clusters have: nothing guards
-                pass
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {platform.node()}")
-        file.flush()
+    holder = path.with_name(f"{path.name}.holder")
+    # Not a singleton: two calls in one process exclude each other like two processes.
+    lock = ReadWriteLock(f"{path}.db", blocking=False, is_singleton=False)
+    try:
+        held = lock.acquire_read() if shared else lock.acquire_write()
+    except Timeout:
+        name = holder.read_text(encoding="utf-8") if holder.is_file() else "another process"
+        raise RuntimeError(
+            f"{path.parent} is being written by {name}. Wait until it ends, or choose another "
+            "folder."
+        ) from None
+    with held:
+        holder.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
         yield
