@@ -1,4 +1,4 @@
-"""The paper's ResNet, against torchvision's own where they coincide."""
+"""The ResNet of the paper, against torchvision where they coincide, and its files."""
 
 import os
 
@@ -11,7 +11,7 @@ from torch.autograd import gradcheck
 
 from camil.encoders.classifier import Classifier, load_classifier, save_classifier
 from camil.encoders.hub import load_encoder, save_encoder, write_tensors
-from camil.encoders.resnet import AudioEncoder, Encoder, MIDIEncoder
+from camil.encoders.resnet import AudioEncoder, MIDIEncoder, ResNet
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +24,7 @@ def images(batch, height=84, width=192):
 
 
 def stirred(module):
-    """A module whose batch normalisation has seen data, so that no statistic is 0 or 1."""
+    """Give batch normalization random statistics, so that none is 0 or 1."""
     for layer in module.modules():
         if isinstance(layer, nn.BatchNorm2d):
             nn.init.normal_(layer.running_mean)
@@ -36,8 +36,8 @@ def stirred(module):
 
 @pytest.mark.parametrize("depth", [18, 34])
 @pytest.mark.parametrize("training", [False, True])
-def test_with_the_strides_of_he_et_al_it_is_torchvisions_resnet(depth, training):
-    encoder = stirred(Encoder(depth=depth, embedding=32, strides=(1, 2, 2, 2))).train(training)
+def test_resnet_with_the_strides_of_he_et_al_equals_torchvision(depth, training):
+    encoder = stirred(ResNet(depth=depth, embedding=32, strides=(1, 2, 2, 2))).train(training)
     reference = getattr(torchvision.models, f"resnet{depth}")(num_classes=32).train(training)
     reference.conv1 = nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
     reference.load_state_dict(encoder.state_dict())  # the same names and shapes throughout
@@ -47,8 +47,8 @@ def test_with_the_strides_of_he_et_al_it_is_torchvisions_resnet(depth, training)
     torch.testing.assert_close(encoder.bn1.running_var, reference.bn1.running_var)
 
 
-def test_the_initial_weights_are_drawn_like_torchvisions():
-    ours = Encoder(strides=(1, 2, 2, 2)).state_dict()
+def test_initial_weights_have_the_distribution_of_torchvision():
+    ours = ResNet(strides=(1, 2, 2, 2)).state_dict()
     for name, theirs in torchvision.models.resnet18(num_classes=128).state_dict().items():
         if name.endswith("conv1.weight") or "downsample.0" in name:
             fan_out = theirs.shape[0] * theirs.shape[2] * theirs.shape[3]
@@ -64,7 +64,7 @@ def test_the_initial_weights_are_drawn_like_torchvisions():
         (AudioEncoder, [(64, 141), (32, 71), (16, 36), (8, 18), (4, 9), (2, 5), (1, 1)]),
     ],
 )
-def test_every_step_of_the_papers_text_halves_the_image(encoder, sizes):
+def test_every_stage_halves_the_image(encoder, sizes):
     encoder = encoder(width=4).eval()
     filters = [4, 4, 4, 8, 16, 32, 32]
     steps = ["conv1", "maxpool", "layer1", "layer2", "layer3", "layer4", "avgpool"]
@@ -77,8 +77,8 @@ def test_every_step_of_the_papers_text_halves_the_image(encoder, sizes):
     ]
 
 
-def test_the_defaults_are_the_papers_filters():
-    encoder = Encoder()
+def test_default_filters_are_those_of_the_paper():
+    encoder = ResNet()
     assert encoder.conv1.weight.shape == (64, 1, 7, 7)
     stages = (encoder.layer1, encoder.layer2, encoder.layer3, encoder.layer4)
     for stage, filters in zip(stages, (64, 128, 256, 512), strict=True):
@@ -89,21 +89,21 @@ def test_the_defaults_are_the_papers_filters():
 
 
 @pytest.mark.parametrize("depth", [10, 18, 34])
-def test_the_depth_counts_the_layers_with_weights(depth):
+def test_depth_counts_layers_with_weights(depth):
     layers = [
         name
-        for name, layer in Encoder(width=2, depth=depth).named_modules()
+        for name, layer in ResNet(width=2, depth=depth).named_modules()
         if isinstance(layer, nn.Conv2d | nn.Linear) and "downsample" not in name
     ]
     assert len(layers) == depth
 
 
 @pytest.mark.parametrize("size", [(84, 192), (128, 282), (1, 1), (7, 500)])
-def test_an_image_of_any_size_becomes_one_embedding(size):
-    assert Encoder(width=4, depth=10, embedding=6).eval()(images(3, *size)).shape == (3, 6)
+def test_images_of_any_size_give_one_embedding_each(size):
+    assert ResNet(width=4, depth=10, embedding=6).eval()(images(3, *size)).shape == (3, 6)
 
 
-def test_an_embedding_is_the_same_alone_and_in_company():
+def test_embedding_does_not_depend_on_the_batch():
     encoder = stirred(MIDIEncoder(width=8)).eval()
     x = images(5)
     with torch.inference_mode():
@@ -111,9 +111,9 @@ def test_an_embedding_is_the_same_alone_and_in_company():
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
 
 
-def test_normalized_embeddings_lie_on_the_unit_sphere_in_the_same_direction():
-    plain = stirred(Encoder(width=4, embedding=16)).eval()
-    on_sphere = Encoder(width=4, embedding=16, normalize=True).eval()
+def test_normalize_scales_embeddings_to_unit_length():
+    plain = stirred(ResNet(width=4, embedding=16)).eval()
+    on_sphere = ResNet(width=4, embedding=16, normalize=True).eval()
     on_sphere.load_state_dict(plain.state_dict())
     x = images(3)
     for embedding, unit in zip(plain(x), on_sphere(x), strict=True):
@@ -121,8 +121,8 @@ def test_normalized_embeddings_lie_on_the_unit_sphere_in_the_same_direction():
         assert unit.tolist() == pytest.approx([v / length for v in embedding.tolist()], abs=1e-5)
 
 
-def test_the_gradient_agrees_with_finite_differences():
-    encoder = stirred(Encoder(width=2, depth=10, embedding=3, normalize=True)).double().eval()
+def test_gradient_agrees_with_finite_differences():
+    encoder = stirred(ResNet(width=2, depth=10, embedding=3, normalize=True)).double().eval()
     for module in list(encoder.modules()):  # at a kink finite differences are wrong
         if hasattr(module, "relu"):
             module.relu = nn.Softplus()
@@ -130,8 +130,8 @@ def test_the_gradient_agrees_with_finite_differences():
     assert gradcheck(encoder, (x,), atol=1e-6)
 
 
-def test_every_weight_learns():
-    encoder = Encoder(width=4, depth=10)
+def test_every_weight_receives_a_gradient():
+    encoder = ResNet(width=4, depth=10)
     encoder(images(4)).square().sum().backward()
     assert all(weight.grad.abs().sum() > 0 for weight in encoder.parameters())
 
@@ -145,18 +145,18 @@ def test_every_weight_learns():
         ({"strides": (2, 2, 2, 0)}, "strides must be four numbers"),
     ],
 )
-def test_an_encoder_that_cannot_be_built_is_told(arguments, message):
+def test_invalid_argument_raises(arguments, message):
     with pytest.raises(ValueError, match=message):
-        Encoder(**arguments)
+        ResNet(**arguments)
 
 
 @pytest.mark.parametrize("shape", [(84, 192), (1, 84, 192), (2, 3, 84, 192)])
-def test_an_image_of_another_shape_is_told(shape):
+def test_image_of_another_shape_raises(shape):
     with pytest.raises(ValueError, match=r"MIDIEncoder takes \(batch, 1, height, width\), got"):
         MIDIEncoder(width=4, depth=10)(torch.zeros(shape))
 
 
-def test_the_classifier_is_a_linear_layer_on_the_embedding():
+def test_classifier_is_a_linear_layer_on_the_embedding():
     encoder = stirred(MIDIEncoder(width=4, depth=10, embedding=5)).eval()
     classifier = Classifier(encoder, ["Guitar", "Piano", "Bass"]).eval()
     x = images(2)
@@ -169,13 +169,13 @@ def test_the_classifier_is_a_linear_layer_on_the_embedding():
 
 
 @pytest.mark.parametrize("classes", [[], ["Piano"], ["Piano", "Piano"]])
-def test_a_classifier_needs_two_different_classes(classes):
+def test_classifier_requires_two_different_classes(classes):
     with pytest.raises(ValueError, match="two or more different names"):
         Classifier(MIDIEncoder(width=4, depth=10), classes)
 
 
-@pytest.mark.parametrize("kind", [Encoder, MIDIEncoder, AudioEncoder])
-def test_a_saved_encoder_comes_back_the_same_and_touches_no_random_state(tmp_path, kind):
+@pytest.mark.parametrize("kind", [ResNet, MIDIEncoder, AudioEncoder])
+def test_encoder_round_trips_through_its_file_without_changing_the_random_state(tmp_path, kind):
     arguments = {
         "width": 4,
         "depth": 10,
@@ -197,7 +197,7 @@ def test_a_saved_encoder_comes_back_the_same_and_touches_no_random_state(tmp_pat
     assert os.listdir(tmp_path) == ["encoder.safetensors"]
 
 
-def test_an_encoder_of_ones_own_comes_back_as_what_it_is(tmp_path):
+def test_user_defined_encoder_round_trips_through_its_file(tmp_path):
     class Tall(MIDIEncoder):
         def __init__(self, *arguments, **named):
             super().__init__(*arguments, **named)
@@ -211,7 +211,7 @@ def test_an_encoder_of_ones_own_comes_back_as_what_it_is(tmp_path):
     assert torch.equal(loaded(rolls), encoder(rolls))
 
 
-def test_a_saved_classifier_comes_back_with_its_class_names(tmp_path):
+def test_classifier_round_trips_through_its_file(tmp_path):
     classes = ("Guitar", "Piano", "Überflöte")
     classifier = Classifier(stirred(AudioEncoder(width=4, depth=10)), classes).eval()
     save_classifier(tmp_path / "classifier.safetensors", classifier)
@@ -222,8 +222,8 @@ def test_a_saved_classifier_comes_back_with_its_class_names(tmp_path):
     assert type(loaded.encoder) is AudioEncoder
 
 
-def test_a_loaded_encoder_can_be_trained_on(tmp_path):
-    save_encoder(tmp_path / "e", Encoder(width=4, depth=10))
+def test_loaded_encoder_can_be_trained(tmp_path):
+    save_encoder(tmp_path / "e", ResNet(width=4, depth=10))
     loaded = load_encoder(tmp_path / "e").train()
     optimizer = torch.optim.SGD(loaded.parameters(), lr=0.1)
     before = loaded.conv1.weight.detach().clone()
@@ -232,9 +232,9 @@ def test_a_loaded_encoder_can_be_trained_on(tmp_path):
     assert not torch.equal(loaded.conv1.weight, before)
 
 
-def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
+def test_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
     path = tmp_path / "encoder.safetensors"
-    save_encoder(path, Encoder(width=4, depth=10))
+    save_encoder(path, ResNet(width=4, depth=10))
     before = path.read_bytes()
 
     def full_disk(*_):
@@ -242,7 +242,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path, monkeypat
 
     monkeypatch.setattr("pathlib.Path.replace", full_disk)
     with pytest.raises(OSError, match="no space left"):
-        save_encoder(path, Encoder(width=8, depth=10))
+        save_encoder(path, ResNet(width=8, depth=10))
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == ["encoder.safetensors"]
 
@@ -251,23 +251,23 @@ LOADERS = pytest.mark.parametrize("load", [load_encoder, load_classifier])
 
 
 @LOADERS
-def test_a_missing_file_is_named_with_what_to_do(tmp_path, load):
+def test_missing_file_raises_with_its_path(tmp_path, load):
     with pytest.raises(FileNotFoundError, match=r"nothing\.safetensors: check the path"):
         load(tmp_path / "nothing.safetensors")
     with pytest.raises(FileNotFoundError, match="check the path"):
         load(tmp_path)
 
 
-def test_a_missing_folder_is_named_with_what_to_do(tmp_path):
+def test_missing_folder_raises_with_its_path(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"create the folder .*nowhere first"):
-        save_encoder(tmp_path / "nowhere" / "e.safetensors", Encoder(width=4, depth=10))
+        save_encoder(tmp_path / "nowhere" / "e.safetensors", ResNet(width=4, depth=10))
 
 
 @LOADERS
 @pytest.mark.parametrize("keep", [0, 4, 100, 0.5, 0.999])
-def test_a_file_cut_short_is_damaged(tmp_path, load, keep):
+def test_truncated_file_raises(tmp_path, load, keep):
     whole, cut = tmp_path / "whole", tmp_path / "cut.safetensors"
-    save_encoder(whole, Encoder(width=4, depth=10))
+    save_encoder(whole, ResNet(width=4, depth=10))
     data = whole.read_bytes()
     cut.write_bytes(data[: keep if isinstance(keep, int) else int(keep * len(data))])
     with pytest.raises(ValueError, match=r"cut\.safetensors is damaged .* copy it again"):
@@ -275,7 +275,7 @@ def test_a_file_cut_short_is_damaged(tmp_path, load, keep):
 
 
 @LOADERS
-def test_a_pickle_is_refused_and_never_run(tmp_path, load):
+def test_pickle_is_rejected_and_never_executed(tmp_path, load):
     class Trap:
         def __reduce__(self):
             return os.mkdir, (str(tmp_path / "sprung"),)
@@ -288,15 +288,15 @@ def test_a_pickle_is_refused_and_never_run(tmp_path, load):
 
 @LOADERS
 @pytest.mark.parametrize("metadata", [None, {"format": "pt"}])
-def test_a_safetensors_file_of_another_program_is_told(tmp_path, load, metadata):
+def test_safetensors_file_of_another_program_raises(tmp_path, load, metadata):
     path = tmp_path / "bert.safetensors"
     safetensors.torch.save_file({"weight": torch.zeros(3)}, path, metadata)
     with pytest.raises(ValueError, match=r"bert\.safetensors is a safetensors file of another"):
         load(path)
 
 
-def test_a_classifier_is_not_taken_for_an_encoder_nor_the_reverse(tmp_path):
-    encoder = Encoder(width=4, depth=10)
+def test_loading_a_file_of_another_kind_raises(tmp_path):
+    encoder = ResNet(width=4, depth=10)
     save_encoder(tmp_path / "e", encoder)
     save_classifier(tmp_path / "c", Classifier(encoder, "ab"))
     with pytest.raises(ValueError, match="is a CAMIL encoder, not a CAMIL classifier"):
@@ -311,14 +311,14 @@ def test_a_classifier_is_not_taken_for_an_encoder_nor_the_reverse(tmp_path):
         [],
         {},
         {"class": "Module", "config": {}},
-        {"class": "Encoder", "config": {"colour": 3}},
-        {"class": "Encoder", "config": {"width": "4"}},
-        {"class": "Encoder", "config": {"width": 8, "depth": 10}},
-        {"class": "Encoder", "config": {"width": 100_000, "depth": 10}},
+        {"class": "ResNet", "config": {"colour": 3}},
+        {"class": "ResNet", "config": {"width": "4"}},
+        {"class": "ResNet", "config": {"width": 8, "depth": 10}},
+        {"class": "ResNet", "config": {"width": 100_000, "depth": 10}},
     ],
 )
-def test_a_description_that_does_not_fit_the_weights_is_told(tmp_path, description):
+def test_description_that_does_not_match_the_weights_raises(tmp_path, description):
     path = tmp_path / "odd.safetensors"
-    write_tensors(path, Encoder(width=4, depth=10).state_dict(), "encoder", description)
+    write_tensors(path, ResNet(width=4, depth=10).state_dict(), "encoder", description)
     with pytest.raises(ValueError, match=r"odd\.safetensors .*train the run again"):
         load_encoder(path)

@@ -1,4 +1,4 @@
-"""Equations (1) to (3) of the paper, against sets of pairs written down by loops."""
+"""Samplers: equations (1) to (3) against explicit sets of pairs."""
 
 import warnings
 from collections import Counter
@@ -14,13 +14,13 @@ LABELS = torch.tensor([4, 0, 4, 4, 7, 0, 4, 2, 4])  # unsorted, with gaps, 7 and
 
 
 def allowed(labels, rule):
-    """Every (i, j) that an equation admits."""
+    """All pairs (i, j) that satisfy an equation."""
     n = len(labels)
     return {(i, j) for i in range(n) for j in range(n) if rule(i, j)}
 
 
 def drawn(negatives):
-    """How often each (i, j) was drawn."""
+    """Number of draws of each pair (i, j)."""
     return Counter((i, j) for i, row in enumerate(negatives.tolist()) for j in row)
 
 
@@ -34,7 +34,7 @@ def equation_3(labels):
 
 
 @pytest.mark.parametrize("batch", [2, 3, 9])
-def test_random_negatives_are_all_pairs_of_equation_2_and_no_other(batch):
+def test_random_negatives_cover_exactly_the_pairs_of_equation_2(batch):
     negatives = RandomNegatives(per_anchor=400)(batch, torch.Generator().manual_seed(0))
     assert set(drawn(negatives)) == equation_2(batch)
 
@@ -42,7 +42,7 @@ def test_random_negatives_are_all_pairs_of_equation_2_and_no_other(batch):
 @pytest.mark.parametrize(
     "labels", [LABELS, torch.tensor([0, 1]), torch.tensor([5, 5, 5, 5, 3]), torch.arange(6)]
 )
-def test_class_negatives_are_all_pairs_of_equation_3_and_no_other(labels):
+def test_class_negatives_cover_exactly_the_pairs_of_equation_3(labels):
     negatives = ClassNegatives(per_anchor=400)(labels, torch.Generator().manual_seed(0))
     assert set(drawn(negatives)) == equation_3(labels)
 
@@ -61,7 +61,7 @@ def test_class_negatives_are_uniform_over_the_segments_of_other_classes():
         assert chisquare(observed).pvalue > 1e-3
 
 
-def test_class_negatives_turn_every_draw_into_its_own_segment(monkeypatch):
+def test_class_negatives_map_consecutive_draws_evenly_onto_admissible_segments(monkeypatch):
     """Exact counting: draws of 0, 1, 2, ... meet all allowed segments equally often."""
     rounds = 2520  # a multiple of every number of allowed segments up to 10
 
@@ -85,7 +85,7 @@ def test_anchors_draw_independently_of_each_other():
 
 
 @pytest.mark.parametrize(("sampler", "given"), [(RandomNegatives, 9), (ClassNegatives, LABELS)])
-def test_a_generator_decides_the_negatives_and_nothing_else(sampler, given):
+def test_draws_depend_only_on_the_generator(sampler, given):
     first = sampler(3)(given, torch.Generator().manual_seed(5))
     state = torch.get_rng_state()
     torch.manual_seed(99)
@@ -98,7 +98,7 @@ def test_a_generator_decides_the_negatives_and_nothing_else(sampler, given):
     assert first.dtype == torch.int64
 
 
-def test_without_a_generator_the_global_seed_decides():
+def test_draws_without_a_generator_depend_on_the_global_seed():
     torch.manual_seed(4)
     first = RandomNegatives()(8), ClassNegatives()(LABELS)
     torch.manual_seed(4)
@@ -107,19 +107,19 @@ def test_without_a_generator_the_global_seed_decides():
 
 
 @pytest.mark.parametrize("labels", [LABELS, LABELS.tolist(), LABELS[:1], torch.tensor(8)])
-def test_random_negatives_cannot_be_given_labels(labels):
+def test_random_negatives_reject_labels(labels):
     with pytest.raises(TypeError, match="must not see labels"):
         RandomNegatives()(labels)
 
 
 @pytest.mark.parametrize("batch", [0, 1])
-def test_a_batch_without_another_segment_has_no_random_negative(batch):
+def test_random_negatives_reject_a_batch_of_fewer_than_two(batch):
     with pytest.raises(ValueError, match=f"a batch of {batch} has no pair"):
         RandomNegatives()(batch)
 
 
 @pytest.mark.parametrize("labels", [torch.full((5,), 3), torch.tensor([3])])
-def test_a_batch_of_one_class_is_an_error_that_names_the_class(labels):
+def test_class_negatives_reject_a_batch_of_one_class(labels):
     with pytest.raises(ValueError, match=r"of class 3, .* draw batches from several classes"):
         ClassNegatives()(labels)
 
@@ -133,18 +133,18 @@ def test_a_batch_of_one_class_is_an_error_that_names_the_class(labels):
         (torch.tensor([True, False]), "integers"),
     ],
 )
-def test_labels_that_are_no_class_numbers_are_refused(labels, message):
+def test_class_negatives_reject_labels_that_are_not_integers(labels, message):
     with pytest.raises(ValueError, match=message):
         ClassNegatives()(labels)
 
 
 @pytest.mark.parametrize("sampler", [RandomNegatives, ClassNegatives])
-def test_an_anchor_needs_at_least_one_negative(sampler):
+def test_samplers_reject_per_anchor_below_one(sampler):
     with pytest.raises(ValueError, match="per_anchor must be at least 1, got 0"):
         sampler(per_anchor=0)
 
 
-def test_a_column_of_a_table_may_be_the_labels():
+def test_class_negatives_accept_non_contiguous_labels():
     table = torch.stack([LABELS, LABELS], dim=1)
     generator = torch.Generator().manual_seed(0)
     with warnings.catch_warnings():
@@ -154,7 +154,7 @@ def test_a_column_of_a_table_may_be_the_labels():
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_negatives_on_a_gpu_are_those_on_the_cpu():
+def test_class_negatives_agree_on_cpu_and_gpu():
     on_cpu = ClassNegatives(3)(LABELS, torch.Generator().manual_seed(5))
     on_gpu = ClassNegatives(3)(LABELS.cuda(), torch.Generator().manual_seed(5))
     assert on_gpu.device.type == "cuda"
@@ -166,7 +166,7 @@ def test_negatives_on_a_gpu_are_those_on_the_cpu():
 
 
 @pytest.mark.parametrize("per_anchor", [1, 3])
-def test_pairs_are_equation_1_and_then_the_negatives(per_anchor):
+def test_pairs_stack_positives_then_negatives(per_anchor):
     midi, audio = torch.randn(9, 4), torch.randn(9, 4)
     negatives = ClassNegatives(per_anchor)(LABELS, torch.Generator().manual_seed(0))
     expected = [(midi[i], audio[i], True) for i in range(9)]
@@ -179,7 +179,7 @@ def test_pairs_are_equation_1_and_then_the_negatives(per_anchor):
         assert z.item() is expected_z
 
 
-def test_pairs_carry_gradients_to_every_embedding_that_takes_part():
+def test_pairs_propagate_gradients_to_all_their_embeddings():
     midi, audio = torch.randn(3, 2, requires_grad=True), torch.randn(3, 2, requires_grad=True)
     midi_pairs, audio_pairs, _ = pairs(midi, audio, torch.tensor([[1], [0], [1]]))
     (midi_pairs.sum() + audio_pairs.sum()).backward()
@@ -187,13 +187,13 @@ def test_pairs_carry_gradients_to_every_embedding_that_takes_part():
     assert audio.grad[:, 0].tolist() == [2, 3, 1]  # own positive, and as often as drawn
 
 
-def test_pairs_of_unequal_batches_are_refused():
-    with pytest.raises(ValueError, match="one row an anchor"):
+def test_pairs_reject_unequal_batches():
+    with pytest.raises(ValueError, match="one row per anchor"):
         pairs(torch.zeros(3, 2), torch.zeros(4, 2), torch.zeros(3, 1, dtype=torch.int64))
 
 
 @pytest.mark.parametrize("groups", [LABELS, torch.zeros(7), torch.arange(3)])
-def test_a_shuffled_pair_stays_in_its_group_and_every_sound_is_used_once(groups):
+def test_other_of_group_permutes_within_groups_without_fixed_points(groups):
     partner = other_of_group(groups, torch.Generator().manual_seed(0)).tolist()
     assert sorted(partner) == list(range(len(groups)))
     for own, other in enumerate(partner):
@@ -202,12 +202,12 @@ def test_a_shuffled_pair_stays_in_its_group_and_every_sound_is_used_once(groups)
         assert (own == other) == alone
 
 
-def test_any_other_of_the_group_may_be_the_partner_and_the_seed_decides():
+def test_other_of_group_reaches_every_cycle_and_is_seeded():
     groups = torch.tensor([1, 1, 1, 1, 2])
     seen = {
         tuple(other_of_group(groups, torch.Generator().manual_seed(s)).tolist()) for s in range(99)
     }
     assert {partner[0] for partner in seen} == {1, 2, 3}
-    assert len(seen) == 6  # the circles through four
+    assert len(seen) == 6  # the cycles of four
     again = [other_of_group(groups, torch.Generator().manual_seed(3)).tolist() for _ in range(2)]
     assert again[0] == again[1]
