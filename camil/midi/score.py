@@ -1,11 +1,11 @@
-"""From a MIDI file to tracks, measures and two-measure segments of notes.
+"""Read a MIDI file as parts, measures and tempi.
 
-Musical time is counted in quarter notes ("beats") from the start of the file, whatever the metre:
-a measure of 6/8 is three beats long. Notes and audio share one tempo map, so they agree in time.
+Musical time is counted in quarter notes ("beats") from the start of the file in every metre: a
+measure of 6/8 is three beats long. Notes and audio share one tempo map, so they agree in time.
 """
 
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 
@@ -30,9 +30,21 @@ class MidiError(ValueError):
 class Track:
     """The notes that one program plays on one channel of one MIDI track.
 
-    ``name`` is unique in the file. The arrays are ``(notes,)``, sorted by start and pitch, in MIDI
-    note numbers, velocities 1..127, quarter notes and seconds. ``midi_track`` (from 0) and
-    ``channel`` (0 to 15) tell where in the file they stand.
+    The arrays are ``(notes,)``, sorted by start and pitch.
+
+    Attributes:
+        name: unique in the file; printable characters, at most 43. It is not escaped: whoever
+            writes HTML, LaTeX or mathtext escapes it.
+        program: General MIDI program, 0 to 127; 0 if the file states none.
+        is_drum: whether the notes select drum sounds instead of pitches.
+        pitch: MIDI note numbers.
+        velocity: 1 to 127.
+        start_beat, end_beat: quarter notes from the start of the file.
+        start_seconds, end_seconds: seconds from the start of the file.
+        midi_track: index of the MIDI track, from 0.
+        channel: MIDI channel, 0 to 15.
+        labelled: False if the file states no General MIDI program for the part. Such a part is
+            neither trained nor tested on.
     """
 
     name: str
@@ -46,6 +58,29 @@ class Track:
     end_seconds: np.ndarray
     midi_track: int = 0
     channel: int = 0
+    labelled: bool = True
+
+
+@dataclass(frozen=True)
+class MidiWarning:
+    """A fault that lenient reading repaired; ``str()`` is one sentence.
+
+    Attributes:
+        what: the fault, with the value found.
+        track: number of the MIDI track, from 1; 0 if the fault is in no track.
+        offset: position in bytes from the start of the file; -1 if it is in no single byte.
+        done: the repair.
+    """
+
+    what: str
+    track: int
+    offset: int
+    done: str
+
+    def __str__(self) -> str:
+        where = [f"track {self.track}"] if self.track else []
+        where += [f"offset {self.offset:,}"] if self.offset >= 0 else []
+        return f"{', '.join(where) or 'file'}: {self.what}; {self.done}"
 
 
 @dataclass
@@ -64,22 +99,38 @@ class TempoMap:
 
 @dataclass
 class Score:
-    """A MIDI file: its tracks, and ``measures``, the position in quarter notes of each downbeat and
-    of the end of the last measure; measures come in pairs, the last may be empty. ``events`` are
-    those of the file, among them all that is neither note nor tempo."""
+    """A MIDI file.
+
+    Attributes:
+        tracks: the parts, in the order in which their first notes end.
+        measures: ``(2 n + 1,)`` float64, quarter notes: each downbeat and the end of the last
+            measure. Measures come in pairs; the last may be empty.
+        tempo: conversion of quarter notes to seconds.
+        events: all events of the file, including controllers.
+        warnings: the faults that lenient reading repaired; empty in strict reading.
+        has_measures: False if the file counts time in SMPTE frames. Its measures are then
+            assumed to be 4/4 at 120 quarter notes per minute, and a corpus should skip it.
+    """
 
     tracks: list[Track]
     measures: np.ndarray
     tempo: TempoMap
     events: Events
+    warnings: list[MidiWarning] = field(default_factory=list)
+    has_measures: bool = True
 
     def seconds_at(self, beat) -> np.ndarray:
         """Seconds of positions in quarter notes, both from the start of the file."""
         return self.tempo.seconds_at(beat)
 
 
-def read_midi(path: str | PathLike) -> Score:
+def read_midi(path: str | PathLike, strict: bool = True) -> Score:
     """Read a MIDI file: its tracks, its measures and its tempi.
+
+    Args:
+        path: a Standard MIDI File, also in a RIFF container.
+        strict: if True, a damaged file raises. If False, it is repaired as far as possible, and
+            ``warnings`` of the score lists the repairs.
 
     A file without tempo plays at 120, one without time signature is in 4/4, as MIDI defines. A
     change of time signature starts a new measure even where the old one is not full.
