@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from camil.corpus.augmentation import Augmentation
+from camil.corpus.augmentation import Augmentation, draw_seeds
 from camil.midi.instruments import INSTRUMENTS
 from camil.midi.segments import LOWEST_PITCH, NOTE_COLUMNS, PITCHES, SEGMENT_STEPS
 from camil.workbook.files import read_json
@@ -84,6 +84,9 @@ class Corpus:
         self._coming: tuple[Tensor, Future] | None = None
         indices = self.table["instrument"].map(INSTRUMENTS.index).to_numpy(np.int64, copy=True)
         self.labels = torch.from_numpy(indices).to(self.device)
+
+    # Seeds for the augmentation of `rolls`, one per segment.
+    draw_seeds = staticmethod(draw_seeds)
 
     def __len__(self) -> int:
         return len(self.table)
