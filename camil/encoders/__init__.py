@@ -6,12 +6,12 @@ them here; a package installed beside camil can add one as an entry point of the
 ``camil.encoders``.
 """
 
-from importlib.metadata import entry_points
 from typing import NamedTuple
 
 from camil.encoders.classifier import Classifier, load_classifier, save_classifier
 from camil.encoders.hub import Encoder, load_encoder, save_encoder
 from camil.encoders.resnet import AudioEncoder, MIDIEncoder, ResNet
+from camil.registry import Registry
 
 
 class EncoderPair(NamedTuple):
@@ -21,10 +21,9 @@ class EncoderPair(NamedTuple):
     audio: type[Encoder]
 
 
-ENCODERS = {"resnet": EncoderPair(MIDIEncoder, AudioEncoder)}
-ENCODERS |= {
-    point.name: EncoderPair(*point.load()) for point in entry_points(group="camil.encoders")
-}
+ENCODERS: Registry[EncoderPair] = Registry(
+    "camil.encoders", {"resnet": EncoderPair(MIDIEncoder, AudioEncoder)}
+)
 
 __all__ = [
     "ENCODERS",

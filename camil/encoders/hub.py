@@ -223,16 +223,20 @@ def save_encoder(path: str | Path, encoder: Encoder) -> None:
     write_tensors(Path(path), encoder.state_dict(), "encoder", description_of(encoder))
 
 
-def load_encoder(path: str | Path, kind: type[Encoder] = Encoder, modality: str = "") -> Encoder:
+def load_encoder(
+    path: str | Path, kind: type[Encoder] = Encoder, modality: str = "", embedding: int = 0
+) -> Encoder:
     """Read an encoder, on the CPU and in evaluation mode.
 
     Args:
         kind: the required class, for example `MIDIEncoder`.
         modality: the required modality, "midi" or "audio"; "" accepts both.
+        embedding: the required size of its embedding; 0 accepts any.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the file is damaged, is no encoder of CAMIL, or of another class or modality.
+        ValueError: if the file is damaged, is no encoder of CAMIL, or has another class, modality
+            or size.
     """
     tensors, description = read_tensors(Path(path), "encoder")
     encoder = rebuild(Path(path), tensors, lambda: encoder_from(description))
@@ -240,6 +244,9 @@ def load_encoder(path: str | Path, kind: type[Encoder] = Encoder, modality: str 
         raise ValueError(f"{path} holds a {type(encoder).__name__}, not a {kind.__name__}")
     if modality and encoder.modality != modality:
         raise ValueError(f"{path} holds an encoder of {encoder.modality}, not of {modality}")
+    if embedding and encoder.config["embedding"] != embedding:
+        size = encoder.config["embedding"]
+        raise ValueError(f"{path} has embeddings of size {size}: set embedding to {size}")
     return encoder
 
 

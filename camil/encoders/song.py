@@ -17,6 +17,7 @@ from camil.encoders.song_layers import FeatureEncoding, ResidualBlock, pool
 LENGTHS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 17, 20, 24, 28, 36, 48, 60, 72, 96, 144, 192)
 HEADS = 4
 SONGS_PER_BATCH = 32  # at inference
+STANDARDIZED_SONGS = 2000  # the largest number of songs whose features are held in memory at once
 LEVELS = ("segment", "track", "song")
 
 
@@ -32,10 +33,13 @@ class Reading(NamedTuple):
 
 
 class SongCollection(Protocol):
-    """What `read_songs` reads from: `camil.corpus.songs.Songs`, or a class with the same method."""
+    """Songs to read: `camil.corpus.songs.Songs`, or a class with the same methods."""
 
     def batch(self, songs: Tensor) -> SongBatch:
         """The songs with these indices, whole."""
+
+    def features(self, songs: Tensor) -> dict[str, Tensor]:
+        """Their hand-crafted features alone, by the names in `FEATURES`."""
 
 
 class SongEncoder(nn.Module):
@@ -106,12 +110,17 @@ class SongEncoder(nn.Module):
     def standardize(self, songs: SongCollection, chosen: Tensor) -> None:
         """Fit the encoding of hand-crafted features to the training songs.
 
+        Of more than `STANDARDIZED_SONGS` songs, as many are taken at regular intervals, so that
+        memory does not grow with the corpus.
+
         Args:
             chosen: ``(songs,)`` int64, indices of the training songs.
         """
-        batch = songs.batch(chosen)
+        count = min(len(chosen), STANDARDIZED_SONGS)
+        index = torch.linspace(0, len(chosen) - 1, count, dtype=torch.float64).round().long()
+        features = songs.features(chosen.cpu()[index])
         for name, encoding in self.features.items():
-            encoding.standardize(getattr(batch, name))
+            encoding.standardize(features[name])
 
     def forward(self, batch: SongBatch) -> Reading:
         return self.read(self.embed(batch))

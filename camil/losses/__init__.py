@@ -20,7 +20,6 @@ receives those parameters of ``02_pretrain`` that it has arguments for.
 
 import inspect
 from collections.abc import Mapping
-from importlib.metadata import entry_points
 from typing import Any
 
 from camil.losses.contrastive import ContrastiveLoss
@@ -32,18 +31,21 @@ from camil.losses.sigmoid import SigmoidPairs
 from camil.losses.songs import SongLoss
 from camil.losses.supcon import NotesSupervisedContrastive, SupervisedContrastive
 from camil.losses.triplet import TripletLoss
+from camil.registry import Registry
 
-LOSSES: dict[str, type[Objective]] = {
-    "contrastive": ContrastiveLoss,
-    "triplet": TripletLoss,
-    "infonce": InfoNCE,
-    "sigmoid": SigmoidPairs,
-    "supcon": SupervisedContrastive,
-    "midi-supcon": NotesSupervisedContrastive,
-    "distill": SoftLabels,
-    "distill-embedding": EmbeddingDistillation,
-}
-LOSSES |= {point.name: point.load() for point in entry_points(group="camil.losses")}
+LOSSES: Registry[type[Objective]] = Registry(
+    "camil.losses",
+    {
+        "contrastive": ContrastiveLoss,
+        "triplet": TripletLoss,
+        "infonce": InfoNCE,
+        "sigmoid": SigmoidPairs,
+        "supcon": SupervisedContrastive,
+        "midi-supcon": NotesSupervisedContrastive,
+        "distill": SoftLabels,
+        "distill-embedding": EmbeddingDistillation,
+    },
+)
 
 __all__ = [
     "LOSSES",

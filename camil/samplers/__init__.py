@@ -5,16 +5,14 @@ with the interface of `RandomNegatives` in a file of its own and add it here; a 
 beside camil can add one as an entry point of the group ``camil.samplers``.
 """
 
-from importlib.metadata import entry_points
-
+from camil.registry import Registry
 from camil.samplers.batch import Batch
 from camil.samplers.hard import HardNegatives
 from camil.samplers.memory_bank import MemoryBank
 from camil.samplers.negatives import ClassNegatives, RandomNegatives
 from camil.samplers.pairs import admissible, other_of_group, pairs
 
-SAMPLERS = {"class": ClassNegatives, "random": RandomNegatives}
-SAMPLERS |= {point.name: point.load() for point in entry_points(group="camil.samplers")}
+SAMPLERS = Registry("camil.samplers", {"class": ClassNegatives, "random": RandomNegatives})
 
 __all__ = [
     "SAMPLERS",

@@ -8,19 +8,20 @@ receives ``folder`` and those parameters of ``01_preprocess`` that it has argume
 
 import inspect
 from collections.abc import Mapping
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from camil.registry import Registry
 from camil.sources.demo import Demo
 from camil.sources.midi_folder import MidiFolder
 from camil.sources.protocol import Source
 from camil.sources.slakh import Slakh
 
-SOURCES: dict[str, type[Source]] = {"demo": Demo, "midi": MidiFolder, "slakh": Slakh}
-SOURCES |= {point.name: point.load() for point in entry_points(group="camil.sources")}
+SOURCES: Registry[type[Source]] = Registry(
+    "camil.sources", {"demo": Demo, "midi": MidiFolder, "slakh": Slakh}
+)
 
 __all__ = ["SOURCES", "open_source", "sound_of"]
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import normalize as on_sphere
 
-from camil.losses.objective import Objective
-from camil.samplers import Batch, HardNegatives, MemoryBank
+from camil.losses import LOSSES, Objective
+from camil.samplers import Batch, MemoryBank
 from camil.training.devices import spread
 from camil.training.embed import embed
 
@@ -149,35 +149,36 @@ def projection_head(embedding: int, hidden: int = 0, classes: int = 0) -> nn.Mod
 
 
 def check_objective(
-    kind: type[Objective],
     objective: str,
     labelled_negatives: bool,
-    teacher: bool,
+    pretrained_audio: str,
     frozen: bool,
-    augmented: bool,
+    augmentation: Any,
     shuffled: bool,
 ) -> None:
     """Check that the parameters of ``02_pretrain`` fit the objective.
 
     Args:
-        kind: the objective's class; objective: its name.
+        objective: a name in `camil.losses.LOSSES`.
         labelled_negatives: whether the sampler uses labels.
-        teacher: whether `pretrained_audio` is given; frozen: whether it is kept as it is.
-        augmented: whether any augmentation is on.
+        pretrained_audio: the audio run to start from, or "".
+        frozen: whether the pre-trained audio encoder is kept as it is.
+        augmentation: compares equal to a default one if it changes nothing.
         shuffled: whether the pairs are shuffled.
 
     Raises:
         ValueError: naming the objective and the parameter to change.
     """
-    if kind.teacher and not (teacher and frozen):
+    kind = LOSSES[objective]
+    if kind.teacher and not frozen:
         raise ValueError(f"objective {objective} needs a frozen teacher: set pretrained_audio.")
     if kind.uses_labels and not labelled_negatives:
         raise ValueError(f"objective {objective} uses labels: set negatives to class.")
-    if not kind.uses_audio and (teacher or shuffled):
+    if not kind.uses_audio and (pretrained_audio or shuffled):
         raise ValueError(
             f"objective {objective} uses no audio: leave out pretrained_audio and shuffled."
         )
-    if not kind.uses_audio and not augmented:
+    if not kind.uses_audio and augmentation == type(augmentation)():
         raise ValueError(
             f"objective {objective} compares two augmented views: set transpose, for example."
         )
