@@ -1,9 +1,9 @@
-"""Everything about training that needs a GPU, in under 9 minutes, from a machine with PyTorch.
+"""All GPU measurements of training, in under 9 minutes on a machine with PyTorch.
 
-python -m benchmarks.gpu                         writes benchmarks/results/gpu.json and gpu.md
-python -m benchmarks.gpu --small --device cpu    the same path at a tiny size, to test it
+    python -m benchmarks.gpu                         writes benchmarks/results/gpu.json and gpu.md
+    python -m benchmarks.gpu --small --device cpu    the same code at a tiny size, for tests
 
-Each part is tried for itself; one that fails leaves its error in the results, which are written
+The parts are independent: a part that fails leaves its error in the results, which are written
 after every part.
 """
 
@@ -19,12 +19,12 @@ from pathlib import Path
 import torch
 
 from benchmarks import training
-from benchmarks.ceiling import bandwidth, ceiling, seconds_of
-from benchmarks.floor import floor
+from benchmarks.dataloader_loop import AHEAD
+from benchmarks.hardware_limits import bandwidth, convolution_limit, seconds_of
 from benchmarks.made_up_corpus import made_up_corpus
+from benchmarks.operation_counts import minimum_cost
 from benchmarks.provenance import provenance
-from benchmarks.usual_loop import AHEAD
-from benchmarks.ways import cost
+from benchmarks.training_loops import cost
 from camil import losses
 from camil.corpus.augmentation import Augmentation, draw_seeds
 from camil.corpus.corpus import Corpus
@@ -39,11 +39,11 @@ SIZES = {
     "whole": {"width": 64, "batch": 512, "segments": 8192, "steps": 12, "turns": 5, "workers": 8},
     "small": {"width": 4, "batch": 16, "segments": 96, "steps": 1, "turns": 1, "workers": 0},
 }
-SHARED_MEMORY = Path("/dev/shm")  # where DataLoader's workers leave their batches, on Linux
+SHARED_MEMORY = Path("/dev/shm")  # holds the batches of DataLoader workers, on Linux
 
 
 def same_as_on_the_cpu(device, size, corpus):
-    """Rolls and augmented rolls, drawn on both; embeddings, alone and in company."""
+    """Compare rolls drawn on the GPU and the CPU, and embeddings with and without a batch."""
     augmentation = Augmentation(5, 0.2, 0.1, 0.2)
     settings = {"onsets": True, "velocity": True, "augmentation": augmentation}
     here, there = Corpus(corpus, "cpu", **settings), Corpus(corpus, device, **settings)
@@ -63,7 +63,7 @@ def same_as_on_the_cpu(device, size, corpus):
 
 
 def losses_in_half_precision(device, size, corpus):
-    """Every objective on embeddings in bfloat16: its value and whether gradients are finite."""
+    """Value of each loss on bfloat16 embeddings, and whether its gradients are finite."""
     labels = torch.arange(size["batch"], device=device) % 8
     negatives = torch.randint(size["batch"], (size["batch"], 4), device=device)
     found = {}
@@ -83,7 +83,7 @@ def losses_in_half_precision(device, size, corpus):
 
 
 def interrupted(device, size, corpus):
-    """A training stopped in the middle of an epoch and gone on with, beside one that was not."""
+    """Compare a training that was interrupted within an epoch and resumed with one that was not."""
 
     def train(folder, stop_at=None):
         torch.manual_seed(0)
@@ -121,7 +121,7 @@ def interrupted(device, size, corpus):
 
 
 def embedding(device, size, corpus):
-    """Segments a second when a whole corpus is embedded, in single precision."""
+    """Segments per second when embedding a whole corpus in single precision."""
     data = Corpus(corpus, device)
     found = {"mels_held": data.hold_mels()}
     for kind, draw in ((MIDIEncoder, data.rolls), (AudioEncoder, data.mels)):
@@ -132,7 +132,7 @@ def embedding(device, size, corpus):
 
 
 def checkpoint(device, size, corpus):
-    """Seconds to write what a training at these widths needs to go on, and how large it is."""
+    """Seconds to write a checkpoint at these widths, and its size."""
     model = torch.nn.ModuleList([kind(size["width"]) for kind in (MIDIEncoder, AudioEncoder)])
     optimizer = torch.optim.Adam(model.to(device).parameters(), fused=True)
     sum(p.sum() for p in model.parameters()).backward()
@@ -145,7 +145,7 @@ def checkpoint(device, size, corpus):
         return {"seconds": spent, "megabytes": kept.path.stat().st_size / 1e6}
 
 
-def against_the_usual_loop(device, size, corpus):
+def against_dataloader_loop(device, size, corpus):
     """`benchmarks.training` at the paper's widths."""
     command = ["--device", device.type]
     for name, value in (size | {"workers": _workers(size)}).items():
@@ -157,7 +157,7 @@ def against_the_usual_loop(device, size, corpus):
 
 
 def _workers(size) -> int:
-    """Of the usual DataLoader: as many as the shared memory has room for their batches."""
+    """DataLoader workers, limited by the shared memory for their batches."""
     room = shutil.disk_usage(SHARED_MEMORY).free if SHARED_MEMORY.is_dir() else 2**40
     batch = size["batch"] * (84 * 192 + 128 * 282) * 4  # bytes
     return min(size["workers"], int(room / batch / (AHEAD + 1)))
@@ -168,18 +168,18 @@ PARTS = (
     losses_in_half_precision,
     interrupted,
     bandwidth,
-    ceiling,
+    convolution_limit,
     embedding,
     checkpoint,
-    against_the_usual_loop,
+    against_dataloader_loop,
 )
 
 
 def main(command: list[str] | None = None) -> dict:
-    """Run every part and write what came out."""
+    """Run every part and write the results."""
     arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     arguments.add_argument("--device", default="cuda")
-    arguments.add_argument("--small", action="store_true", help="a tiny size, to test this script")
+    arguments.add_argument("--small", action="store_true", help="a tiny size, for tests")
     arguments.add_argument("--output", type=Path, default=Path("benchmarks/results/gpu.json"))
     given = arguments.parse_args(command)
     device, size = choose_device(given.device), SIZES["small" if given.small else "whole"]
@@ -204,20 +204,20 @@ def main(command: list[str] | None = None) -> dict:
 
 
 def summary(results: dict) -> dict[str, float]:
-    """The measured numbers that issue 4 asks for, of the parts that have succeeded so far."""
+    """The main numbers of the parts that have succeeded so far."""
     found: dict[str, float] = {}
-    timed = results.get("against_the_usual_loop", {})
+    timed = results.get("against_dataloader_loop", {})
     found |= timed.get("ratios", {})
-    if most := results.get("ceiling", {}).get("bf16_convolution_tflops"):
+    if most := results.get("convolution_limit", {}).get("bf16_convolution_tflops"):
         found["convolutions alone, TFLOP/s"] = most
         if "ratios" in timed:
             found["camil / convolutions alone"] = timed["tflop_per_second"] / most
     if moved := results.get("bandwidth", {}).get("terabytes_per_second"):
-        least = floor(results["size"]["width"])
+        least = minimum_cost(results["size"]["width"])
         pairs = moved * 1e6 / least["activation_megabytes_per_pair"]
-        found["pairs a second that memory lets through, unfused"] = pairs
+        found["pairs per second, limit by memory bandwidth"] = pairs
     if "ratios" in timed:
-        found["pairs a second, camil"] = timed["pairs_per_second"]["camil"]
+        found["pairs per second, camil"] = timed["pairs_per_second"]["camil"]
     for part in ("embedding", "checkpoint"):
         found |= {f"{part}: {name}": value for name, value in results.get(part, {}).items()
                   if isinstance(value, float)}  # fmt: skip
@@ -225,7 +225,7 @@ def summary(results: dict) -> dict[str, float]:
 
 
 def as_markdown(results: dict) -> str:
-    """The summary as a table, what failed, and where it was measured."""
+    """The summary as a table, with failed parts and provenance."""
     lines = [f"# Training on {results['device']}", "", "| | |", "|:--|--:|"]
     lines += [f"| {name} | {value:.4g} |" for name, value in results["summary"].items()]
     failed = [part.__name__ for part in PARTS if "error" in results.get(part.__name__, {})]

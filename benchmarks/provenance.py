@@ -1,4 +1,4 @@
-"""Where and by what a number was made: without it, a number says nothing."""
+"""Provenance of benchmark results: command, commit, device and versions."""
 
 import hashlib
 import platform
@@ -14,9 +14,9 @@ PROJECT = Path(__file__).parent.parent
 
 
 def provenance(device: torch.device) -> dict:
-    """What a result file tells of itself.
+    """The entries of a result file that identify code, machine and date.
 
-    `source` is a checksum of `camil` and `benchmarks`, for machines without git.
+    ``source`` is a checksum of ``camil`` and ``benchmarks``, for machines without git.
     """
     files = sorted(
         file for room in ("camil", "benchmarks") for file in PROJECT.glob(f"{room}/**/*.py")
@@ -33,18 +33,13 @@ def provenance(device: torch.device) -> dict:
     }
 
 
-def in_a_line(made: dict) -> str:
-    """What `provenance` tells, for below a table."""
-    return f"{made['date']}, commit {made['commit']}, {made['device']}: `{made['command']}`"
-
-
 def _program() -> str:
     spec = sys.modules["__main__"].__spec__
     return f"-m {spec.name}" if spec else Path(sys.argv[0]).name
 
 
 def _processor() -> str:
-    """The processor's name and features that matter here."""
+    """The processor's model name, and whether it computes in bfloat16."""
     lines = Path("/proc/cpuinfo")
     found = lines.read_text().splitlines() if lines.is_file() else []
     name = next((line.split(":")[1].strip() for line in found if line.startswith("model name")), "")

@@ -1,4 +1,4 @@
-"""What a processor can do at most with these shapes: convolutions alone, and plain copies."""
+"""Hardware limits at the encoders' shapes: convolutions alone, and memory copies."""
 
 import time
 from collections.abc import Callable
@@ -10,17 +10,17 @@ from camil.encoders.resnet import AudioEncoder, MIDIEncoder
 
 
 def bandwidth(device, size, corpus):
-    """Bytes that a copy reads and writes in a second: what unfused layers cannot exceed."""
+    """Memory bandwidth of a copy, in TB/s, read and written: the limit of unfused layers."""
     values = torch.zeros(size["batch"] * 2**20, device=device)
     into = torch.empty_like(values)
     spent = seconds_of(partial(into.copy_, values), device)
     return {"terabytes_per_second": 2 * values.nbytes / spent / 1e12}
 
 
-def ceiling(device, size, corpus):
-    """Each convolution of both encoders by itself, forward and backward, in bfloat16.
+def convolution_limit(device, size, corpus):
+    """Throughput of each convolution alone, forward and backward, in bfloat16.
 
-    cuDNN searches for its best algorithm, so that the ceiling is one.
+    cuDNN benchmarks its algorithms, so that the result is an upper limit.
     """
     flop = seconds = 0.0
     torch.backends.cudnn.benchmark = True
@@ -58,7 +58,7 @@ def _convolutions(encoder, batch, device):
 
 
 def seconds_of(work: Callable[[], object], device, repeats: int = 10) -> float:
-    """Seconds that `work` takes on average, after as many times again (three at most) before."""
+    """Mean seconds of ``work`` over ``repeats`` calls, after up to three calls to warm up."""
 
     def wait():
         if device.type == "cuda":

@@ -1,9 +1,9 @@
-"""The loop that public contrastive-audio repositories write, to compare with.
+"""A conventional PyTorch training loop with a Dataset and a DataLoader, for comparison.
 
-Rolls and spectrograms are arrays on disk, a Dataset returns one pair, a DataLoader collects them,
-the step is in single precision (on a GPU with TF32 in convolutions, torch's default). Nothing in it
-is slower than it has to be within that form: workers as many as there are cores, kept alive, pinned
-memory and a transfer that does not wait on a GPU, and the same encoders and loss.
+Rolls and spectrograms are arrays on disk, a Dataset returns one pair, a DataLoader collates them,
+and the step runs in single precision (on a GPU with TF32 in convolutions, torch's default). Within
+that form it is as fast as possible: persistent workers, pinned memory and asynchronous transfer on
+a GPU, and the same encoders and loss.
 """
 
 from collections.abc import Callable
@@ -14,11 +14,11 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
-AHEAD = 2  # batches that each worker of the DataLoader has ready, torch's default
+AHEAD = 2  # batches that each DataLoader worker prefetches, torch's default
 
 
 class Pairs(Dataset):
-    """A roll and a spectrogram, read from arrays that were written once."""
+    """Pairs of a roll and a spectrogram, read from arrays on disk."""
 
     def __init__(self, rolls: Path, mels: Path):
         self.rolls, self.mels = np.load(rolls, mmap_mode="r"), np.load(mels, mmap_mode="r")
@@ -33,9 +33,9 @@ class Pairs(Dataset):
 
 
 def loader(folder: Path, batch_size: int, workers: int, cuda: bool) -> DataLoader:
-    """The usual DataLoader over `folder`/rolls.npy and `folder`/mels.npy, shuffled.
+    """A shuffled DataLoader over ``rolls.npy`` and ``mels.npy`` in ``folder``.
 
-    One epoch is a thousand times through, so that no time goes into beginning another.
+    One epoch reads the data a thousand times, so that no second epoch begins while timing.
     """
     dataset = Pairs(folder / "rolls.npy", folder / "mels.npy")
     return DataLoader(
@@ -58,7 +58,7 @@ def train(
     device: torch.device,
     gate: Callable[[], None],
 ) -> None:
-    """Train; `gate` is called before each step."""
+    """Train; ``gate`` is called before each step."""
     optimizer = torch.optim.Adam([*midi.parameters(), *audio.parameters()], 0.001)
     for rolls, mels in batches:
         gate()

@@ -1,4 +1,4 @@
-"""The ways to train that are compared: each a loop that comes to a gate before every step."""
+"""The compared training loops: each passes a `Gate` before every step."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks import usual_loop
+from benchmarks import dataloader_loop
 from camil.corpus.augmentation import draw_seeds
 from camil.corpus.corpus import Corpus
 from camil.encoders.resnet import AudioEncoder, MIDIEncoder
@@ -21,7 +21,7 @@ Gate = Callable[[], None]
 
 
 def encoders(width: int, depth: int, device, channels_last: bool):
-    """The same two encoders each time, in training mode."""
+    """Both encoders, always from the same seed, in training mode."""
     torch.manual_seed(0)
     both = [kind(width, depth, normalize=True).to(device) for kind in (MIDIEncoder, AudioEncoder)]
     layout = torch.channels_last if channels_last else torch.contiguous_format
@@ -29,15 +29,15 @@ def encoders(width: int, depth: int, device, channels_last: bool):
 
 
 def cost(midi, audio, generator=None):
-    """The paper's loss, with four random negatives a segment."""
+    """The paper's loss with four random negatives per segment."""
     return ContrastiveLoss()(*pairs(midi, audio, RandomNegatives(4)(len(midi), generator)))
 
 
 def bare(gate: Gate, given, device, *, channels_last=True, half=True, compiled=False, search=False):
-    """The model's step alone: inputs are there already, nothing is drawn, read or kept.
+    """The model's step alone, on inputs that are in memory: no data loading, no checkpoints.
 
     Args:
-        search: let cuDNN try its algorithms on each shape.
+        search: let cuDNN benchmark its algorithms for each shape.
     """
     torch.backends.cudnn.benchmark = search
     midi, audio = encoders(given.width, given.depth, device, channels_last)
@@ -57,10 +57,10 @@ def bare(gate: Gate, given, device, *, channels_last=True, half=True, compiled=F
 
 
 def whole(gate: Gate, given, device, corpus: Path, folder: Path):
-    """`fit` as notebook 02 calls it: notes drawn, mels read, negatives drawn, progress told.
+    """`fit` as ``02_pretrain`` calls it: draws notes and negatives, reads mels, reports progress.
 
-    An epoch is made too long to end, here as in the usual loop; what its end costs, validation and
-    a checkpoint, does not depend on the loop and is timed by `benchmarks.gpu`.
+    The epoch is too long to end, as in `with_dataloader`: validation and checkpoints at the end of an epoch
+    do not depend on the loop and are timed by `benchmarks.gpu`.
     """
     data = Corpus(corpus, device)
     held = data.hold_mels()
@@ -87,12 +87,12 @@ def whole(gate: Gate, given, device, corpus: Path, folder: Path):
     )
 
 
-def usual(gate: Gate, given, device, corpus: Path, folder: Path):
-    """`usual_loop.py` on the same segments, written as arrays once, which is not timed."""
+def with_dataloader(gate: Gate, given, device, corpus: Path, folder: Path):
+    """`benchmarks.dataloader_loop` on the same segments; writing its arrays is not timed."""
     data = Corpus(corpus)
     rows = torch.arange(len(data))
     np.save(folder / "rolls.npy", data.rolls(rows)[:, 0].numpy())
     np.save(folder / "mels.npy", np.load(corpus / "mels.npy").astype(np.float32))
     midi, audio = encoders(given.width, given.depth, device, False)
-    batches = usual_loop.loader(folder, given.batch_size, given.workers, device.type == "cuda")
-    usual_loop.train(midi, audio, cost, batches, device, gate)
+    batches = dataloader_loop.loader(folder, given.batch_size, given.workers, device.type == "cuda")
+    dataloader_loop.train(midi, audio, cost, batches, device, gate)

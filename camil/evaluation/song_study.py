@@ -1,0 +1,151 @@
+"""Train CAMIL+ networks under changed conditions and score them on validation songs.
+
+The training is that of ``11_songs`` with one network. ``13_ablation`` removes one ingredient at a
+time; ``15_other_collections`` leaves out one collection at a time.
+"""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import torch
+from torch import Tensor, nn
+
+from camil.corpus.corpus import Corpus
+from camil.corpus.songs import Songs
+from camil.encoders.song import LEVELS, SongEncoder, read_songs
+from camil.evaluation.metrics import scores
+from camil.losses.songs import SongLoss
+from camil.midi.instruments import INSTRUMENTS
+from camil.training.fit import fit
+
+
+@dataclass
+class SongData:
+    """The songs of a corpus with their labels and splits.
+
+    Attributes:
+        classes: class names, in the order of the labels.
+        labels: ``(segments,)`` int64, class of each segment.
+        programs: ``(tracks,)`` int64, General MIDI program of each track.
+        splits: indices of the songs of "train" and "validation". May be replaced to train on
+            other songs than the corpus intends.
+        identity: `Corpus.identity`, for provenance.
+    """
+
+    songs: Songs
+    classes: tuple[str, ...]
+    labels: Tensor
+    programs: Tensor
+    splits: dict[str, Tensor]
+    identity: dict[str, str]
+
+    @classmethod
+    def read(cls, folder: Path | str) -> "SongData":
+        """Read all songs of a corpus; the test songs belong to no split here."""
+        corpus, songs = Corpus(folder), Songs(pq.read_table(Path(folder) / "segments.parquet"))
+        splits = {name: songs.songs_of(corpus.rows(name)) for name in ("train", "validation")}
+        programs = torch.tensor(corpus.table["program"].to_numpy(int)[songs.first_segments()])
+        return cls(songs, INSTRUMENTS, corpus.labels, programs, splits, corpus.identity)
+
+    @property
+    def track_labels(self) -> Tensor:
+        """``(tracks,)`` int64, class of each track."""
+        return self.labels[self.songs.first_segments()]
+
+
+def macro_f1_per_level(
+    network: nn.Module, data: SongData, chosen: Tensor, device: torch.device
+) -> dict[str, float]:
+    """Macro-F1 per level on some songs.
+
+    Segments count once at the level "segment", tracks count once at the levels "track" and "song".
+
+    Args:
+        network: a `SongEncoder` or a `SongEnsemble`.
+        chosen: ``(songs,)`` int64, indices of the songs.
+    """
+    reading, indices = read_songs(network, data.songs, chosen, device)
+    found = {}
+    for level, logits in zip(LEVELS, reading, strict=True):
+        if level == "segment":
+            true = data.labels[indices["segments"]]
+        else:
+            true = data.track_labels[indices["tracks"]]
+        found[level] = scores(true.numpy(), logits.argmax(1).numpy())["macro_f1"]
+    return found
+
+
+def train_song_encoder(
+    data: SongData,
+    device: torch.device,
+    *,
+    epochs: int,
+    seed: int = 0,
+    strength: float = 0.3,
+    programs: float = 1.0,
+    change: Callable[[SongEncoder], None] | None = None,
+    **architecture: Any,
+) -> SongEncoder:
+    """Train one network of ``11_songs`` and keep its best epoch on the validation songs.
+
+    Args:
+        strength, programs: as in `camil.losses.songs.SongLoss`.
+        change: applied to the untrained network, for example `without_notes`.
+        architecture: further arguments of `SongEncoder`.
+    """
+    torch.manual_seed(seed)
+    network = SongEncoder(data.classes, **architecture)
+    network.standardize(data.songs, data.splits["train"])
+    if change:
+        change(network)
+    in_training = torch.isin(torch.from_numpy(data.songs.song_of), data.splits["train"])
+    targets = data.track_labels[in_training], data.programs[in_training], len(data.classes)
+    objective = SongLoss(network.config["size"], *targets, strength, programs)
+    track_labels, track_programs = data.track_labels.to(device), data.programs.to(device)
+
+    def step(chosen: Tensor, _) -> Tensor:
+        batch = data.songs.batch(chosen).to(device)
+        embedded = network.embed(batch)
+        true = track_labels[batch.tracks], track_programs[batch.tracks]
+        return objective(network.read(embedded), embedded, *true, batch.track)
+
+    def evaluate() -> dict[str, float]:
+        found = macro_f1_per_level(network, data, data.splits["validation"], device)
+        return {"validation_macro_f1": sum(found.values()) / len(found)}
+
+    with tempfile.TemporaryDirectory() as folder:
+        fit(
+            nn.ModuleList([network, objective]).to(device),
+            step,
+            data.splits["train"],
+            evaluate,
+            best="validation_macro_f1",
+            folder=folder,
+            epochs=epochs,
+            batch_size=32,
+            learning_rate=0.002,
+            seed=seed,
+            settings={},
+            schedule="warmup",
+        )
+    return network
+
+
+def without_features(network: SongEncoder) -> None:
+    """Remove the hand-crafted features: their layers output zero and are not trained."""
+    for encoding in network.features.values():
+        _silence(encoding.linear)
+
+
+def without_notes(network: SongEncoder) -> None:
+    """Remove the learned note embedding: its output layer is zero and is not trained."""
+    _silence(network.from_notes)
+
+
+def _silence(linear: nn.Linear) -> None:
+    for weight in linear.parameters():
+        nn.init.zeros_(weight).requires_grad_(False)

@@ -1,0 +1,125 @@
+"""Trials of SIC and CAMIL with equal budgets, scored on validation songs.
+
+Both train the same MIDI encoder for the same number of epochs. CAMIL is scored by a linear probe of
+its frozen encoder. No trial reads a test song.
+"""
+
+import tempfile
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from camil.corpus.augmentation import draw_seeds
+from camil.corpus.corpus import Corpus
+from camil.encoders.classifier import Classifier
+from camil.encoders.resnet import MIDIEncoder
+from camil.evaluation.metrics import scores
+from camil.evaluation.probing import linear_probe
+from camil.losses.contrastive import ContrastiveLoss
+from camil.midi.instruments import INSTRUMENTS
+from camil.samplers.negatives import ClassNegatives
+from camil.samplers.pairs import pairs
+from camil.training.embed import embed
+from camil.training.fit import fit
+
+BATCH = 64  # segments
+Train = Callable[..., list]  # `fit` without model, step and evaluate
+
+
+def trial(
+    condition: str,
+    data: Corpus,
+    audio: Tensor,
+    *,
+    learning_rate: float,
+    width: int,
+    epochs: int,
+    seed: int = 0,
+    depth: int = 18,
+) -> float:
+    """Train one encoder and return its macro-F1 on the segments of the validation songs.
+
+    Args:
+        condition: a name in ``CONDITIONS``.
+        data: the corpus, with the augmentation under trial.
+        audio: ``(segments, embedding)``, frozen audio embeddings of all segments, which CAMIL
+            learns from.
+    """
+    torch.manual_seed(seed)
+    score, best = CONDITIONS[condition]
+    # Embeddings lie on the unit sphere where distances are trained, as in the notebooks.
+    encoder = MIDIEncoder(width, depth, normalize=condition == "CAMIL").to(data.labels.device)
+    with tempfile.TemporaryDirectory() as folder:
+        train = partial(
+            fit,
+            rows=data.rows("train"),
+            best=best,
+            folder=folder,
+            epochs=epochs,
+            batch_size=BATCH,
+            learning_rate=learning_rate,
+            seed=seed,
+            settings={},
+        )
+        return score(data, encoder, train, audio)
+
+
+def validation_f1(data: Corpus, classifier: nn.Module) -> float:
+    """Macro-F1 on the segments of the validation songs."""
+    rows = data.rows("validation")
+    predicted = embed(classifier, data.rolls, rows).argmax(1)
+    return scores(data.labels[rows].cpu().numpy(), predicted.cpu().numpy())["macro_f1"]
+
+
+def train_sic(data: Corpus, encoder: MIDIEncoder, train: Train, _: Tensor) -> float:
+    """Train the supervised baseline as ``03_classify`` does."""
+    classifier = Classifier(encoder, INSTRUMENTS).to(data.labels.device)
+
+    def step(rows: Tensor, generator: torch.Generator) -> Tensor:
+        rolls = data.rolls(rows, draw_seeds(len(rows), generator))
+        return cross_entropy(classifier(rolls), data.labels[rows])
+
+    def evaluate() -> dict[str, float]:
+        return {"validation_macro_f1": validation_f1(data, classifier)}
+
+    train(classifier, step, evaluate=evaluate)
+    return validation_f1(data, classifier)
+
+
+def train_camil(data: Corpus, encoder: MIDIEncoder, train: Train, audio: Tensor) -> float:
+    """Train with class-based negatives as ``02_pretrain`` does, then fit a linear probe."""
+    loss, sampler = ContrastiveLoss(), ClassNegatives(4)
+
+    def cost(midi: Tensor, rows: Tensor, generator: torch.Generator) -> Tensor:
+        return loss(*pairs(midi, audio[rows], sampler(data.labels[rows], generator)))
+
+    def step(rows: Tensor, generator: torch.Generator) -> Tensor:
+        midi = encoder(data.rolls(rows, draw_seeds(len(rows), generator)))
+        return cost(midi, rows, generator)
+
+    @torch.no_grad()
+    def evaluate() -> dict[str, float]:
+        rows, generator = data.rows("validation").cpu(), torch.Generator().manual_seed(0)
+        # In parts of a batch's size and in random order: neighbouring rows are one song's.
+        order, size = torch.randperm(len(rows), generator=generator), min(BATCH, len(rows))
+        parts = order[: len(order) // size * size].split(size)
+        midi = embed(encoder, data.rolls, rows).cpu()
+        costs = [cost(midi[part], rows[part], generator) for part in parts]
+        return {"validation_loss": torch.stack(costs).mean().item()}
+
+    train(encoder, step, evaluate=evaluate)
+    known = [
+        (embed(encoder, data.rolls, rows), data.labels[rows])
+        for rows in (data.rows("train"), data.rows("validation"))
+    ]
+    probe = linear_probe(*known[0], *known[1], classes=len(INSTRUMENTS))
+    return validation_f1(data, nn.Sequential(encoder, probe))
+
+
+CONDITIONS = {
+    "SIC": (train_sic, "validation_macro_f1"),
+    "CAMIL": (train_camil, "validation_loss"),
+}

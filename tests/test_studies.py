@@ -1,0 +1,157 @@
+"""The studies 13 to 15: their notebooks through Papermill on a tiny corpus, and their functions."""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from subprocess import run
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import torch
+import yaml
+from sklearn.metrics import f1_score
+
+from camil.corpus.corpus import Corpus
+from camil.corpus.songs import Songs
+from camil.encoders.classifier import Classifier
+from camil.encoders.hub import save_encoder
+from camil.encoders.resnet import AudioEncoder, MIDIEncoder
+from camil.encoders.song import SongEncoder, SongEnsemble, load_songs, save_songs
+from camil.evaluation.other_collections import (
+    collections_of,
+    predictions_per_level,
+    scores_with_confidence,
+)
+from camil.evaluation.song_study import (
+    SongData,
+    train_song_encoder,
+    without_features,
+    without_notes,
+)
+from camil.evaluation.tuning import CONDITIONS, trial, validation_f1
+from camil.midi.instruments import INSTRUMENTS
+
+PROJECT = Path(__file__).parent.parent
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def ensemble():
+    """An untrained network."""
+    torch.manual_seed(0)
+    return SongEnsemble([SongEncoder(INSTRUMENTS, width=8, size=16)], 2).eval()
+
+
+def execute(notebook: str, folder: Path, **parameters) -> dict:
+    """Run a notebook through Papermill; returns the content of its JSON results."""
+    parameters |= {"output": str(folder / "results"), "epochs": 1, "device": "cpu"}
+    (folder / "parameters.yaml").write_text(yaml.safe_dump(parameters))
+    command = [sys.executable, "-m", "papermill", f"notebooks/{notebook}.ipynb"]
+    command += [str(folder / "executed.ipynb"), "-f", str(folder / "parameters.yaml")]
+    finished = run(command, cwd=PROJECT, capture_output=True, text=True, timeout=300)
+    assert finished.returncode == 0, finished.stderr[-3000:]
+    assert (folder / "results.md").read_text().startswith("|")
+    return json.loads((folder / "results.json").read_text())
+
+
+def test_ablation_notebook_scores_every_ingredient_at_every_level(tiny_corpus, tmp_path):
+    results = execute("13_ablation", tmp_path, corpus=str(tiny_corpus))
+    table = pd.DataFrame(results["macro_f1"])
+    assert table.shape == (3, 7)
+    assert table.stack().between(0, 1).all()
+    assert results["corpus"]["sha256"] == Corpus(tiny_corpus).identity["sha256"]
+
+
+def test_tuning_notebook_gives_both_conditions_the_same_trials(tiny_corpus, tmp_path):
+    save_encoder(tmp_path / "encoder.safetensors", AudioEncoder(2, 10))
+    sizes = {"width": 2, "depth": 10, "learning_rates": [0.001, 0.01]}
+    results = execute(
+        "14_tuning", tmp_path, corpus=str(tiny_corpus), teacher=str(tmp_path), **sizes
+    )
+    trials = pd.DataFrame(results["trials"])
+    assert len(trials) == 4
+    assert trials[["SIC", "CAMIL"]].notna().all(axis=None)
+
+
+def test_other_collections_notebook_writes_a_calibrated_copy(tiny_corpus, tmp_path, ensemble):
+    save_songs(tmp_path / "songs.safetensors", ensemble)
+    folders = {"pretrained": str(tmp_path), "calibrated": str(tmp_path / "calibrated")}
+    results = execute(
+        "15_other_collections", tmp_path, corpus=str(tiny_corpus),
+        other_corpus=str(tiny_corpus), random_groups=2, **folders,
+    )  # fmt: skip
+    copy = load_songs(tmp_path / "calibrated/songs.safetensors")
+    for level, measured in results["temperatures"].items():
+        assert copy.temperatures[level] == pytest.approx(measured["temperature"])
+        assert measured["temperature_on_validation_songs"] == 1
+    assert load_songs(tmp_path / "songs.safetensors").temperatures["song"] == 1  # untouched
+    assert results["levels"]["segment"]["rows"] == len(Corpus(tiny_corpus))
+
+
+def test_predictions_count_segments_and_tracks_once(tiny_corpus, ensemble):
+    found = predictions_per_level(ensemble, tiny_corpus)
+    table = pd.read_parquet(tiny_corpus / "segments.parquet")
+    tracks = table.drop_duplicates(["song", "track"])
+    assert [len(found[level]) for level in found] == [len(table), len(tracks), len(tracks)]
+    songs = Songs(pq.read_table(tiny_corpus / "segments.parquet"))
+    reading = ensemble(songs.batch(torch.arange(len(songs))))
+    predicted = [INSTRUMENTS[index] for index in reading.song.argmax(1)]
+    right = np.array(predicted) == tracks["instrument"].to_numpy()
+    scored = scores_with_confidence(found["song"], 0.5)
+    assert scored["accuracy"] == pytest.approx(right.mean())
+    confident = reading.song.exp().max(1).values >= 0.5
+    assert scored["confident"] == pytest.approx(confident.double().mean().item())
+
+
+def test_collection_is_the_folder_up_to_the_first_hyphen():
+    names = ["games/freedoom-0.12/a.mid", "games/freedoom-0.9/b.mid", "mutopia/c.mid"]
+    assert collections_of(names).tolist() == ["freedoom", "freedoom", "mutopia"]
+    dealt = collections_of([f"song-{number}" for number in range(9)], 3)
+    assert sorted(np.unique(dealt, return_counts=True)[1]) == [3, 3, 3]
+
+
+@pytest.mark.parametrize("change", [without_features, without_notes])
+def test_removed_ingredient_has_no_effect_after_training(tiny_corpus, change):
+    data = SongData.read(tiny_corpus)
+    network = train_song_encoder(data, CPU, epochs=1, change=change, width=8, size=16).eval()
+    batch = data.songs.batch(torch.arange(4))
+    before = network(batch).song
+    if change is without_features:
+        batch = replace(
+            batch,
+            of_segment=batch.of_segment + 1,
+            of_track=batch.of_track + 1,
+            of_song=batch.of_song + 1,
+        )
+    else:
+        batch = replace(batch, pitch=(batch.pitch + 1) % 84)
+    torch.testing.assert_close(network(batch).song, before)
+
+
+@pytest.mark.parametrize("condition", CONDITIONS)
+def test_trial_reads_no_test_song(tiny_corpus, condition, monkeypatch):
+    used, rows = set(), Corpus.rows
+
+    def recorded(self, split, *more):
+        used.add(split)
+        return rows(self, split, *more)
+
+    monkeypatch.setattr(Corpus, "rows", recorded)
+    data = Corpus(tiny_corpus)
+    audio = torch.nn.functional.normalize(torch.randn(len(data), 128))
+    trial(condition, data, audio, learning_rate=0.01, width=2, depth=10, epochs=1)
+    assert used == {"train", "validation"}
+
+
+def test_trial_is_scored_by_macro_f1_on_validation_songs(tiny_corpus):
+    torch.manual_seed(0)
+    data, classifier = Corpus(tiny_corpus), Classifier(MIDIEncoder(2, 10), INSTRUMENTS).eval()
+    rows = torch.from_numpy(np.flatnonzero(data.table["split"] == "validation"))
+    with torch.no_grad():
+        predicted = [INSTRUMENTS[index] for index in classifier(data.rolls(rows)).argmax(1)]
+    true = data.table["instrument"].iloc[rows.numpy()]
+    expected = f1_score(true, predicted, average="macro", labels=true.unique(), zero_division=0)
+    assert validation_f1(data, classifier) == pytest.approx(expected)
