@@ -1,11 +1,13 @@
 """What tests share: a corpus of a few composed songs, made once, and a table of made-up scores."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from camil.audio import MelSpectrogram
 from camil.corpus.build import write_corpus
 from camil.corpus.splits import splits_of
+from camil.midi.instruments import INSTRUMENTS
 from camil.sources.demo import Demo
 
 PARAMETERS = {
@@ -50,3 +52,17 @@ def table() -> pd.DataFrame:
     table["accuracy"] = table["macro_f1"] + 0.0207
     table["track_macro_f1"] = table["macro_f1"] + 0.0409
     return table
+
+
+@pytest.fixture
+def drawn_segments() -> pd.DataFrame:
+    """Segments of a made-up corpus, six per instrument, for figures."""
+    generator = np.random.default_rng(0)
+    return pd.DataFrame(
+        {
+            "instrument": np.repeat(INSTRUMENTS, 6),
+            "split": ["train", "train", "train", "train", "validation", "test"] * 8,
+            "bpm": generator.uniform(60, 180, 48),
+            "pitch": [generator.integers(24, 108, 5) for _ in range(48)],
+        }
+    )

@@ -1,3 +1,5 @@
+"""Tests of the audio clips."""
+
 import base64
 import io
 import wave
@@ -7,7 +9,7 @@ import pretty_midi
 import pytest
 
 from camil.midi.score import read_midi
-from camil.widgets.listening import clip, perform, player, telling_span
+from camil.widgets.listening import busiest_start, clip, perform, player
 
 RATE = 16000
 
@@ -28,25 +30,25 @@ def song(tmp_path):
     return read_midi(tmp_path / "song.mid")
 
 
-def test_a_997_hertz_tone_has_the_loudness_that_the_standard_gives_it():
+def test_997_hz_tone_has_the_loudness_of_the_standard():
     # ITU-R BS.1770: a sine of 997 Hz at full scale in one channel is at -3.01 LUFS.
     heard = clip(tone(997, 0.05), RATE)[RATE // 2 : RATE]
     amplitude = np.sqrt(2 * np.mean(heard**2))
     assert 20 * np.log10(amplitude) - 3.01 == pytest.approx(-20, abs=0.1)
 
 
-def test_loud_and_soft_become_the_same():
+def test_loud_and_soft_recordings_become_equal():
     soft, loud = clip(tone(440, 0.01), RATE), clip(tone(440, 0.5), RATE)
     assert soft == pytest.approx(loud, abs=1e-4)
 
 
-def test_pauses_do_not_make_a_clip_louder():
+def test_pauses_do_not_change_the_gain():
     tone_alone, pauses = tone(440, 0.1), np.zeros(4 * RATE)
     after = clip(np.concatenate([tone_alone, pauses]), RATE)
     assert np.abs(after).max() == pytest.approx(np.abs(clip(tone_alone, RATE)).max(), rel=0.06)
 
 
-def test_the_ends_are_faded_and_the_length_is_capped():
+def test_ends_are_faded_and_length_is_capped():
     heard = clip(np.ones(20 * RATE), RATE)
     assert len(heard) == 8 * RATE
     assert heard[0] == 0
@@ -56,20 +58,20 @@ def test_the_ends_are_faded_and_the_length_is_capped():
 
 
 @pytest.mark.parametrize("audio", [np.zeros(0), np.zeros(RATE), tone(440, 0.1, 0.05), np.ones(1)])
-def test_silence_and_the_very_short_are_played_too(audio):
+def test_silent_and_very_short_clips_are_accepted(audio):
     heard = clip(audio, RATE)
     assert heard.shape == audio.shape
     assert np.isfinite(heard).all()
     assert np.abs(heard).max(initial=0) <= 0.99
 
 
-def test_peaks_stay_within_bounds():
+def test_peaks_are_limited():
     click = np.zeros(RATE)
     click[::2000] = 1.0
     assert np.abs(clip(click, RATE)).max() == pytest.approx(0.99)
 
 
-def test_the_player_holds_the_clip_at_its_own_level():
+def test_player_contains_the_clip_unchanged():
     html = player(tone(440, 0.01, seconds=9), RATE)._repr_html_()
     data = base64.b64decode(html.split("base64,")[1].split('"')[0])
     with wave.open(io.BytesIO(data)) as file:
@@ -79,19 +81,19 @@ def test_the_player_holds_the_clip_at_its_own_level():
     assert np.abs(samples).max() < 0.5
 
 
-def test_one_listens_where_the_most_parts_play(song):
-    assert telling_span(song, seconds=4) == 8
-    assert telling_span(song, song.tracks[0], seconds=4) == 0
-    assert telling_span(song, song.tracks[1], seconds=4) == 8
+def test_busiest_start_maximizes_sounding_tracks(song):
+    assert busiest_start(song, seconds=4) == 8
+    assert busiest_start(song, song.tracks[0], seconds=4) == 0
+    assert busiest_start(song, song.tracks[1], seconds=4) == 8
 
 
-def test_a_song_is_its_parts_and_drums_together(song):
+def test_song_is_the_sum_of_its_tracks(song):
     parts = sum(perform(song, 8, 2, only=track.name) for track in song.tracks)
     assert perform(song, 8, 2) == pytest.approx(parts, abs=1e-6)
     assert all(np.abs(perform(song, 8, 2, only=track.name)).max() > 0.01 for track in song.tracks)
 
 
-def test_another_program_sounds_different_and_drums_stay(song):
+def test_program_change_affects_pitched_tracks_only(song):
     flute, drums = song.tracks[1].name, song.tracks[2].name
     written, labelled = (perform(song, 8, 2, p, only=flute) for p in ({}, {flute: 71}))
     assert np.abs(written - labelled).max() > 0.05
@@ -100,6 +102,6 @@ def test_another_program_sounds_different_and_drums_stay(song):
     )
 
 
-def test_what_lies_behind_the_end_is_left_out(song):
+def test_span_is_cut_at_the_end_of_the_song(song):
     assert len(perform(song, 18, 8)) == pytest.approx((19.9 + 1 - 18) * RATE, abs=RATE * 0.02)
     assert len(perform(song, 100, 8)) == 0

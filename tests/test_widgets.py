@@ -1,4 +1,4 @@
-"""Views to play with: what they show when a slider is moved or a cell is clicked."""
+"""Tests of the interactive views: outputs after a slider is moved or a cell is clicked."""
 
 import base64
 import io
@@ -23,7 +23,7 @@ def data(tiny_corpus):
 
 @pytest.fixture
 def displayed(monkeypatch):
-    """Whatever is displayed, with somebody there to look at it."""
+    """Everything displayed, in an interactive notebook."""
     found = []
     for name in ("browse", "confusions", "margins", "space"):
         module = sys.modules[f"camil.widgets.{name}"]
@@ -33,18 +33,18 @@ def displayed(monkeypatch):
 
 
 def heard(page: str) -> list[np.ndarray]:
-    """The clips in a piece of HTML."""
+    """The audio clips in a piece of HTML."""
     clips = re.findall(r'src="data:audio/\w+;base64,([^"]+)"', page)
     return [soundfile.read(io.BytesIO(base64.b64decode(clip)))[0] for clip in clips]
 
 
 def inside(box, kind) -> list:
-    """All widgets of a kind in a box, from top to bottom."""
+    """All widgets of a class in a box, from top to bottom."""
     here = [box] if isinstance(box, kind) else []
     return here + [found for child in getattr(box, "children", ()) for found in inside(child, kind)]
 
 
-def test_a_card_plays_the_sound_and_the_notes_as_long_as_the_segment_is(data):
+def test_card_clips_are_as_long_as_the_segment(data):
     made = widgets.Cards(data).card(5)
     sound, notes = heard(made.html())
     about = data.table.iloc[5]
@@ -56,7 +56,7 @@ def test_a_card_plays_the_sound_and_the_notes_as_long_as_the_segment_is(data):
     assert "data:image/png" in made.html()
 
 
-def test_a_missing_source_is_told_and_the_notes_still_sound(data, monkeypatch):
+def test_missing_source_is_reported_and_notes_are_still_played(data, monkeypatch):
     cards = widgets.Cards(data)
     cards._parameters = cards._parameters | {"dataset": "midi", "source": "nowhere"}
     made = cards.card(0)
@@ -65,7 +65,7 @@ def test_a_missing_source_is_told_and_the_notes_still_sound(data, monkeypatch):
     assert "nowhere" in made.html()
 
 
-def test_browsing_shows_the_segment_of_the_chosen_song_and_track(data, displayed):
+def test_browse_shows_the_segment_of_the_chosen_song_and_track(data, displayed):
     widgets.browse(data.folder)
     song, track = inside(displayed[0], ipywidgets.Dropdown)
     (segment,) = inside(displayed[0], ipywidgets.IntSlider)
@@ -80,7 +80,7 @@ def test_browsing_shows_the_segment_of_the_chosen_song_and_track(data, displayed
     assert f"{song.value}, beat {mine['start_beat'].iloc[-1]:g}" in view.value
 
 
-def test_a_click_on_a_cell_shows_a_segment_that_was_taken_so_the_surest_first(data, displayed):
+def test_click_on_a_cell_shows_its_most_confident_prediction(data, displayed):
     random = np.random.default_rng(0)
     predictions = data.table[["song", "track", "start_beat", "instrument"]].copy()
     predictions["predicted"] = random.choice(INSTRUMENTS, len(predictions))
@@ -92,32 +92,32 @@ def test_a_click_on_a_cell_shows_a_segment_that_was_taken_so_the_surest_first(da
     buttons = inside(displayed[0], ipywidgets.Button)
     assert len(buttons) == 64
     shares = pd.crosstab(predictions["instrument"], predictions["predicted"], normalize="index")
-    for place, button in enumerate(buttons):
-        true, predicted = INSTRUMENTS[place // 8], INSTRUMENTS[place % 8]
+    for index, button in enumerate(buttons):
+        true, predicted = INSTRUMENTS[index // 8], INSTRUMENTS[index % 8]
         share = shares.loc[true].get(predicted, 0) if true in shares.index else 0
         assert button.description == (f"{share:.0%}" if share else "")
         assert button.disabled == (not share)
     true, predicted = shares.where(~np.eye(8, dtype=bool)[: len(shares)]).stack().idxmax()
-    assert f"{true} taken for {predicted}" in view.value
-    place = next(i for i, button in enumerate(buttons) if not button.disabled)
-    buttons[place].click()
-    true, predicted = INSTRUMENTS[place // 8], INSTRUMENTS[place % 8]
+    assert f"{true} predicted as {predicted}" in view.value
+    index = next(i for i, button in enumerate(buttons) if not button.disabled)
+    buttons[index].click()
+    true, predicted = INSTRUMENTS[index // 8], INSTRUMENTS[index % 8]
     cell = predictions[
         (predictions["instrument"] == true) & (predictions["predicted"] == predicted)
     ]
-    surest = cell.filter(like="p_").max(axis=1).idxmax()
+    best = cell.filter(like="p_").max(axis=1).idxmax()
     assert true in view.value
-    assert predictions.loc[surest, "song"] in view.value
+    assert predictions.loc[best, "song"] in view.value
 
 
-def test_predictions_of_another_corpus_are_refused(data):
+def test_predictions_of_another_corpus_raise_value_error(data):
     keys = {"song": ["other"], "track": ["0"], "start_beat": [0.0]}
     strange = pd.DataFrame(keys | {"instrument": ["Bass"], "predicted": ["Bass"], "p_Bass": [1.0]})
-    with pytest.raises(ValueError, match="not of the segments"):
+    with pytest.raises(ValueError, match="1 of 1 segments are not in it"):
         widgets.confusions(data.folder, strange)
 
 
-def test_moving_the_margin_draws_another_curve(displayed):
+def test_margin_slider_redraws_the_curve(displayed):
     widgets.margins(1.0)
     (slider,) = inside(displayed[0], ipywidgets.FloatSlider)
     (view,) = inside(displayed[0], ipywidgets.HTML)
@@ -127,7 +127,7 @@ def test_moving_the_margin_draws_another_curve(displayed):
     assert "margin 0.5" in view.value
 
 
-def test_where_nobody_looks_on_there_is_a_picture_and_something_to_hear(data, monkeypatch):
+def test_unattended_views_leave_figures_and_clips(data, monkeypatch):
     left = []
     for name in ("card", "margins"):
         module = sys.modules[f"camil.widgets.{name}"]
@@ -141,16 +141,16 @@ def test_where_nobody_looks_on_there_is_a_picture_and_something_to_hear(data, mo
 
 @pytest.fixture
 def around(data):
-    """Twelve segments at random places of a space of three dimensions."""
+    """Twelve segments at random positions of a three-dimensional space."""
     random = np.random.default_rng(1)
     rows = random.permutation(len(data))[:12]
     midi, audio = random.normal(size=(2, 12, 3))
-    layout, right = random.normal(size=(24, 2)), random.random(24) > 0.5
-    return widgets.Space(widgets.Cards(data), rows, midi, audio, layout, right)
+    layout, correct = random.normal(size=(24, 2)), random.random(24) > 0.5
+    return widgets.Space(widgets.Cards(data), rows, midi, audio, layout, correct)
 
 
 @pytest.mark.parametrize("point", [4, 19])
-def test_neighbours_are_of_the_other_modality_and_the_nearest_by_hand(around, point):
+def test_neighbours_match_brute_force_over_the_other_modality(around, point):
     own, others = (around.midi, around.audio) if point < 12 else (around.audio, around.midi)
     here = own[point % 12]
     by_hand = sorted((sum((h - o) ** 2 for h, o in zip(here, other, strict=True)) ** 0.5, i)
@@ -161,12 +161,12 @@ def test_neighbours_are_of_the_other_modality_and_the_nearest_by_hand(around, po
     assert (found["point"] // 12 == (1 if point < 12 else 0)).all()
     names = [around.cards.name(around.rows[i]) for _, i in by_hand]
     page = around.html(point)
-    places = [page.index(name, page.index("The nearest")) for name in names]
-    assert places == sorted(places)
+    offsets = [page.index(name, page.index("Nearest")) for name in names]
+    assert offsets == sorted(offsets)
     assert len(heard(page)) == 5
 
 
-def test_a_click_in_the_scatter_moves_the_slider_and_shows_the_point(around, displayed):
+def test_click_in_the_scatter_moves_the_slider_and_shows_the_point(around, displayed):
     widgets.space(around)
     import jscatter
 
@@ -179,5 +179,6 @@ def test_a_click_in_the_scatter_moves_the_slider_and_shows_the_point(around, dis
     assert scatter.selection.tolist() == [17, *around.nearest(17)["point"]]
     (colour,) = inside(displayed[0], ipywidgets.Dropdown)
     before = scatter.color
-    colour.value = "right"
+    colour.value = "probe"
     assert scatter.color != before
+    assert scatter.size == [9, 4]  # MIDI, audio

@@ -1,3 +1,5 @@
+"""Tests of the views and files of notebook 7."""
+
 import datetime
 
 import mido
@@ -10,21 +12,22 @@ from matplotlib.colors import to_hex
 
 from camil import figures, label, read_midi, track_labels
 from camil.labelling.networks import TrackReading
-from camil.midi.instruments import INSTRUMENTS
+from camil.midi.instruments import FAMILIES, INSTRUMENTS
 from camil.widgets import labels as page
 
 
-class ByPlace:
-    """Takes the first part for a Reed, is not sure of any other."""
+class FirstIsReed:
+    """A labeller that labels the first track as Reed and is uncertain about all others."""
 
     classes = INSTRUMENTS
+    instruments = FAMILIES
 
     def __call__(self, tracks, score):
         spans = np.array([[0.0, 8.0], [8.0, 16.0]])
-        sure, unsure = np.eye(8)[7] * 0.92 + 0.01, np.full(8, 0.125)
+        reed, uncertain = np.eye(8)[7] * 0.92 + 0.01, np.full(8, 0.125)
         return [
-            TrackReading(spans, np.stack([sure, unsure]), unsure if place else sure)
-            for place, _ in enumerate(tracks)
+            TrackReading(spans, np.stack([reed, uncertain]), uncertain if index else reed)
+            for index, _ in enumerate(tracks)
         ]
 
 
@@ -43,14 +46,14 @@ def song(tmp_path):
 
 @pytest.fixture
 def shown(monkeypatch):
-    """What would stand in the notebook while somebody looks on."""
+    """Everything displayed, in an interactive notebook."""
     displayed = []
     monkeypatch.setattr(page, "watched", lambda: True)
     monkeypatch.setattr(page, "display", lambda *things: displayed.extend(things))
     return displayed
 
 
-def upload(button, name, content):
+def choose(button, name, content):
     button.value = (
         {
             "name": name,
@@ -62,25 +65,25 @@ def upload(button, name, content):
     )
 
 
-def test_the_song_shows_each_part_in_the_colour_of_its_label(song):
-    labels = label(song, ByPlace())
+def test_each_track_has_the_colour_of_its_label(song):
+    labels = label(song, FirstIsReed())
     figure = figures.song_labels(read_midi(song), labels, track_labels(labels))
     (axes,) = figure.axes
     texts = [text.get_text() for text in axes.texts]
     assert "Reed 93 %" in texts
-    assert "not sure" in texts
+    assert "uncertain" in texts
     assert "drums are not labelled" in texts
     notes = [
         c for c in axes.collections if isinstance(c, PolyCollection) and len(c.get_paths()) == 16
     ]
     colours = [to_hex(one.get_facecolor()[0]).upper() for one in notes]
-    assert colours == [figures.COLOURS["Reed"].upper(), figures.NOT_SURE, figures.NOT_SURE]
+    assert colours == [FAMILIES.colours["Reed"].upper(), figures.UNCERTAIN, figures.UNCERTAIN]
     begins = [path.vertices[:, 0].min() for path in notes[0].get_paths()]
     assert begins == pytest.approx([1 + i / 4 for i in range(16)])  # measures of four quarters
 
 
-def test_the_strip_below_adds_up_to_one(song):
-    labels = label(song, ByPlace())
+def test_stacked_probabilities_add_up_to_one(song):
+    labels = label(song, FirstIsReed())
     (axes,) = figures.song_labels(read_midi(song), labels, track_labels(labels)).axes
     strips = [c for c in axes.collections if len(c.get_paths()) == 2][:8]
     heights = np.sum(
@@ -91,11 +94,11 @@ def test_the_strip_below_adds_up_to_one(song):
     assert reed == pytest.approx([0.93, 0.125])
 
 
-def test_copies_and_tables_are_saved_and_can_be_read_again(song, tmp_path):
+def test_saved_copies_and_tables_can_be_read(song, tmp_path):
     (song.parent / "below").mkdir()
     (song.parent / "below/other.kar").write_bytes(song.read_bytes())
     (song.parent / "broken.mid").write_text("no music")
-    labels = label(song.parent, ByPlace())
+    labels = label(song.parent, FirstIsReed())
     copies = page.save(labels, song.parent, tmp_path / "out")
     names = {copy.relative_to(tmp_path / "out").as_posix() for copy in copies}
     assert names == {"song-labelled.mid", "below/other-labelled.kar"}
@@ -103,7 +106,7 @@ def test_copies_and_tables_are_saved_and_can_be_read_again(song, tmp_path):
         changes = [m.program for m in mido.MidiFile(copy) if m.type == "program_change"]
         assert sorted(changes) == [0, 33, 71]
     tracks = pd.read_csv(tmp_path / "out/tracks.csv")
-    assert tracks["predicted"].tolist() == ["Reed", "not sure"] * 2
+    assert tracks["predicted"].tolist() == ["Reed", "uncertain"] * 2
     assert tracks["written"].tolist() == ["Flute", "Electric Bass (finger)"] * 2
     assert len(pd.read_csv(tmp_path / "out/labels.csv")) == 8
     why = pd.read_csv(tmp_path / "out/skipped.csv").set_index("file")["why"]
@@ -111,11 +114,11 @@ def test_copies_and_tables_are_saved_and_can_be_read_again(song, tmp_path):
     assert not list((tmp_path / "out").rglob("*.partial"))
 
 
-def test_choosing_another_part_shows_and_plays_it(song, shown):
-    page.listen_in(label(song, ByPlace()), song)
+def test_choosing_another_track_shows_and_plays_it(song, shown):
+    page.browse_tracks(label(song, FirstIsReed()), song)
     (desk,) = shown
     track, view = desk.children
-    assert [text for text, _ in track.options] == ["00-part 72: Reed", "01-part 36: not sure"]
+    assert [text for text, _ in track.options] == ["00-part 72: Reed", "01-part 36: uncertain"]
     before = view.value
     track.value = "01-part 36"
     assert view.value != before
@@ -123,26 +126,27 @@ def test_choosing_another_part_shows_and_plays_it(song, shown):
     assert "data:image/png;base64," in view.value
 
 
-def test_unattended_the_most_doubtful_part_stays_in_the_notebook(song, shown, monkeypatch):
+def test_unattended_view_shows_the_least_certain_track(song, shown, monkeypatch):
     monkeypatch.setattr(page, "watched", lambda: False)
-    page.listen_in(label(song, ByPlace()), song)
+    page.browse_tracks(label(song, FirstIsReed()), song)
     figure, *rest = shown
     assert figure.axes[0].get_title() == "01-part 36"
     sounds = [thing for thing in rest if hasattr(thing, "autoplay")]
     assert len(sounds) == 2
-    assert sounds[0].data == sounds[1].data  # not sure: it keeps its program
+    assert sounds[0].data == sounds[1].data  # uncertain: it keeps its program
 
 
-def test_a_file_that_is_dropped_in_is_shown_and_saved(song, shown, tmp_path):
-    page.drop_in(ByPlace(), tmp_path / "out")
+def test_uploaded_file_is_shown_and_saved_and_a_broken_one_is_not_kept(song, shown, tmp_path):
+    page.upload(FirstIsReed(), tmp_path / "out")
     button, view = shown[0].children
-    upload(button, "../mine.mid", song.read_bytes())
-    overview, _, told = view.children
+    choose(button, "../mine.mid", song.read_bytes())
+    overview, _, saved = view.children
     assert "data:image/png;base64," in overview.value
     assert "Reed" in overview.value
-    assert "drums are not labelled" in told.value
+    assert "drums are not labelled" in saved.value
     assert (tmp_path / "out/mine/mine-labelled.mid").is_file()
     assert (tmp_path / "out/mine/labels.csv").is_file()
-    upload(button, "letter.mid", b"no music at all")
+    choose(button, "letter.mid", b"no music at all")
     (message,) = view.children
     assert "letter.mid cannot be read: it does not begin like a MIDI file" in message.value
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["mine", "mine.mid"]

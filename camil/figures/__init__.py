@@ -1,32 +1,26 @@
-"""Every figure of the workbook, in one style: functions take arrays and tables, return a Figure.
+"""Figures of the workbook in one style.
 
-`style` holds colours and `save`; `architecture` draws Fig. 1; `results` what a trained model does
-(Fig. 2, the joint space, data efficiency, training curves), `colourings` the joint space in other
-colours; `objective` what the loss asks; `music` segments, corpora and tracks; `songs` a song with
-its labels.
-Table I is written by `camil.evaluation.tables`.
+Each function takes arrays and tables (Fig. 1 the networks, a labelled song its `Score`) and returns
+a matplotlib Figure; `save` writes it as PDF and PNG. Classes, their order and their colours come
+from the keyword ``instruments``, an `InstrumentTable`. Table I is in `camil.evaluation.tables`.
 """
 
 from camil.figures.architecture import architecture, layers
-from camil.figures.batches import class_counts, class_scores, feature_ranges, pairs
-from camil.figures.colourings import COLOURINGS, colourings
-from camil.figures.music import corpus_overview, label_timeline, roll_and_mel
-from camil.figures.objective import pair_costs
-from camil.figures.questions import effects, shrinking
-from camil.figures.results import (
-    confusion,
-    data_efficiency,
-    joint_space,
-    training_curves,
-    umap_points,
-)
-from camil.figures.songs import song_labels, song_sizes
-from camil.figures.style import COLOURS, NOT_SURE, save
+from camil.figures.class_bars import class_counts, class_scores, feature_ranges
+from camil.figures.confusion_matrix import confusion
+from camil.figures.corpus_overview import corpus_overview, song_sizes
+from camil.figures.data_efficiency import data_efficiency, shrinking
+from camil.figures.embedding_map import colourings, joint_space, point_colours
+from camil.figures.label_timeline import label_timeline
+from camil.figures.loss_curves import pair_costs
+from camil.figures.segment_images import pairs, roll_and_mel
+from camil.figures.setting_effects import effects
+from camil.figures.song_labels import song_labels
+from camil.figures.style import UNCERTAIN, save
+from camil.figures.training_curves import training_curves
 
 __all__ = [
-    "COLOURINGS",
-    "COLOURS",
-    "NOT_SURE",
+    "UNCERTAIN",
     "architecture",
     "class_counts",
     "class_scores",
@@ -41,11 +35,11 @@ __all__ = [
     "layers",
     "pair_costs",
     "pairs",
+    "point_colours",
     "roll_and_mel",
     "save",
     "shrinking",
     "song_labels",
     "song_sizes",
     "training_curves",
-    "umap_points",
 ]

@@ -1,12 +1,15 @@
-"""Fig. 1: the two encoders and the loss that ties them, drawn from the models as built."""
+"""Fig. 1: the two encoders and the contrastive loss, drawn from the networks themselves."""
 
 from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Polygon
+from torch import nn
+from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from camil.figures.style import PAGE, styled
 
@@ -16,11 +19,11 @@ FILLS = {
     "stage": "#6BAED6",
     "linear": "#2B5C8A",
 }
-HEIGHT, PITCH = 3.45, 0.625  # inches: the figure, and from one layer to the next
+HEIGHT, SPACING = 3.45, 0.625  # inches: of the figure, and between layers
 
 
 class Layer(NamedTuple):
-    """A step of an encoder: what it is, what it does in two lines, and what comes out of it."""
+    """A layer of an encoder, with two lines of detail and the shape of its output."""
 
     kind: str  # a key of FILLS
     name: str
@@ -29,22 +32,18 @@ class Layer(NamedTuple):
 
 
 def layers(encoder, input_shape: tuple[int, int] | None = None) -> list[Layer]:
-    """The steps of a convolutional encoder with their real sizes, found by running it once.
+    """Layers of a convolutional encoder with their output shapes, measured in a forward pass.
 
-    Convolutions, poolings and linear layers count one each; residual blocks are joined into
-    stages, a stage beginning with the first block and with every block that has a projection.
+    Convolutions, poolings and linear layers count one each. Residual blocks are joined into
+    stages; a stage begins with the first block and with every block that has a projection.
 
     Args:
-        encoder: a torch module from `(1, channels, height, width)` to `(1, embedding)`.
-        input_shape: height and width of the input; `encoder.input_shape` by default.
+        encoder: a network from ``(1, channels, height, width)`` to ``(1, embedding)``.
+        input_shape: height and width of the input; by default ``encoder.input_shape``.
 
     Raises:
-        ValueError: if the encoder has no convolution, or nothing tells the shape of its input.
+        ValueError: if the encoder has no convolution, or its input shape is unknown.
     """
-    import torch  # here, so that drawing tables and curves does not wait for it
-    from torch import nn
-    from torchvision.models.resnet import BasicBlock, Bottleneck
-
     input_shape = input_shape or getattr(encoder, "input_shape", None)
     if input_shape is None:
         raise ValueError("The encoder has no input_shape; give the height and width of its input.")
@@ -76,7 +75,7 @@ def layers(encoder, input_shape: tuple[int, int] | None = None) -> list[Layer]:
 
 
 def _joined(seen: list, blocks: tuple) -> list[Layer]:
-    """What the hooks saw, with residual blocks joined into stages."""
+    """Layers from the outputs that the hooks recorded, with residual blocks joined into stages."""
     found: list[Layer] = []
     stage = size = stride = 0
     for module, shape in seen:
@@ -84,7 +83,7 @@ def _joined(seen: list, blocks: tuple) -> list[Layer]:
             if not stage or module.downsample is not None:
                 stage, size, stride = stage + 1, 0, module.stride
             else:
-                found.pop()  # its stage goes on
+                found.pop()  # replaced by the longer stage
             size += 1
             plural = "s" * (size > 1)
             detail = f"{size} block{plural}\nstride {stride}"
@@ -107,16 +106,16 @@ def _joined(seen: list, blocks: tuple) -> list[Layer]:
 
 @styled
 def architecture(midi_encoder, audio_encoder) -> Figure:
-    """Fig. 1: both encoders layer by layer with their real sizes, and the contrastive loss.
+    """Fig. 1: both encoders layer by layer with their output shapes, and the contrastive loss.
 
-    Heights and depths follow the square root of a layer's height and width, thickness the
-    logarithm of its channels. Both encoders are run once on an empty input.
+    The drawn height and depth are proportional to the square root of an output's height and width,
+    the thickness to the logarithm of its channels. Both encoders run once on an empty input.
 
     Args:
-        midi_encoder, audio_encoder: torch modules with an `input_shape`, as `camil.encoders` has.
+        midi_encoder, audio_encoder: networks with an ``input_shape``, as in `camil.encoders`.
 
     Raises:
-        ValueError: as of `layers`.
+        ValueError: as `layers`.
     """
     figure = plt.figure(figsize=(PAGE, HEIGHT), layout="none")
     axes = figure.add_axes((0, 0, 1, 1))
@@ -136,19 +135,18 @@ def architecture(midi_encoder, audio_encoder) -> Figure:
         )  # fmt: skip
         x = _input(axes, y, encoder.input_shape, kind, picture)
         found = layers(encoder)
-        # A deeper or shallower encoder keeps to the same room.
-        pitch = min(PITCH, 4.98 / len(found))
+        spacing = min(SPACING, 4.98 / len(found))  # a deeper encoder has the same width
         for layer in found:
             _arrow(axes, (x, y), (x + 0.1, y))
-            _layer(axes, x + 0.07, y, pitch, layer)
-            x += pitch
+            _layer(axes, x + 0.07, y, spacing, layer)
+            x += spacing
         ends.append((x - 0.05, y))
     _loss(axes, ends)
     return figure
 
 
 def _short(count: int) -> str:
-    """A count of parameters as a person says it: 11.2 M, 705 k."""
+    """A number of parameters with a metric prefix: 11.2 M, 705 k."""
     for unit, name in ((1e6, " M"), (1e3, " k")):
         if count >= unit:
             return f"{count / unit:.3g}{name}"
@@ -160,7 +158,7 @@ def _size(shape: tuple[int, ...]) -> str:
 
 
 def _input(axes: Axes, y: float, shape: tuple, kind: str, picture: np.ndarray) -> float:
-    """A picture of the input in its own proportions; returns where it ends."""
+    """Draw the input in its own proportions; returns its right edge."""
     width, height = 0.62, 0.62 * shape[0] / shape[1]
     box = (0.08, 0.08 + width, y - height / 2, y + height / 2)
     axes.imshow(picture, extent=box, aspect="auto", origin="lower", cmap="Greys", zorder=2)
@@ -171,14 +169,14 @@ def _input(axes: Axes, y: float, shape: tuple, kind: str, picture: np.ndarray) -
     return box[1]
 
 
-def _layer(axes: Axes, x: float, y: float, pitch: float, layer: Layer) -> None:
-    """A layer's output as a cuboid, with name, detail and shape under it."""
+def _layer(axes: Axes, x: float, y: float, spacing: float, layer: Layer) -> None:
+    """Draw a layer's output as a cuboid, with name, shape and detail below."""
     channels, height, width = (*layer.shape, 1, 1)[:3]
     h, d = 0.075 * np.sqrt(height), 0.018 * np.sqrt(width)
     w = 0.028 * np.log2(channels + 1)
-    if len(layer.shape) == 1:  # a vector stands upright
+    if len(layer.shape) == 1:  # a vector is drawn upright
         w, h, d = 0.07, 0.075 * np.log2(channels + 1), 0.04
-    left, fill = x + (pitch - w - d) / 2, FILLS[layer.kind]
+    left, fill = x + (spacing - w - d) / 2, FILLS[layer.kind]
     bottom, lean = y - (h + 0.6 * d) / 2, 0.6 * d
     front = [(left, bottom), (left + w, bottom), (left + w, bottom + h), (left, bottom + h)]
     top = [front[3], front[2], (left + w + d, bottom + h + lean), (left + d, bottom + h + lean)]
@@ -186,7 +184,7 @@ def _layer(axes: Axes, x: float, y: float, pitch: float, layer: Layer) -> None:
     for face, shade in ((front, 1.0), (top, 1.12), (side, 0.82)):
         colour = np.clip(np.array(plt.matplotlib.colors.to_rgb(fill)) * shade, 0, 1)
         axes.add_patch(Polygon(face, facecolor=colour, edgecolor="0.2", linewidth=0.5, zorder=3))
-    _caption(axes, x + pitch / 2, y, layer.name, layer.detail, _size(layer.shape))
+    _caption(axes, x + spacing / 2, y, layer.name, layer.detail, _size(layer.shape))
 
 
 def _caption(axes: Axes, x: float, y: float, name: str, detail: str, size: str) -> None:
@@ -196,7 +194,7 @@ def _caption(axes: Axes, x: float, y: float, name: str, detail: str, size: str) 
 
 
 def _loss(axes: Axes, ends: list[tuple[float, float]]) -> None:
-    """Both embeddings and the distance between them, at the right edge."""
+    """Draw both embeddings and the loss of their distance at the right edge."""
     x, middle = PAGE - 0.58, HEIGHT / 2
     box = FancyBboxPatch(
         (x - 0.46, middle - 0.3), 0.94, 0.6, boxstyle="round,pad=0.03,rounding_size=0.06",
@@ -227,7 +225,7 @@ def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> 
 
 
 def _piano_roll() -> np.ndarray:
-    """A few notes, as a picture of what a roll looks like; no data."""
+    """A schematic piano roll, not from data."""
     picture = np.zeros((28, 64))
     tune = ((0, 14), (8, 17), (16, 21), (24, 19), (32, 17), (40, 16), (48, 14), (56, 12))
     for step, pitch in tune:
@@ -237,7 +235,7 @@ def _piano_roll() -> np.ndarray:
 
 
 def _mel() -> np.ndarray:
-    """The same notes with overtones that decay, as a picture of a mel-spectrogram; no data."""
+    """A schematic mel-spectrogram of the same notes, with decaying overtones; not from data."""
     picture = np.full((58, 128), 0.12)
     time = np.arange(16)
     tune = (14, 17, 21, 19, 17, 16, 14, 12)

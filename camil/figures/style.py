@@ -1,4 +1,4 @@
-"""One look for all figures: sizes of a two-column paper, colours, and how a figure is saved."""
+"""Common style of all figures: page sizes, colours, validation of inputs, and `save`."""
 
 import functools
 import textwrap
@@ -11,26 +11,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from camil.midi.instruments import INSTRUMENTS
+from camil.midi.instruments import FAMILIES, InstrumentTable
 
 COLUMN, PAGE = 3.5, 7.16  # inches: one column and both columns of an IEEE page
 
-# Chosen from the Okabe-Ito and Tol palettes so that the smallest CIE Lab distance between any two,
-# with normal vision and the three simulated dichromacies, is as large as it gets (27; Okabe-Ito
-# itself has 16). Their lightness differs too, so that they survive a grey copy.
-COLOURS = {
-    "Guitar": "#E69F00",
-    "Piano": "#000000",
-    "Bass": "#332288",
-    "Strings": "#882255",
-    "Organ": "#4477AA",
-    "Brass": "#DDCC77",
-    "Pipe": "#88CCEE",
-    "Reed": "#EE6677",
-}
-NOT_SURE = "#BBBBBB"
+UNCERTAIN = "#BBBBBB"  # a label whose probability is below the threshold
+MIDI, AUDIO = "#1F5FA8", "#E69F00"
+CORRECT, WRONG = "#9ECAE1", "#C44E52"
 
-# Conditions are no instruments: a ramp from grey to deep blue, told apart by markers as well.
+# Conditions use a ramp from grey to deep blue, which no instrument table uses, and a marker each.
 CONDITIONS = {
     "AIC": ("#8C8C8C", "D"),
     "SIC": ("#000000", "s"),
@@ -38,6 +27,7 @@ CONDITIONS = {
     "Fine-tuned CAMIL": ("#0B2A55", "^"),
     "Unsupervised CAMIL": ("#6FA8DC", "v"),
 }
+OTHER_CONDITION = ("#5B8C5A", "P")
 
 STYLE = {
     "axes.axisbelow": True,
@@ -46,15 +36,15 @@ STYLE = {
     "axes.grid": False,
     "axes.labelsize": 7.5,
     "axes.linewidth": 0.6,
-    "axes.prop_cycle": plt.cycler(color=["#1F5FA8"]),
+    "axes.prop_cycle": plt.cycler(color=[MIDI]),
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titlesize": 8,
     "axes.titleweight": "bold",
     "figure.constrained_layout.use": True,
-    "figure.dpi": 200,  # in a notebook a column is then 700 pixels wide
+    "figure.dpi": 200,  # a column is 700 pixels wide in a notebook
     "figure.facecolor": "white",  # opaque, for dark themes
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so every machine has it
+    "font.family": "DejaVu Sans",  # included in matplotlib
     "font.size": 7.5,
     "grid.color": "0.88",
     "grid.linewidth": 0.5,
@@ -62,7 +52,7 @@ STYLE = {
     "legend.fontsize": 7,
     "legend.frameon": False,
     "lines.linewidth": 1.2,
-    "pdf.fonttype": 42,  # text stays text; journals refuse Type 3
+    "pdf.fonttype": 42,  # embeds TrueType; journals refuse Type 3 fonts
     "savefig.facecolor": "white",
     "savefig.transparent": False,
     "text.color": "black",
@@ -76,9 +66,10 @@ STYLE = {
 
 
 def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
-    """Draw in the style, whatever the reader's own settings, and show once in a notebook.
+    """Decorator: draw with `STYLE`, independent of the user's matplotlib settings.
 
-    A figure that pyplot still holds would be shown twice: as a cell's value and by the backend.
+    The figure is removed from pyplot, because a notebook would otherwise display it twice: as the
+    value of the cell and by the inline backend.
     """
 
     @functools.wraps(draw)
@@ -97,29 +88,29 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
 
 def save(figure: Figure, path: str | Path, note: str = "") -> tuple[Path, Path]:
-    """Write a figure as `path`.pdf and `path`.png (300 dpi), making the folder if need be.
+    """Write a figure as ``path.pdf`` and ``path.png`` (300 dpi); creates missing folders.
 
-    The same figure gives the same bytes: nothing in the files tells the time.
+    Equal figures give identical bytes: the files contain no creation date.
 
     Args:
-        figure: what a function of this package returned.
-        path: file without suffix.
-        note: printed small under the figure, for instance "demonstration corpus".
+        figure: a figure of this package.
+        path: file name without suffix.
+        note: small print below the figure, for example "demonstration corpus".
 
     Returns:
-        The two files written.
+        The two files.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     files = path.with_name(path.name + ".pdf"), path.with_name(path.name + ".png")
     width, height = figure.get_size_inches()
-    # The size as drawn, that text keeps its size on the page; only a note makes it higher.
-    lines = textwrap.wrap(note, int(21 * width))  # 21 letters of 6 points an inch
+    # The page keeps the size of the figure, so that text keeps its size; a note makes it higher.
+    lines = textwrap.wrap(note, int(21 * width))  # 21 letters of 6 points per inch
     page = Bbox.from_extents(0, -0.1 * len(lines) - 0.06 * bool(lines), width, height)
     engine = figure.get_layout_engine()
-    figure.draw_without_rendering()  # lays out
+    figure.draw_without_rendering()  # computes the layout
     figure.set_layout_engine("none")
-    for legend in figure.legends:  # they hang on the page, and would sink into the note
+    for legend in figure.legends:  # anchored to the page, they would move into the note
         legend.set_bbox_to_anchor((0, 0, 1, 1), transform=figure.transFigure)
     style = {"ha": "center", "va": "top", "fontsize": 6, "color": "0.35"}
     noted = figure.text(0.5, -0.03 / height, "\n".join(lines), **style)
@@ -128,7 +119,7 @@ def save(figure: Figure, path: str | Path, note: str = "") -> tuple[Path, Path]:
         plt.rcParams.update({k: v for k, v in STYLE.items() if k.startswith(("pdf", "savefig"))})
         figure.savefig(files[0], metadata={"CreationDate": None}, bbox_inches=page)
         figure.savefig(files[1], dpi=300, bbox_inches=page)
-    # The figure is the caller's: a second save must not print a second note.
+    # Restore the caller's figure, or a second call would print a second note.
     noted.remove()
     for legend in figure.legends:
         legend.set_bbox_to_anchor(None)
@@ -137,7 +128,11 @@ def save(figure: Figure, path: str | Path, note: str = "") -> tuple[Path, Path]:
 
 
 def require_columns(table: pd.DataFrame, columns: Iterable[str], figure: str) -> None:
-    """Raise ValueError naming the columns that a figure needs and the table lacks."""
+    """Check the input table of a figure.
+
+    Raises:
+        ValueError: if a column is missing, naming it, or the table is empty.
+    """
     missing = [column for column in columns if column not in table.columns]
     if missing:
         raise ValueError(
@@ -148,23 +143,30 @@ def require_columns(table: pd.DataFrame, columns: Iterable[str], figure: str) ->
         raise ValueError(f"{figure} needs at least one row; the table is empty.")
 
 
-def require_instruments(instruments: Iterable[str], figure: str) -> np.ndarray:
-    """The instruments as an array of str; raise ValueError when there are none or unknown ones."""
-    instruments = np.asarray(list(instruments), dtype=str)
-    unknown = sorted(set(instruments.tolist()) - set(INSTRUMENTS))
+def require_instruments(
+    names: Iterable[str], figure: str, instruments: InstrumentTable = FAMILIES
+) -> np.ndarray:
+    """Class names as an array of str.
+
+    Raises:
+        ValueError: if there are none, or a name is not in the instrument table.
+    """
+    names = np.asarray(list(names), dtype=str)
+    unknown = sorted(set(names.tolist()) - set(instruments.names))
     if unknown:
         raise ValueError(
-            f"{figure} knows {', '.join(INSTRUMENTS)}, not {', '.join(map(repr, unknown))}."
+            f"{figure} uses the classes {', '.join(instruments.names)} and got "
+            f"{', '.join(map(repr, unknown))}; pass the corpus' table as `instruments`."
         )
-    if not len(instruments):
+    if not len(names):
         raise ValueError(f"{figure} needs at least one segment, got none.")
-    return instruments
+    return names
 
 
 def condition_style(name: str) -> tuple[str, str]:
     """Colour and marker of a condition, found by the beginning of its name."""
-    # Longest first, so that "CAMIL" does not take what is more particular.
+    # Longest first, because "CAMIL" is also the beginning of longer names.
     for condition in sorted(CONDITIONS, key=len, reverse=True):
         if name.lower().startswith(condition.lower()):
             return CONDITIONS[condition]
-    return "#5B8C5A", "P"
+    return OTHER_CONDITION

@@ -1,7 +1,8 @@
-"""Views to play with in JupyterLab; where nobody looks on, each leaves a picture instead.
+"""Interactive views for JupyterLab; in an unattended notebook each leaves a static output.
 
-`browse` goes through a corpus, `confusions` through a classifier's mistakes, `space` through the
-joint space, `margins` through the contrastive loss. `card` is what they all show of a segment.
+`browse` shows the segments of a corpus, `confusions` those of a cell of the confusion matrix,
+`space` the joint space and `margins` the contrastive loss. A `Card` is one segment with its figure
+and sounds. `labels` has the views of notebook 7, `listening` the audio clips.
 """
 
 from camil.widgets.browse import browse

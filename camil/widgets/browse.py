@@ -1,4 +1,4 @@
-"""Go through a corpus: song, track, segment."""
+"""Interactive view of the segments of a corpus."""
 
 from pathlib import Path
 
@@ -11,12 +11,12 @@ from camil.widgets.card import Cards
 
 
 def browse(corpus: Path | str) -> None:
-    """Choose a song, one of its tracks and two measures of it, to see and to hear.
+    """Choose a song, a track and a segment, and see and hear it.
 
-    Unattended, the segment in the middle of the corpus is left in the notebook.
+    In an unattended notebook, the segment in the middle of the corpus is shown.
 
     Args:
-        corpus: the folder that `01_preprocess` wrote.
+        corpus: folder written by ``01_preprocess``.
     """
     cards = Cards(Corpus(corpus))
     table = cards.data.table
@@ -30,25 +30,25 @@ def browse(corpus: Path | str) -> None:
     view, shown = ipywidgets.HTML(), None
 
     def choose_song(_=None) -> None:
-        here = table.loc[rows_of[song.value]]
-        named = here.groupby("track", sort=True)["instrument"].first()
+        of_song = table.loc[rows_of[song.value]]
+        named = of_song.groupby("track", sort=True)["instrument"].first()
         track.options = [(f"{name} ({instrument})", name) for name, instrument in named.items()]
         track.index = 0
-        choose_track()  # which nobody else calls where both songs' first tracks have one name
+        choose_track()  # no event is sent if the first tracks of both songs have the same name
 
     def choose_track(_=None) -> None:
-        if track.value is not None:  # as it is while a song's tracks make way for another's
+        if track.value is not None:  # None while the options are replaced
             segment.value, segment.max = 1, len(rows())
             show()
 
     def rows() -> list[int]:
-        here = table.loc[rows_of[song.value]]
-        return here.index[here["track"] == track.value].tolist()
+        of_song = table.loc[rows_of[song.value]]
+        return of_song.index[of_song["track"] == track.value].tolist()
 
     def show(_=None) -> None:
         nonlocal shown
         row = rows()[segment.value - 1]
-        if row != shown:  # one choice may be told by several controls
+        if row != shown:  # one choice may trigger several events
             shown, view.value = row, cards.card(row).html()
 
     song.observe(choose_song, names="value")

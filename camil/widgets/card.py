@@ -1,4 +1,4 @@
-"""A segment seen and heard: its piano roll and mel-spectrogram, its sound, its notes on a piano."""
+"""One segment as a card: piano roll, mel-spectrogram, sound, and its notes on a piano."""
 
 from dataclasses import dataclass, field
 from html import escape
@@ -12,19 +12,19 @@ from camil.audio import MEL_BINS, MEL_FRAMES, SoundFont, default_soundfont
 from camil.corpus.corpus import Corpus
 from camil.midi.segments import STEPS_PER_QUARTER
 from camil.sources import sound_of
+from camil.widgets.image_html import as_image
 from camil.widgets.listening import player
-from camil.widgets.picture import as_image
 
-PIANO = 0  # General MIDI program: notes as the encoder sees them, without their own timbre
+PIANO = 0  # General MIDI program: the notes without the timbre of their instrument
 
 
 @dataclass
 class Card:
-    """What is shown of a segment.
+    """The outputs of one segment.
 
     Attributes:
-        sounds: what each player plays.
-        remarks: sentences below, such as why a sound is missing.
+        sounds: clip by description.
+        remarks: sentences below the sounds, for example why one is missing.
     """
 
     title: str
@@ -33,7 +33,7 @@ class Card:
     remarks: list[str] = field(default_factory=list)
 
     def display(self) -> None:
-        """Leave it in the notebook as ordinary outputs, which any viewer shows."""
+        """Display the card as static outputs, which any notebook viewer shows."""
         display(self.figure)
         for name, sound in self.sounds.items():
             display(Markdown(name), sound)
@@ -41,25 +41,25 @@ class Card:
             display(Markdown(remark))
 
     def html(self) -> str:
-        """One piece of HTML with everything in it."""
-        players = "".join(line(name, sound) for name, sound in self.sounds.items())
+        """The card as one self-contained piece of HTML."""
+        players = "".join(player_row(name, sound) for name, sound in self.sounds.items())
         remarks = "".join(f"<p>{escape(remark)}</p>" for remark in self.remarks)
         picture = as_image(self.figure, self.title)
         return f'<div style="max-width: 34em">{picture}{players}{remarks}</div>'
 
 
-def line(name: str, sound: Audio) -> str:
-    """A line with a name and a player."""
+def player_row(name: str, sound: Audio) -> str:
+    """A row of HTML with a description and an audio player."""
     small = sound._repr_html_().replace("<audio ", '<audio style="height: 2em; width: 16em" ', 1)
     row = "display: flex; flex-wrap: wrap; align-items: center; gap: 0 1em; margin: 0.3em 0"
     return f'<div style="{row}"><span style="flex: 1 1 10em">{escape(name)}</span>{small}</div>'
 
 
 class Cards:
-    """Makes the cards of a corpus's segments.
+    """Cards of the segments of a corpus.
 
     Args:
-        data: where the notes and mels are; the sound is played again from the corpus's source.
+        data: the corpus; sounds are rendered again or read from its source.
     """
 
     def __init__(self, data: Corpus):
@@ -68,24 +68,24 @@ class Cards:
         self._piano = SoundFont(default_soundfont(), self._parameters["sample_rate"])
 
     def card(self, row: int, title: str = "") -> Card:
-        """Of one row of `Corpus.table`; `title` stands over it, else instrument and song."""
+        """The card of a row of `Corpus.table`; the default title is `name`."""
         title = title or self.name(row)
         card = Card(title, self.figure(row, title))
         if self.data.has_audio:
             try:
-                card.sounds["its sound"] = self.sound(row)
+                card.sounds["sound"] = self.sound(row)
             except (ValueError, OSError) as error:
-                card.remarks.append(f"Its sound cannot be played: {error}")
-        card.sounds["its notes, on a piano"] = self.notes(row)
+                card.remarks.append(f"The sound cannot be played: {error}")
+        card.sounds["notes, on a piano"] = self.notes(row)
         return card
 
     def name(self, row: int) -> str:
-        """Instrument, song, and where in it."""
+        """Instrument, song and first quarter note of a segment."""
         about = self.data.table.iloc[row]
         return f"{about['instrument']}, {about['song']}, beat {about['start_beat']:g}"
 
     def figure(self, row: int, title: str = "") -> Figure:
-        """Piano roll over mel-spectrogram."""
+        """Piano roll above mel-spectrogram."""
         about = self.data.table.iloc[row]
         rows = self.data.labels.new_tensor([row])
         seconds = about["end_seconds"] - about["start_seconds"]
@@ -97,19 +97,21 @@ class Cards:
             beats=seconds * about["bpm"] / 60,
             title=title,
             instrument=about["instrument"],
+            sample_rate=self._parameters["sample_rate"] if self.data.has_audio else 0,
+            instruments=self.data.instruments,
         )
 
     def sound(self, row: int) -> Audio:
-        """The segment's own sound.
+        """The audio of the segment.
 
         Raises:
-            ValueError: if the corpus's source is no longer there.
+            ValueError: if the source of the corpus is not available.
         """
         clip, rate = sound_of(self.data.table.iloc[row], self._parameters)
         return player(clip, rate)
 
     def notes(self, row: int) -> Audio:
-        """The segment's notes alone, played by a piano."""
+        """The notes of the segment, played by a piano."""
         about = self.data.table.iloc[row]
         notes = self.data.notes(row)
         step = 60 / about["bpm"] / STEPS_PER_QUARTER  # seconds

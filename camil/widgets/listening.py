@@ -1,4 +1,4 @@
-"""Clips to hear in a notebook: short, equally loud, without clicks, small."""
+"""Audio clips for notebooks: short, of equal loudness, faded at both ends."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -10,27 +10,27 @@ from IPython.display import Audio
 from camil.audio import SoundFont, default_soundfont
 from camil.midi.score import Score, Track
 
-CLIP_SECONDS = 8.0  # the longest clip: a third of a megabyte of an executed notebook
-CLIP_RATE = 16000  # hertz; a clip of a higher rate is resampled by whoever makes it
-LOUDNESS = -20.0  # LUFS: below the level of records, so that most peaks stay within -1..1
+CLIP_SECONDS = 8.0  # the longest clip: a third of a megabyte in an executed notebook
+CLIP_RATE = 16000  # Hz, of clips rendered from MIDI
+LOUDNESS = -20.0  # LUFS: below the level of commercial recordings, so that most peaks fit
 FADE_SECONDS = 0.005
 
 
 def clip(audio: np.ndarray, sample_rate: int, seconds: float = CLIP_SECONDS) -> np.ndarray:
-    """A recording cut short, faded and brought to a loudness that all clips have.
+    """Cut, fade and normalize a recording.
 
-    Loudness is that of ITU-R BS.1770-4: frequencies weighed as the ear does, pauses left out. All
-    clips are at -20 LUFS, so a flute and a bass are compared for their sound and not for their
-    level. A clip whose peaks would not fit is quieter, its loudest sample at 0.99. Five
-    milliseconds at both ends are faded, for what is cut in the middle of a sound would click.
+    All clips have a loudness of -20 LUFS (ITU-R BS.1770-4: K-weighted and gated), so that a flute
+    and a bass differ in timbre and not in level. A clip whose peaks would exceed 0.99 is scaled to
+    that peak and is quieter. Five milliseconds at both ends are faded, because a cut within a sound
+    clicks.
 
     Args:
-        audio: mono, ``(samples,)``.
-        sample_rate: in hertz.
-        seconds: the longest it may be; the rest is cut off.
+        audio: ``(samples,)``, mono.
+        sample_rate: in Hz.
+        seconds: longest duration; the rest is cut off.
 
     Returns:
-        float32, ``(samples,)``; silence stays silent.
+        ``(samples,)`` float32; silence stays silent.
     """
     audio = np.array(audio[: round(seconds * sample_rate)], dtype=np.float32)
     fade = min(round(FADE_SECONDS * sample_rate), len(audio) // 2)
@@ -39,7 +39,7 @@ def clip(audio: np.ndarray, sample_rate: int, seconds: float = CLIP_SECONDS) -> 
         audio[:fade] *= ramp
         audio[-fade:] *= ramp[::-1]
     meter = pyloudnorm.Meter(sample_rate)
-    # A block of the meter is 0.4 s; what is shorter is measured with silence behind it.
+    # The meter needs a block of 0.4 s; shorter clips are padded with silence for measuring.
     block = round(meter.block_size * sample_rate) + 1
     loudness = meter.integrated_loudness(np.pad(audio, (0, max(block - len(audio), 0))))
     peak = float(np.abs(audio).max(initial=0))
@@ -49,10 +49,7 @@ def clip(audio: np.ndarray, sample_rate: int, seconds: float = CLIP_SECONDS) -> 
 
 
 def player(audio: np.ndarray, sample_rate: int, seconds: float = CLIP_SECONDS) -> Audio:
-    """A `clip` with a play button, 16 bits a sample.
-
-    Args: as `clip`.
-    """
+    """A `clip` as an audio player, with 16 bits per sample; arguments as of `clip`."""
     return Audio(clip(audio, sample_rate, seconds), rate=sample_rate, normalize=False)
 
 
@@ -64,20 +61,20 @@ def perform(
     only: str | None = None,
     sample_rate: int = CLIP_RATE,
 ) -> np.ndarray:
-    """A span of a song as the default soundfont plays it, drums too.
+    """Render a span of a song with the default soundfont, including drums.
 
     Args:
         begin: in seconds from the start of the file.
-        seconds: how long; what lies behind the end of the song is left out.
-        programs: program by name of a part, instead of the file's own.
-        only: the name of the one part that is to be heard.
-        sample_rate: in hertz.
+        seconds: duration; a span beyond the end of the song is cut there.
+        programs: General MIDI program by track name, in place of the file's program.
+        only: name of a single track to render.
+        sample_rate: in Hz.
 
     Returns:
-        Mono float32 ``(samples,)``, as loud as the parts are together.
+        ``(samples,)`` float32, mono, the sum of the tracks.
     """
     parts = [part for part in score.tracks if only in (None, part.name)]
-    last = max(part.end_seconds.max() for part in score.tracks) + 1  # what rings on
+    last = max(part.end_seconds.max() for part in score.tracks) + 1  # includes the release
     end = max(min(begin + seconds, last), begin)
     mixed = np.zeros(round((end - begin) * sample_rate), dtype=np.float32)
     font = _font(sample_rate)
@@ -89,13 +86,14 @@ def perform(
     return mixed
 
 
-def telling_span(score: Score, part: Track | None = None, seconds: float = CLIP_SECONDS) -> float:
-    """Where to listen in: the downbeat, in seconds, after which the most parts sound for the most
-    of the time, drums not counted; the first of several.
+def busiest_start(score: Score, part: Track | None = None, seconds: float = CLIP_SECONDS) -> float:
+    """The downbeat, in seconds, from which tracks sound longest in total; the first of several.
+
+    Drums are not counted.
 
     Args:
-        part: the one part that is to be heard; by default all.
-        seconds: how long one listens.
+        part: a single track; by default all.
+        seconds: duration of the span.
     """
     pitched = [track for track in score.tracks if not track.is_drum]
     parts = [part] if part else pitched or score.tracks
@@ -105,7 +103,7 @@ def telling_span(score: Score, part: Track | None = None, seconds: float = CLIP_
 
 
 def _sounded(part: Track, until: np.ndarray) -> np.ndarray:
-    """Seconds in which any note of a part has sounded until a time."""
+    """Total time in seconds, up to each given time, in which at least one note sounds."""
     end = np.maximum.accumulate(part.end_seconds)
     begin = np.minimum(np.maximum(part.start_seconds, np.append(0, end[:-1])), end)
     done = np.cumsum(end - begin)

@@ -1,20 +1,22 @@
-"""What the margin does: the contrastive loss of a pair over its distance."""
+"""Interactive plot of the contrastive loss and its margin."""
 
 import ipywidgets
 from IPython.display import display
 
 from camil import figures
 from camil.training.progress import watched
-from camil.widgets.picture import as_image
+from camil.widgets.image_html import as_image
 
 SHOWN = (0.5, 1.0, 1.5)
 
 
 def margins(margin: float = 1.0) -> None:
-    """Drag the margin and see which wrong pairs still cost; unattended, a picture of three margins.
+    """Plot the loss of a pair against its distance, with a slider for the margin.
+
+    In an unattended notebook, the plot shows three margins.
 
     Args:
-        margin: to begin with; on the unit sphere no distance exceeds 2.
+        margin: initial value; on the unit sphere no distance exceeds 2.
     """
     if not watched():
         display(figures.pair_costs(sorted({*SHOWN, margin})))

@@ -1,4 +1,4 @@
-"""Look around in the joint space: a scatter of many points, and what is behind each of them."""
+"""Interactive map of the joint space."""
 
 from html import escape
 
@@ -9,22 +9,29 @@ from IPython.display import display
 from matplotlib.colors import hsv_to_rgb
 from scipy.spatial.distance import cdist
 
-from camil.figures import COLOURINGS
+from camil.figures import point_colours
 from camil.training.progress import watched
-from camil.widgets.card import Cards, line
+from camil.widgets.card import Cards, player_row
 
-NEAREST = 3  # neighbours shown in the other modality
+NEAREST = 3  # neighbours shown per point
+POINT_SIZE = {"MIDI": 9, "audio": 4}  # pixels; the scatter has no markers of other shapes
 
 
 class Space:
-    """Segments as notes and as sounds, in the joint space and on the page.
+    """The MIDI and audio embeddings of segments, with their positions on a map.
+
+    Point ``i`` is the MIDI embedding of segment ``i``, point ``segments + i`` its audio embedding.
 
     Args:
-        cards: of the corpus.
-        rows: `(segments,)`, which of its rows these are.
-        midi, audio: `(segments, embedding)`.
-        layout: `(2 * segments, 2)`, the notes of all, then their sounds.
-        right: `(2 * segments,)` of bool, whether a probe names the instrument of each.
+        cards: cards of the corpus.
+        rows: ``(segments,)`` int, rows of the corpus.
+        midi, audio: ``(segments, embedding)``.
+        layout: ``(2 * segments, 2)``, positions of all points.
+        correct: ``(2 * segments,)`` bool, whether a linear probe predicts the true instrument.
+
+    Attributes:
+        table: one row per point: ``x``, ``y``, ``instrument``, ``modality``, ``song`` and
+            ``probe``.
     """
 
     def __init__(
@@ -34,7 +41,7 @@ class Space:
         midi: np.ndarray,
         audio: np.ndarray,
         layout: np.ndarray,
-        right: np.ndarray,
+        correct: np.ndarray,
     ):
         self.cards, self.rows, self.midi, self.audio = cards, np.asarray(rows), midi, audio
         both = cards.data.table.iloc[np.tile(self.rows, 2)].reset_index(drop=True)
@@ -45,12 +52,12 @@ class Space:
                 "instrument": both["instrument"],
                 "modality": np.repeat(["MIDI", "audio"], len(rows)),
                 "song": both["song"],
-                "right": np.where(right, "yes", "no"),
+                "probe": np.where(correct, "correct", "wrong"),
             }
         )
 
     def nearest(self, point: int) -> pd.DataFrame:
-        """The neighbours of a point in the other modality: segment, point and distance, by rank."""
+        """The nearest points of the other modality, with segment and distance, by rank."""
         segment, is_sound = point % len(self.rows), point >= len(self.rows)
         own, others = (self.audio, self.midi) if is_sound else (self.midi, self.audio)
         distance = cdist(own[[segment]], others)[0]
@@ -59,52 +66,55 @@ class Space:
         return pd.DataFrame({"segment": order, "point": order + first, "distance": distance[order]})
 
     def html(self, point: int) -> str:
-        """What is behind a point: its segment, and the nearest in the other modality."""
+        """The card of a point, and players for its nearest neighbours in the other modality."""
         segment, is_sound = point % len(self.rows), point >= len(self.rows)
-        what, others = ("Sound", "notes") if is_sound else ("Notes", "sounds")
+        what, others = ("Audio", "notes") if is_sound else ("Notes", "sounds")
         name = self.cards.name(self.rows[segment])
         card = self.cards.card(self.rows[segment], f"{what}: {name}").html()
         lines = [self._line(found, is_sound, segment) for found in self.nearest(point).itertuples()]
-        return f"{card}<p><b>The nearest {others}</b></p>{''.join(lines)}"
+        return f"{card}<p><b>Nearest {others}</b></p>{''.join(lines)}"
 
     def _line(self, found, is_sound: bool, segment: int) -> str:
         row = self.rows[found.segment]
-        own = " (its own)" if found.segment == segment else ""
+        own = " (same segment)" if found.segment == segment else ""
         label = f"{self.cards.name(row)}{own}, distance {found.distance:.2f}"
         try:
-            return line(label, self.cards.notes(row) if is_sound else self.cards.sound(row))
+            return player_row(label, self.cards.notes(row) if is_sound else self.cards.sound(row))
         except (ValueError, OSError) as error:
             return f"<p>{escape(label)}: {escape(str(error))}</p>"
 
 
 def space(shown: Space) -> None:
-    """A scatter to zoom and to click in, coloured by instrument, modality, song or correctness.
+    """Display a scatter plot that can be zoomed and clicked.
 
-    A click on a point, or the slider, shows and plays its segment, and marks and plays its nearest
-    neighbours of the other modality. Drawn by the graphics card: tens of thousands of points move
-    freely. Unattended there is nobody to click, and nothing is shown but a word.
+    Points are coloured by instrument, modality, song or the result of the probe; MIDI points are
+    larger than audio points. A click on a point, or the slider, shows and plays its segment, and
+    selects and plays its nearest neighbours in the other modality. WebGL draws tens of thousands of
+    points fluently. In an unattended notebook, a sentence is printed instead.
     """
     if not watched():
-        print("This view is for JupyterLab; the picture above shows the same points.")
+        print("This view needs JupyterLab; the figure above shows the same points.")
         return
-    import jscatter  # takes seconds, which only who looks around waits for
+    import jscatter  # importing it takes seconds
 
     table = shown.table.copy()
-    for name, colours in COLOURINGS.items():  # in the order of the colours
+    columns = point_colours(shown.cards.data.instruments)
+    for name, colours in columns.items():  # categories in the order of the colours
         known = [value for value in colours if value in set(table[name])]
         table[name] = pd.Categorical(table[name], known or None)
     scatter = jscatter.Scatter(
         "x", "y", data=table, height=520, axes=False, tooltip=True,
-        tooltip_properties=list(COLOURINGS),
+        tooltip_properties=list(columns), tooltip_histograms=False,
     )  # fmt: skip
-    scatter.size(4).opacity(unselected=0.6)  # else by density, at every zoom
-    colour = ipywidgets.Dropdown(options=list(COLOURINGS), description="colour by")
+    scatter.size(by="modality", map=[POINT_SIZE[one] for one in table["modality"].cat.categories])
+    scatter.opacity(unselected=0.6)  # by default it depends on the density
+    colour = ipywidgets.Dropdown(options=list(columns), description="colour by")
     point = ipywidgets.IntSlider(0, 0, len(shown.table) - 1, description="point")
     panel = ipywidgets.HTML(layout=ipywidgets.Layout(min_width="24em", flex="1 1 24em"))
 
     def paint(_=None) -> None:
         values = table[colour.value].cat.categories
-        named = COLOURINGS[colour.value]
+        named = columns[colour.value]
         rainbow = hsv_to_rgb([(i / len(values), 0.9, 0.85) for i in range(len(values))])
         scatter.color(by=colour.value, map=[named[name] for name in values] if named else rainbow)
         scatter.legend(bool(named))

@@ -1,4 +1,4 @@
-"""What the contrastive loss asks of a pair."""
+"""The contrastive loss of a pair against its distance."""
 
 from collections.abc import Sequence
 
@@ -7,18 +7,18 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from camil.figures.style import COLUMN, PAGE, styled
+from camil.figures.style import COLUMN, MIDI, PAGE, WRONG, styled
 from camil.losses.contrastive import ContrastiveLoss
 
-FARTHEST = 2.0  # on the unit sphere
+FARTHEST = 2.0  # largest distance on the unit sphere
 
 
 @styled
 def pair_costs(margins: Sequence[float]) -> Figure:
-    """The loss of a right and of a wrong pair over its distance, a panel a margin.
+    """Loss of a positive and of a negative pair against their distance, one panel per margin.
 
     Args:
-        margins: of `camil.losses.ContrastiveLoss`.
+        margins: margins of `camil.losses.contrastive.ContrastiveLoss`, in embedding units.
 
     Raises:
         ValueError: if there is no margin, or one is not positive.
@@ -31,10 +31,10 @@ def pair_costs(margins: Sequence[float]) -> Figure:
         figsize=(COLUMN if len(margins) == 1 else PAGE, 2.1),
     )  # fmt: skip
     for axes, margin in zip(row[0], margins, strict=True):
-        right, wrong = (_cost(margin, distance, matching) for matching in (True, False))
-        axes.plot(distance, right, color="#1F5FA8", label="right pair: pulled together")
-        axes.plot(distance, wrong, color="#C44E52", linestyle="--",
-                  label="wrong pair: pushed apart")  # fmt: skip
+        positive, negative = (_losses(margin, distance, matching) for matching in (True, False))
+        axes.plot(distance, positive, color=MIDI, label="positive pair: pulled together")
+        axes.plot(distance, negative, color=WRONG, linestyle="--",
+                  label="negative pair: pushed apart")  # fmt: skip
         axes.axvspan(min(margin, FARTHEST), FARTHEST, color="0.93", linewidth=0)
         axes.axvline(margin, color="0.4", linewidth=0.6)
         axes.set(title=f"margin {margin:g}", xlabel="distance", xlim=(0, FARTHEST), ylim=(0, 4))
@@ -45,8 +45,8 @@ def pair_costs(margins: Sequence[float]) -> Figure:
     return figure
 
 
-def _cost(margin: float, distance: np.ndarray, matching: bool) -> list[float]:
-    """The loss itself, of two points this far apart."""
+def _losses(margin: float, distance: np.ndarray, matching: bool) -> list[float]:
+    """`ContrastiveLoss` of two points at each distance."""
     loss = ContrastiveLoss(margin)
-    here = torch.zeros(1, 1)
-    return [loss(here, here + d, torch.tensor([matching])).item() for d in distance.tolist()]
+    origin = torch.zeros(1, 1)
+    return [loss(origin, origin + d, torch.tensor([matching])).item() for d in distance.tolist()]
