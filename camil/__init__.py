@@ -13,6 +13,10 @@ The public names are listed here. Each is imported on first use, so `import cami
 
 import importlib
 
+from camil.workbook.environment import set_defaults
+
+set_defaults()  # before torch is imported
+
 _MODULES = {
     "AudioEncoder": "encoders",
     "ClassNegatives": "samplers",

@@ -1,15 +1,21 @@
+import json
 import os
+import subprocess
+import sys
 
 import pytest
 
 from camil.workbook.parameters import (
+    CHECKS,
     ParameterError,
     above_zero,
     at_least,
+    check_notebook,
     check_parameters,
     fraction,
     holds,
     one_of,
+    use_project_folder,
 )
 
 DECLARED = (
@@ -18,7 +24,7 @@ DECLARED = (
 
 
 def notebook(injected: str = "") -> dict:
-    """The globals of a kernel after the parameters cell and what Papermill puts below it."""
+    """The globals of a kernel after the parameters cell and the cell that Papermill adds."""
     cells = ["", DECLARED, f"# Parameters\n{injected}\n", "check_parameters(globals())"]
     namespace: dict = {}
     exec(DECLARED, namespace)
@@ -26,13 +32,13 @@ def notebook(injected: str = "") -> dict:
     return namespace | {"In": cells}
 
 
-def test_defaults_and_right_values_pass():
+def test_defaults_and_valid_values_are_accepted():
     assert check_parameters(notebook())["epochs"] == 3
     given = check_parameters(notebook("epochs = 5\nrate = 1\nfreeze = False"))
     assert given == {"name": "a", "epochs": 5, "rate": 1, "freeze": False, "many": []}
 
 
-def test_an_unknown_name_is_told_with_the_nearest_known_one():
+def test_unknown_parameter_raises_with_closest_name():
     with pytest.raises(ParameterError, match=r"no parameter epohcs. Did you mean epochs\?"):
         check_parameters(notebook("epohcs = 5"))
 
@@ -48,7 +54,7 @@ def test_an_unknown_name_is_told_with_the_nearest_known_one():
         ("many = 'x'", "many = 'x' .* must be list"),
     ],
 )
-def test_a_wrong_type_is_told_with_the_value_and_what_would_be_right(injected, message):
+def test_wrong_type_raises_with_value_and_required_type(injected, message):
     with pytest.raises(ParameterError, match=message):
         check_parameters(notebook(injected))
 
@@ -63,7 +69,7 @@ def test_a_wrong_type_is_told_with_the_value_and_what_would_be_right(injected, m
         (one_of("a", "b"), "b", "c"),
     ],
 )
-def test_a_value_out_of_range_is_named(check, good, bad):
+def test_value_out_of_range_raises(check, good, bad):
     namespace = notebook()
     namespace["name"] = good
     check_parameters(namespace | {"name": "a"}, name=lambda _: check(good))
@@ -71,7 +77,7 @@ def test_a_value_out_of_range_is_named(check, good, bad):
         check_parameters(namespace | {"name": "a"}, name=lambda _: check(bad))
 
 
-def test_a_folder_must_hold_what_is_needed(tmp_path):
+def test_holds_requires_the_file_in_the_folder(tmp_path):
     check = holds("run.json", "make one with 02_pretrain")
     assert "does not exist; make one with 02_pretrain" in check(str(tmp_path / "no"))
     assert "holds no run.json" in check(str(tmp_path))
@@ -81,12 +87,68 @@ def test_a_folder_must_hold_what_is_needed(tmp_path):
     assert holds("run.json", "", optional=True)("") is None
 
 
-def test_a_kernel_started_in_notebooks_moves_to_the_project(tmp_path, monkeypatch):
-    (tmp_path / "notebooks").mkdir()
-    (tmp_path / "notebooks/01_preprocess.ipynb").touch()
+@pytest.fixture
+def notebooks(tmp_path, monkeypatch):
+    """The working directory is the folder notebooks/ of a project."""
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    (folder / "01_preprocess.ipynb").touch()
     (tmp_path / "Snakefile").touch()
-    monkeypatch.chdir(tmp_path / "notebooks")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def test_use_project_folder_leaves_notebooks_and_stays_elsewhere(notebooks):
+    use_project_folder()
+    assert os.getcwd() == str(notebooks.parent)
+    use_project_folder()
+    assert os.getcwd() == str(notebooks.parent)
+
+
+def test_check_parameters_keeps_the_working_directory(notebooks):
+    with pytest.raises(ParameterError, match=r"Call use_project_folder\(\) before"):
+        check_parameters(notebook())
+    assert os.getcwd() == str(notebooks)
+    use_project_folder()
     check_parameters(notebook())
-    assert os.getcwd() == str(tmp_path)
-    check_parameters(notebook())
-    assert os.getcwd() == str(tmp_path)
+    assert os.getcwd() == str(notebooks.parent)
+
+
+def test_notebook_file_is_checked_without_a_kernel(tmp_path):
+    cell = {"source": DECLARED, "metadata": {"tags": ["parameters"]}}
+    path = tmp_path / "a.ipynb"
+    path.write_text(json.dumps({"cells": [{"source": "x = 1", "metadata": {}}, cell]}))
+    check_notebook(path, {"epochs": 5, "rate": 1})
+    with pytest.raises(ParameterError, match=r"no parameter epohcs. Did you mean epochs\?"):
+        check_notebook(path, {"epohcs": 5})
+    with pytest.raises(ParameterError, match="epochs = 0 must be at least 1"):
+        check_notebook(path, {"epochs": 0})
+
+
+def test_names_and_types_are_checked_before_torch_is_imported():
+    code = (
+        "import sys\n"
+        "from camil.workbook.parameters import ParameterError, check_values\n"
+        "types = {'objective': 'str', 'epochs': 'int'}\n"
+        "try:\n"
+        "    check_values(types, {'objective': 'contrastive', 'epochs': 0})\n"
+        "except ParameterError as error:\n"
+        "    print(error, 'torch' in sys.modules)\n"
+        "try:\n"
+        "    check_values(types, {'objective': 'contrastve', 'epochs': 1})\n"
+        "except ParameterError as error:\n"
+        "    print(error)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    first, second = run.stdout.splitlines()
+    assert first == "epochs = 0 must be at least 1. False"
+    assert second.startswith("objective = 'contrastve' must be one of 'contrastive', ")
+
+
+def test_instrument_table_must_be_readable(tmp_path):
+    check = CHECKS["instruments"]
+    assert check("") is None
+    assert check("config/families5.yaml") is None
+    assert "is not a usable instrument table" in check(str(tmp_path / "none.yaml"))
+    (tmp_path / "one.yaml").write_text("name: x\ninstruments: []\n")
+    assert "two or more different classes" in check(str(tmp_path / "one.yaml"))

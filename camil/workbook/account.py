@@ -1,4 +1,4 @@
-"""What an executed notebook tells of itself, for whoever finds it later."""
+"""Print the provenance of an executed notebook: settings at the top, results at the end."""
 
 import textwrap
 import time
@@ -9,14 +9,16 @@ from typing import Any
 from camil.workbook.files import read_json
 from camil.workbook.provenance import commit, versions
 
+WIDTH = 100  # characters of a printed line
+
 
 class Account:
-    """Print at a notebook's top with what it is run, and at its end what came of it.
+    """Print time, device, commit, versions, data and parameters of a notebook.
 
     Args:
-        parameters: all of the notebook's, from `check_parameters`.
-        data: the corpus, or the run that knows its corpus, that the notebook reads.
-        device: what it computes on.
+        parameters: all parameters of the notebook, from `check_parameters`.
+        data: the corpus that the notebook reads, or a run, which knows its corpus.
+        device: the device of the computations.
     """
 
     def __init__(self, parameters: dict[str, Any], data: Path | str = "", device: Any = "cpu"):
@@ -26,31 +28,36 @@ class Account:
         print(f"{now}, on {device}, commit {commit()}, ", end="")
         print(f"Python {found['python']}, torch {found['torch']}")
         if data:
-            print(f"data: {_told(data)}")
-        # A value keeps its spaces: lines break between parameters only.
+            print(f"data: {_described(data)}")
+        # Spaces in values are protected: lines break between parameters only.
         values = [f"{name}={value!r}".replace(" ", "\0") for name, value in parameters.items()]
-        lines = textwrap.fill(", ".join(values), 100, break_long_words=False,
-                              break_on_hyphens=False, initial_indent="parameters: ",
-                              subsequent_indent="  ")  # fmt: skip
+        lines = textwrap.fill(
+            ", ".join(values),
+            WIDTH,
+            break_long_words=False,
+            break_on_hyphens=False,
+            initial_indent="parameters: ",
+            subsequent_indent="  ",
+        )
         print(lines.replace("\0", " "))
 
     def close(self, *results: Path | str) -> None:
-        """Print how long it took and where the results are."""
+        """Print the elapsed time and the paths of the results."""
         seconds = time.perf_counter() - self._started
         minutes, rest = divmod(round(seconds), 60)
         took = f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
-        print(f"Finished in {took}. Results: {', '.join(map(_told, results))}")
+        print(f"Finished in {took}. Results: {', '.join(map(_described, results))}")
 
 
-def _told(folder: Path | str) -> str:
-    """A folder, with the checksum of its corpus if it is one or knows one."""
-    folder = Path(folder)
-    if (folder / "corpus.json").is_file():
-        information = read_json(folder / "corpus.json")
+def _described(path: Path | str) -> str:
+    """A path; of a corpus or a run, with the name and checksum of the corpus."""
+    path = Path(path)
+    if (path / "corpus.json").is_file():
+        information = read_json(path / "corpus.json")
         name, checksum = information["source"]["name"], information["sha256"]["segments.parquet"]
-    elif (folder / "run.json").is_file():
-        corpus = read_json(folder / "run.json")["corpus"]
+    elif (path / "run.json").is_file():
+        corpus = read_json(path / "run.json")["corpus"]
         name, checksum = f"made from {corpus['source']}", corpus["sha256"]
     else:
-        return str(folder)
-    return f"{folder} ({name}, sha256 {checksum[:12]})"
+        return str(path)
+    return f"{path} ({name}, sha256 {checksum[:12]})"

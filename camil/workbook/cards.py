@@ -1,26 +1,106 @@
-"""An encoder for others: its weights, and a card that says what it was made from."""
+"""Model cards of trained networks: data, licence, scores and training settings."""
 
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub import ModelCard, ModelCardData
+
 from camil.encoders.resnet import MIDIEncoder
-from camil.midi.instruments import INSTRUMENTS
 from camil.workbook.files import read_json
+from camil.workbook.runs import recorded_instruments
+
+TAGS = ["music", "midi", "symbolic-music", "instrument-classification"]
+# Paths on one machine mean nothing to others.
+PATHS = ("corpus", "run", "pretrained", "pretrained_audio", "device")
+SCORES = ("macro_f1", "weighted_f1", "accuracy", "track_macro_f1")
+
+TRAINING = """
+## Training
+{% for name, value in settings.items() -%}
+- {{ name }}: `{{ value }}`
+{% endfor -%}
+- code: commit `{{ record.commit }}`, torch {{ record.versions.torch }}, on {{ record.device }}
+"""
+ENCODER_CARD = (
+    """---
+{{ card_data }}
+---
+# A CAMIL MIDI encoder
+
+Maps two measures of one part, a piano roll of 84 pitches (C1 to B7) by 192 steps (24 per quarter \
+note), to one embedding. Contrastive audio-MIDI learning: Sawada, *Contrastive Audio-MIDI Learning \
+for Symbolic-domain Musical Instrument Classification*.
+
+```python
+from camil import MIDIEncoder
+
+encoder = MIDIEncoder.from_pretrained("this folder, or its id on the Hub")
+```
+## Data
+- corpus: {{ corpus.source }}, segments with SHA-256 `{{ corpus.sha256 }}`
+- licence of the data: {{ licence }}
+- songs: {{ songs }}; split by song, with all duplicates of a song in one split
+- instruments: {{ instruments }}
+{% if note %}- {{ note }}
+{% endif -%}
+## Scores on the test songs
+{% for name, value in scores.items() -%}
+- {{ name }}: {{ "%.4f" % value }}
+{% else -%}
+Not classified yet.
+{% endfor -%}
+"""
+    + TRAINING
+)
+SONG_CARD = (
+    """---
+{{ card_data }}
+---
+# CAMIL+: instruments of all parts of a song
+
+Reads the notes of all parts of a song, without audio and without General MIDI programs, and \
+predicts the instrument of each part among {{ classes }} classes: {{ instruments }}. Parts of \
+other instruments, such as synthesizers, percussion or sound effects, are assigned to one of these \
+classes too.
+
+```python
+from camil import label, track_labels
+
+track_labels(label("song.mid", pretrained="the folder of songs.safetensors"))
+```
+## Data
+- {{ total }} songs: {{ songs }}; split by song, with all duplicates of a song in one split
+- segments with SHA-256 `{{ corpus.sha256 }}`
+- licences: {{ licence }}
+{% if origins %}- from: {{ origins }}
+{% endif -%}
+## Scores on the test songs
+Macro-F1. Probabilities are calibrated on the validation songs.
+
+| read from | by segment | by track |
+|---|--:|--:|
+{% for level, found in scores.items() -%}
+| the {{ level }} | {{ "%.3f" % found.macro_f1 }} | {{ "%.3f" % found.track_macro_f1 }} |
+{% endfor -%}
+"""
+    + TRAINING
+)
 
 
-def share(encoder: MIDIEncoder, folder: Path | str, record: dict[str, Any], **about: Any) -> None:
-    """Write an encoder as `MIDIEncoder.from_pretrained` and the Hugging Face Hub take it.
+def share(encoder: MIDIEncoder, folder: Path | str, record: dict[str, Any], **more: Any) -> None:
+    """Write an encoder in the format of `MIDIEncoder.from_pretrained` and the Hugging Face Hub.
 
     Args:
-        folder: gets `model.safetensors`, `config.json` and the card, `README.md`.
+        encoder: network to write.
+        folder: receives ``model.safetensors``, ``config.json`` and the card, ``README.md``.
         record: of the run, from `Run.finish`.
-        about: what else `model_card` is to tell.
+        more: ``songs`` and ``scores``, as for `model_card`.
     """
     folder = Path(folder)
-    (folder / "README.md").unlink(missing_ok=True)  # an older card would be left as it is
+    (folder / "README.md").unlink(missing_ok=True)  # `save_pretrained` keeps an existing card
     corpus = Path(record["corpus"]["folder"]) / "corpus.json"
     source = read_json(corpus)["source"] if corpus.is_file() else {}
-    text = model_card(record, source, **about)
+    text = model_card(record, source, **more)
     encoder.save_pretrained(folder, model_card_kwargs={"text": text})
 
 
@@ -30,47 +110,26 @@ def model_card(
     songs: dict[str, int] | None = None,
     scores: dict[str, Any] | None = None,
 ) -> str:
-    """A model card, in Markdown with the header that the Hub reads.
+    """The card of an encoder: Markdown with the metadata header of the Hub.
 
     Args:
-        record: of the run: parameters, corpus, commit, versions.
-        source: from `corpus.json`: where the data come from and their licence.
-        songs: how many songs are in each split.
-        scores: on the test songs, as in `metrics.json`.
+        record: of the run: parameters, corpus, instruments, commit, versions, device.
+        source: from ``corpus.json``: origin and licence of the data.
+        songs: number of songs by split.
+        scores: on the test songs, as in ``metrics.json``.
     """
-    data = record["corpus"]
-    # Folders of one machine tell others nothing.
-    own = {"corpus", "run", "pretrained", "pretrained_audio", "device"}
-    settings = {name: value for name, value in record["parameters"].items() if name not in own}
-    split = ", ".join(f"{count} {name}" for name, count in (songs or {}).items()) or "not stated"
-    lines = [
-        "---",
-        "library_name: camil",
-        "tags: [music, midi, symbolic-music, contrastive-learning, instrument-classification]",
-        "---",
-        "# A CAMIL MIDI encoder",
-        "",
-        "Two measures of one part's notes, a piano roll of 84 pitches (C1 to B7) by 192 steps (24 "
-        "a quarter note), become one embedding. Contrastive audio-MIDI learning: Sawada, "
-        "*Contrastive Audio-MIDI Learning for Symbolic-domain Musical Instrument Classification*.",
-        "",
-        "```python",
-        "from camil import MIDIEncoder",
-        'encoder = MIDIEncoder.from_pretrained("this folder, or its id on the Hub")',
-        "```",
-        "## Data",
-        f"- corpus: {data['source']}, segments with SHA-256 `{data['sha256']}`",
-        f"- licence of the data: {_listed(source.get('licence', 'not stated'))}",
-        f"- songs: {split}; split by song, a song's duplicates on one side",
-        *([f"- {source['note']}"] if "note" in source else []),
-        "## Scores on the test songs",
-        *_score_lines(scores),
-        "## Training",
-        *(f"- {name}: `{value}`" for name, value in settings.items()),
-        f"- code: commit `{record['commit']}`, torch {record['versions']['torch']}, "
-        f"on {record['device']}",
-    ]
-    return "\n".join(lines) + "\n"
+    scores = scores or {}
+    shown = {name: scores[name] for name in SCORES if name in scores}
+    shown |= {f"F1 of {name}": value for name, value in scores.get("per_class_f1", {}).items()}
+    return _render(
+        ENCODER_CARD,
+        ["contrastive", *TAGS],
+        record,
+        source,
+        songs=_counts(songs or {}) or "not stated",
+        note=source.get("note"),
+        scores=shown,
+    )
 
 
 def song_card(
@@ -79,57 +138,46 @@ def song_card(
     songs: dict[str, int],
     scores: dict[str, dict[str, Any]],
 ) -> str:
-    """A model card of CAMIL+, in Markdown.
+    """The card of CAMIL+: Markdown with the metadata header of the Hub.
 
     Args:
         record, source: as for `model_card`.
-        songs: how many songs are in each split.
-        scores: of each level, as in `metrics.json`.
+        songs: number of songs by split.
+        scores: by level, as in ``metrics.json``.
     """
-    data = record["corpus"]
-    settings = {name: value for name, value in record["parameters"].items()
-                if name not in ("corpus", "run", "device")}  # fmt: skip
-    lines = [
-        "# CAMIL+: which instrument a part of a song was written for",
-        "",
-        "Reads the notes of all parts of a song, no sound and no program, and says of each part "
-        f"which of {len(INSTRUMENTS)} families plays it: {', '.join(INSTRUMENTS)}. Synthesizers, "
-        "percussion and sound effects are none of them, and are taken for one all the same.",
-        "",
-        "```python",
-        "from camil import label, track_labels",
-        "",
-        'track_labels(label("song.mid", pretrained="the folder of songs.safetensors"))',
-        "```",
-        "## Data",
-        f"- {sum(songs.values())} songs, split by song, a song's duplicates on one side: "
-        + ", ".join(f"{count} {name}" for name, count in songs.items()),
-        f"- segments with SHA-256 `{data['sha256']}`",
-        f"- licences: {_listed(source.get('licence', 'not stated'))}",
-        *([f"- from: {_listed(source['origins'])}"] if source.get("origins") else []),
-        "## Scores on the test songs",
-        "Macro-F1; probabilities are calibrated on the validation songs.",
-        "",
-        "| read from | by segment | by track |",
-        "|---|--:|--:|",
-        *(f"| the {level} | {found['macro_f1']:.3f} | {found['track_macro_f1']:.3f} |"
-          for level, found in scores.items()),
-        "## Training",
-        *(f"- {name}: `{value}`" for name, value in settings.items()),
-        f"- code: commit `{record['commit']}`, torch {record['versions']['torch']}, "
-        f"on {record['device']}",
-    ]  # fmt: skip
-    return "\n".join(lines) + "\n"
+    return _render(
+        SONG_CARD,
+        TAGS,
+        record,
+        source,
+        total=sum(songs.values()),
+        songs=_counts(songs),
+        origins=_listed(source.get("origins", "")),
+        scores=scores,
+    )
+
+
+def _render(
+    template: str, tags: list[str], record: dict[str, Any], source: dict[str, Any], **more: Any
+) -> str:
+    names = recorded_instruments(record).names
+    card = ModelCard.from_template(
+        ModelCardData(library_name="camil", tags=tags),
+        template_str=template,
+        record=record,
+        corpus=record["corpus"],
+        licence=_listed(source.get("licence", "not stated")),
+        classes=len(names),
+        instruments=", ".join(names),
+        settings={k: value for k, value in record["parameters"].items() if k not in PATHS},
+        **more,
+    )
+    return f"{str(card).rstrip()}\n"
+
+
+def _counts(songs: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in songs.items())
 
 
 def _listed(names: str | list[str]) -> str:
     return names if isinstance(names, str) else ", ".join(names)
-
-
-def _score_lines(scores: dict[str, Any] | None) -> list[str]:
-    if not scores:
-        return ["Not classified yet."]
-    names = ("macro_f1", "weighted_f1", "accuracy", "track_macro_f1")
-    lines = [f"- {name}: {scores[name]:.4f}" for name in names if name in scores]
-    per_class = scores.get("per_class_f1", {})
-    return [*lines, *(f"- F1 of {name}: {value:.4f}" for name, value in per_class.items())]

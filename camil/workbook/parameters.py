@@ -1,61 +1,66 @@
-"""The parameters of a notebook: checked before anything long begins.
+"""Typed parameters of notebooks: checks with readable errors, before anything slow starts.
 
-A notebook declares its parameters in one cell, each with a type and a default; Papermill puts
-the user's values into a cell of its own below it. `check_parameters` reads both and answers a
-wrong name, type or value with a sentence.
+A notebook declares its parameters in one cell, each with a type and a default; Papermill adds a
+cell with the user's values below it. `check_parameters` reads both cells. This module imports
+neither torch nor the notebook's other packages, so a wrong parameter is reported within a second.
 """
 
 import ast
 import difflib
+import importlib
+import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-Check = Callable[[Any], str | None]
+Check = Callable[[Any], str | None]  # returns what is wrong with a value, or None
 
 
 class ParameterError(ValueError):
-    """A parameter of a notebook is not what the notebook can work with."""
+    """A notebook's parameter has an unknown name, a wrong type or an unusable value."""
 
     def _render_traceback_(self) -> list[str]:
-        """IPython shows these lines in place of a traceback: the sentence says it all."""
+        """The lines that IPython shows in place of a traceback."""
         return [f"ParameterError: {self}"]
 
 
-def one_of(*choices: str) -> Check:
-    """The value is one of the choices."""
+def one_of(*choices: Any) -> Check:
+    """Check that the value is one of the choices."""
     return lambda value: (
         None if value in choices else f"must be one of {', '.join(map(repr, choices))}"
     )
 
 
 def at_least(low: float) -> Check:
-    """The value is a number not below `low`."""
+    """Check that the value is a number not below ``low``."""
     return lambda value: None if value >= low else f"must be at least {low}"
 
 
 def above_zero(value: float) -> str | None:
-    """The value is a positive number."""
+    """Check that the value is a positive number."""
     return None if value > 0 else "must be above 0"
 
 
 def fraction(value: float) -> str | None:
-    """The value is a share: above 0, at most 1."""
+    """Check that the value is above 0 and at most 1."""
     return None if 0 < value <= 1 else "must be above 0 and at most 1 (0.5 is half)"
 
 
 def given(value: str) -> str | None:
-    """The value is not empty."""
+    """Check that the value is not empty."""
     return None if value.strip() else "is empty; name a file or folder"
 
 
 def holds(file: str, hint: str, optional: bool = False) -> Check:
-    """The value is a folder with `file` in it; `hint` says how to make one.
+    """Check that the value is a folder that contains ``file``.
 
     Args:
-        optional: whether the value may be empty.
+        file: name of a file.
+        hint: how to make such a folder.
+        optional: accept an empty value.
     """
 
     def check(value: str) -> str | None:
@@ -73,64 +78,50 @@ is_corpus = holds("corpus.json", "make one with 01_preprocess")
 
 
 def is_file(value: str) -> str | None:
-    """The value is the path of a file."""
+    """Check that the value is the path of a file."""
     return None if Path(value).is_file() else "is not a file"
 
 
-@contextmanager
-def as_sentence() -> Iterator[None]:
-    """Show what a wrong parameter led to as its sentence alone, without the way it took."""
+def is_instrument_table(value: str) -> str | None:
+    """Check that the value is the path of a readable instrument table, or empty."""
+    # Imported when a value is checked: the room imports pandas.
+    from camil.midi.instruments import read_instruments
+
     try:
-        yield
-    except (ValueError, FileNotFoundError, ConnectionError) as error:
-        raise ParameterError(str(error)) from None
+        read_instruments(value)
+    except (OSError, ValueError) as error:
+        return f"is not a usable instrument table: {error}"
+    return None
 
 
-def registered(load: Callable[[], Mapping[str, Any]]) -> Check:
-    """The value is a name in a registry.
+@dataclass(frozen=True)
+class Registered:
+    """Check that the value is a name in a registry.
 
-    Args:
-        load: returns the registry; called when a value is checked.
+    Attributes:
+        room: module of the registry, imported when a value is checked (torch takes seconds).
+        registry: name of the registry in that module, such as ``LOSSES``.
     """
-    return lambda value: one_of(*load())(value)
+
+    room: str
+    registry: str
+
+    def __call__(self, value: str) -> str | None:
+        return one_of(*getattr(importlib.import_module(self.room), self.registry))(value)
 
 
-# Imported when a value is checked: torch takes seconds, which the other checks need not wait for.
-def _sources() -> Mapping[str, Any]:
-    from camil.sources import SOURCES
-
-    return SOURCES
-
-
-def _losses() -> Mapping[str, Any]:
-    from camil.losses import LOSSES
-
-    return LOSSES
-
-
-def _encoders() -> Mapping[str, Any]:
-    from camil.encoders import ENCODERS
-
-    return ENCODERS
-
-
-def _samplers() -> Mapping[str, Any]:
-    from camil.samplers import SAMPLERS
-
-    return SAMPLERS
-
-
-# What the parameters of the notebooks must be beyond their types, wherever they are given.
+# Checks of parameters by name, in every notebook and profile that has them.
 CHECKS: dict[str, Check] = {
-    "dataset": registered(_sources),
+    "dataset": Registered("camil.sources", "SOURCES"),
+    "instruments": is_instrument_table,
     "midi_source": one_of("stem", "all_src"),
     "download": one_of("", "baby", "2100-redux"),
     "songs": at_least(3),
     "workers": at_least(0),
     "max_segments_per_track": at_least(1),
     "sample_rate": at_least(8000),
-    "objective": registered(_losses),
-    "encoder": registered(_encoders),
+    "objective": Registered("camil.losses", "LOSSES"),
+    "encoder": Registered("camil.encoders", "ENCODERS"),
     "mining": one_of("uniform", "semi-hard", "hardest"),
     "memory_bank": at_least(0),
     "temperature": above_zero,
@@ -140,7 +131,7 @@ CHECKS: dict[str, Check] = {
     "transpose": at_least(0),
     "patience": at_least(0),
     "schedule": one_of("cosine", "warmup", "constant"),
-    "negatives": registered(_samplers),
+    "negatives": Registered("camil.samplers", "SAMPLERS"),
     "negatives_per_anchor": at_least(1),
     "margin": above_zero,
     "modality": one_of("midi", "audio"),
@@ -156,39 +147,98 @@ CHECKS: dict[str, Check] = {
 }
 
 
-def check_parameters(namespace: dict[str, Any], **checks: Check) -> dict[str, Any]:
-    """The notebook's parameters by name, once each is known to be usable.
+def use_project_folder() -> None:
+    """Make the project's folder the working directory of a notebook's kernel.
 
-    Relative paths count from the working directory; a kernel that was started in `notebooks/`,
-    as JupyterLab and VS Code do, moves up to the project's folder first, so that the same path
-    means the same folder wherever the notebook runs.
+    Relative paths in notebooks count from the project's folder. JupyterLab and VS Code start
+    kernels in ``notebooks/``, Papermill starts them where it was called. A kernel that was not
+    started in ``notebooks/`` of a project stays where it is.
+    """
+    if _in_notebooks(Path.cwd()):
+        os.chdir(Path.cwd().parent)
+
+
+def check_parameters(namespace: dict[str, Any], **checks: Check) -> dict[str, Any]:
+    """Check the notebook's parameters.
 
     Args:
-        namespace: the notebook's `globals()`.
-        checks: a check for each parameter that needs more than its type and `CHECKS`.
+        namespace: the notebook's ``globals()``.
+        checks: further checks by parameter, beyond its type and `CHECKS`.
+
+    Returns:
+        All parameters by name.
 
     Raises:
-        ParameterError: naming the parameter, its value and what would be right.
+        ParameterError: with the parameter, its value and what would be right; or if the kernel
+            runs in ``notebooks/``, from where no relative path would be found.
     """
-    here = Path.cwd()
-    if (here / "01_preprocess.ipynb").is_file() and (here.parent / "Snakefile").is_file():
-        os.chdir(here.parent)
+    if _in_notebooks(Path.cwd()):
+        raise ParameterError(
+            "Paths count from the project's folder, but the kernel runs in notebooks/. Call "
+            "use_project_folder() before check_parameters."
+        )
     cells = namespace["In"]
     types = declared_types(cells)
-    for name in _injected(cells):
+    values = {name: namespace[name] for name in types if name in namespace}
+    check_values(types, values, _injected(cells), checks)
+    return values
+
+
+def check_values(
+    types: Mapping[str, str],
+    values: Mapping[str, Any],
+    names: Iterable[str] = (),
+    checks: Mapping[str, Check] | None = None,
+) -> None:
+    """Check parameters against their declaration: names, types, then `CHECKS`, slow ones last.
+
+    Args:
+        types: type by parameter, from `declared_types`.
+        values: value by parameter, of declared ones.
+        names: further names that must be declared.
+        checks: by parameter; they add to `CHECKS` and take precedence.
+
+    Raises:
+        ParameterError: with the parameter, its value and what would be right.
+    """
+    for name in [*names, *values]:
         if name not in types:
             raise ParameterError(unknown_name(name, list(types)))
-    for name, kind in types.items():
-        check_type(name, namespace[name], kind)
-    known = {name: check for name, check in CHECKS.items() if name in types}
-    for name, check in (known | checks).items():
-        if problem := check(namespace[name]):
-            raise ParameterError(f"{name} = {namespace[name]!r} {problem}.")
-    return {name: namespace[name] for name in types}
+    for name, value in values.items():
+        check_type(name, value, types[name])
+    asked = {name: check for name, check in CHECKS.items() if name in values} | (checks or {})
+    for name, check in sorted(asked.items(), key=lambda item: isinstance(item[1], Registered)):
+        if problem := check(values[name]):
+            raise ParameterError(f"{name} = {values[name]!r} {problem}.")
+
+
+def check_notebook(notebook: Path | str, parameters: Mapping[str, Any]) -> None:
+    """Check parameters for a notebook file without starting a kernel.
+
+    Raises:
+        ParameterError: as `check_parameters`.
+    """
+    if cells := parameter_cells(notebook):
+        check_values(declared_types(cells), parameters)
+
+
+def parameter_cells(notebook: Path | str) -> list[str]:
+    """Source of the cells of a notebook file that are tagged ``parameters``."""
+    cells = json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]
+    return ["".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", [])]
+
+
+@contextmanager
+def as_sentence() -> Iterator[None]:
+    """Show errors that follow from a parameter's value as one sentence, without a traceback."""
+    try:
+        yield
+    except (ValueError, FileNotFoundError, ConnectionError) as error:
+        raise ParameterError(str(error)) from None
 
 
 def declared_types(cells: list[str]) -> dict[str, str]:
-    """Name and type of each parameter: the annotated assignments of the first cell that has any."""
+    """Type by parameter: the annotated assignments of the first cell that has any."""
     for cell in cells:
         assigned = [node for node in _statements(cell) if isinstance(node, ast.AnnAssign)]
         if assigned:
@@ -196,31 +246,18 @@ def declared_types(cells: list[str]) -> dict[str, str]:
     raise ParameterError("The notebook has no cell that declares its parameters with their types.")
 
 
-def _injected(cells: list[str]) -> list[str]:
-    """The names that Papermill was told to set."""
-    latest = next((cell for cell in reversed(cells) if cell.startswith("# Parameters\n")), "")
-    return [node.targets[0].id for node in _statements(latest) if isinstance(node, ast.Assign)]
-
-
-def _statements(cell: str) -> list[ast.stmt]:
-    try:
-        return ast.parse(cell).body
-    except SyntaxError:  # a cell with a magic in it, which is not where parameters stand
-        return []
-
-
 def unknown_name(name: str, known: list[str]) -> str:
-    """The sentence for a name that is none of the parameters."""
+    """The error message for an unknown parameter, with the closest known name."""
     close = difflib.get_close_matches(name, known, n=1)
     guess = f" Did you mean {close[0]}?" if close else ""
     return f"There is no parameter {name}.{guess} The parameters are: {', '.join(known)}."
 
 
 def check_type(name: str, value: Any, declared: str) -> None:
-    """See that a value is of its parameter's declared type; a whole number is a number, too.
+    """Check that a value has its parameter's declared type; an int is accepted as a float.
 
     Raises:
-        ParameterError: telling the value and what would be right.
+        ParameterError: with the value and the type that is needed.
     """
     kind = eval(declared, {})
     wanted = (int, float) if kind is float else kind
@@ -235,6 +272,24 @@ def check_type(name: str, value: Any, declared: str) -> None:
     raise ParameterError(message)
 
 
+def _injected(cells: list[str]) -> list[str]:
+    """Names that are assigned in the cell that Papermill added."""
+    latest = next((cell for cell in reversed(cells) if cell.startswith("# Parameters\n")), "")
+    return [node.targets[0].id for node in _statements(latest) if isinstance(node, ast.Assign)]
+
+
+def _statements(cell: str) -> list[ast.stmt]:
+    try:
+        return ast.parse(cell).body
+    except SyntaxError:  # an IPython magic; the parameters cell has none
+        return []
+
+
 def _words(kind: type) -> str:
     words = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
     return words.get(kind, getattr(kind, "__name__", str(kind)))
+
+
+def _in_notebooks(folder: Path) -> bool:
+    inside = (folder / "01_preprocess.ipynb").is_file()
+    return inside and (folder.parent / "Snakefile").is_file()

@@ -1,38 +1,34 @@
-"""Provenance of results: git commit and package versions."""
+"""Provenance of results: git commit, package versions and code checksum."""
 
+import hashlib
 import platform
 import subprocess
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 PACKAGES = ("camil", "torch", "torchvision", "numpy", "librosa", "pretty_midi", "scikit-learn")
+PACKAGE = Path(__file__).parents[1]  # camil/
+# Results under figures/ do not change what is computed; settings of a profile are recorded as the
+# run's parameters.
+CODE = ("camil", "notebooks", "Snakefile")
 
 
 def commit() -> str:
-    """The git commit of the code, `-dirty` behind it if it has changed since; or `unknown`."""
+    """The git commit of the code, with ``-dirty`` if the code has uncommitted changes.
+
+    ``unknown`` outside a git repository.
+    """
     try:
         head = _git("rev-parse", "--short=12", "HEAD")
-        # What a run leaves, figures among it, does not change what the next one computes, and what
-        # a profile says is among the run's parameters.
-        changed = _git("status", "--porcelain", "--", "camil", "notebooks", "Snakefile")
+        changed = _git("status", "--porcelain", "--", *CODE)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return f"{head}-dirty" if changed else head
 
 
-def _git(*arguments: str) -> str:
-    answer = subprocess.run(
-        ["git", *arguments],
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return answer.stdout.strip()
-
-
 def versions() -> dict[str, str]:
-    """The versions of Python and of the packages that a number depends on."""
+    """Versions of Python and of the packages that results depend on."""
     found = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
@@ -40,3 +36,24 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[name] = "not installed"
     return found
+
+
+def code_files(rooms: Iterable[str]) -> list[Path]:
+    """All Python files of rooms of ``camil``, such as ``midi`` (a folder) or ``audio.py``."""
+    paths = [PACKAGE / room for room in rooms]
+    return [
+        file for path in paths for file in ([path] if path.suffix else sorted(path.rglob("*.py")))
+    ]
+
+
+def code_checksum(rooms: Iterable[str]) -> str:
+    """SHA-256 of the code of rooms."""
+    content = b"".join(file.read_bytes() for file in code_files(rooms))
+    return hashlib.sha256(content).hexdigest()
+
+
+def _git(*arguments: str) -> str:
+    answer = subprocess.run(
+        ["git", *arguments], cwd=PACKAGE.parent, capture_output=True, text=True, check=True
+    )
+    return answer.stdout.strip()

@@ -1,70 +1,150 @@
-"""A run: the folder of one trained thing, with what it was made from."""
+"""Run folders: the files of one training or evaluation, with the record of how they were made."""
 
 import hashlib
+import json
+import os
 import time
 from pathlib import Path
 from typing import Any
 
 from camil.encoders.hub import read_tensors
-from camil.workbook.files import write_json
-from camil.workbook.provenance import commit, versions
+from camil.midi.instruments import FAMILIES, InstrumentTable
+from camil.workbook.files import read_json, write_json
+from camil.workbook.provenance import code_checksum, commit, versions
 
 CHECKPOINT = "checkpoint.safetensors"
+# The rooms whose code decides the content of a run.
+ROOMS = (
+    "samplers",
+    "losses",
+    "encoders",
+    "midi",
+    "sources",
+    "composer",
+    "audio.py",
+    "workbook",
+    "corpus",
+    "training",
+    "evaluation",
+)
+# Parameters that change how a run is computed or shown, not what is computed.
+NOT_OF_THE_RUN = ("device", "tensorboard")
 
 
 class Run:
-    """Where one training leaves its files, and the record of how it was made.
+    """The folder of one training or evaluation.
 
-    `run.json` is written last, by `finish`: a folder without it holds an unfinished run.
+    `finish` writes ``run.json`` last: a folder without it holds an unfinished run. A folder with a
+    finished run of the same parameters, corpus, instruments, weights and code is left as it is,
+    and `finished` is True; otherwise the results of an earlier run are deleted.
 
     Args:
-        folder: made if it is not there.
-        parameters: the notebook's parameters.
+        folder: created if missing.
+        parameters: all parameters of the notebook.
         corpus: `Corpus.identity` of the data.
+        instruments: the classes, `Corpus.instruments`.
 
     Attributes:
-        settings: what makes a training this training and no other, for `fit`: parameters, data and
-            the weights of the runs it builds on.
+        finished: whether the folder already holds this run, so that the notebook shows it instead
+            of computing it again. False if several processes train together.
+        record: content of ``run.json``.
+        settings: identifies a training for `fit`: its parameters, data and the weights of the runs
+            that it starts from.
     """
 
-    def __init__(self, folder: Path | str, parameters: dict[str, Any], corpus: dict[str, str]):
+    def __init__(
+        self,
+        folder: Path | str,
+        parameters: dict[str, Any],
+        corpus: dict[str, str],
+        instruments: InstrumentTable = FAMILIES,
+    ):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        # What an earlier run has left here must not be taken for this one's.
-        for name in ("run.json", "metrics.json", "predictions.parquet", "history.jsonl"):
-            (self.folder / name).unlink(missing_ok=True)
-        self.record = {"parameters": parameters, "corpus": corpus, "commit": commit()}
         below = {name: parameters.get(name) for name in ("pretrained", "pretrained_audio")}
         weights = {f"weights of {name}": weights_of(run) for name, run in below.items() if run}
         self.settings = parameters | corpus | weights
+        self.record = {
+            "parameters": parameters,
+            "corpus": corpus,
+            "instruments": instruments.to_json(),
+            "weights": weights,
+            "code": code_checksum(ROOMS),
+            "commit": commit(),
+        }
+        self.finished = self._is_there()
+        if self.finished:
+            print(
+                f"{folder} holds this run already, made with the same parameters, corpus and code; "
+                "it is shown. To compute it again, delete the folder."
+            )
+            self.record = read_json(self.folder / "run.json")
+        else:
+            for name in ("run.json", "metrics.json", "predictions.parquet", "history.jsonl"):
+                (self.folder / name).unlink(missing_ok=True)
         self._started = time.perf_counter()
 
     def finish(self, device: Any, **more: Any) -> dict[str, Any]:
-        """Write `run.json`; `more` is added to the record, which is returned.
+        """Write ``run.json`` and delete the checkpoint; does nothing if the run was `finished`.
 
-        `seconds` is the time of all parts of a training that was killed and gone on with; only
-        what was done after a part's last checkpoint, and so done again, counts once. The
-        checkpoint has served then and is deleted.
+        ``seconds`` is the time of all parts of an interrupted training. Steps after a part's last
+        checkpoint, which were repeated, count once.
+
+        Args:
+            device: of the computations.
+            more: further entries of the record.
+
+        Returns:
+            The record.
         """
+        if self.finished:
+            return self.record
         seconds = time.perf_counter() - self._started + seconds_before(self.folder)
         self.record |= {"device": str(device), "seconds": round(seconds, 1), **more}
         self.record["versions"] = versions()
+        files = {file.name for file in self.folder.iterdir() if file.is_file()}
+        self.record["files"] = sorted(files - {CHECKPOINT, "run.json"})
         write_json(self.folder / "run.json", self.record)
         (self.folder / CHECKPOINT).unlink(missing_ok=True)
         return self.record
 
+    def _is_there(self) -> bool:
+        path = self.folder / "run.json"
+        if int(os.environ.get("WORLD_SIZE", 1)) > 1 or not path.is_file():
+            return False
+        record = read_json(path)
+        files = record.get("files")
+        if files is None or not all((self.folder / name).is_file() for name in files):
+            return False
+        return _identity(record) == _identity(json.loads(json.dumps(self.record)))
+
+
+def _identity(record: dict[str, Any]) -> dict[str, Any]:
+    """The entries of a record that decide the results of a run."""
+    parameters = record["parameters"]
+    kept = {name: value for name, value in parameters.items() if name not in NOT_OF_THE_RUN}
+    corpus = {name: value for name, value in record["corpus"].items() if name != "folder"}
+    rest = {name: record.get(name) for name in ("instruments", "weights", "code")}
+    return {"parameters": kept, "corpus": corpus} | rest
+
+
+def recorded_instruments(record: dict[str, Any]) -> InstrumentTable:
+    """The instrument table of a run's record; `FAMILIES` if the record has none."""
+    content = record.get("instruments")
+    return InstrumentTable.from_json(content) if content else FAMILIES
+
 
 def weights_of(folder: Path | str) -> str:
-    """A checksum of the networks that a run has left."""
+    """SHA-256 of the networks in a run's folder."""
     files = sorted(Path(folder).glob("*.safetensors"))
     kept = [file for file in files if file.name != CHECKPOINT]
     return hashlib.sha256(b"".join(file.read_bytes() for file in kept)).hexdigest()
 
 
 def seconds_before(folder: Path) -> float:
-    """What the earlier parts took of the training whose checkpoint is in a folder; else 0."""
+    """Seconds of the earlier parts of the training whose checkpoint is in a folder; else 0."""
     try:
         description = read_tensors(folder / CHECKPOINT, "checkpoint")[1]
-    except (FileNotFoundError, ValueError):  # none, or none that a training has gone on with
+    except (FileNotFoundError, ValueError):  # no checkpoint, or not a readable one
         return 0.0
     return description.get("seconds", {}).get("before", 0.0)
