@@ -1,4 +1,4 @@
-"""What the tests of preprocessing need in its processes: little, so that these start soon."""
+"""A source and a spectrogram for tests of preprocessing, importable by its worker processes."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from camil.sources.midi_folder import MidiFolder
 
 
 class Loudness:
-    """A spectrogram that costs nothing: every bin of a mel is the segment's length."""
+    """A fast spectrogram: every bin depends on the length of the segment only."""
 
     def __call__(self, audio):
         return np.full((128, 282), -(len(audio) % 80), np.float16)
@@ -21,7 +21,7 @@ class Loudness:
 
 
 class Beeps(MidiFolder):
-    """A folder of MIDI files that sound like nothing, as this is not about sound."""
+    """A folder of MIDI files without audio; some file names make reading fail."""
 
     def read(self, song):
         if song.name.startswith("slow"):
@@ -36,13 +36,13 @@ class Beeps(MidiFolder):
 
 
 def make(folder, corpus, shard="", workers=1, audio=True, **options):
-    """A corpus of a folder of MIDI files, every song's split drawn from its name."""
+    """Write a corpus of a folder of MIDI files, with splits by `by_name`."""
     source = Beeps(folder, audio=False, **options)
     spectrogram = Loudness() if audio else None
     return write_corpus(corpus, source, spectrogram, by_name, {"a": 1}, shard, workers)
 
 
 def by_name(groups):
-    """Three splits in turn."""
+    """Assign the three splits in turn."""
     names = sorted(set(groups))
     return {name: ("train", "validation", "test")[i % 3] for i, name in enumerate(names)}

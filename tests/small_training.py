@@ -1,4 +1,4 @@
-"""A small contrastive training that can be killed, run in a process of its own by its tests."""
+"""A small contrastive training that `test_training` runs, and kills, in another process."""
 
 import os
 import signal
@@ -20,15 +20,15 @@ EPOCHS, STEPS_PER_EPOCH = 4, 5
 
 
 def train(folder, dies_in=0, checkpoint_seconds=60.0, environment=None, half=True):
-    """Train; kill this very process in the middle of step `dies_in` of those it makes itself."""
+    """Train; kill this process in the middle of its step `dies_in`, counted from 1."""
     if not half:
         training.autocast = lambda device: nullcontext()
     os.environ.update(environment or {})
     torch.set_num_threads(1)
-    sys.ps1 = "In : "  # as in a notebook's kernel
+    sys.ps1 = "In : "  # as in the kernel of a notebook
     choose_device("cpu")
     torch.manual_seed(0)
-    # Notes and sounds of 60 segments, four instruments; the sound depends on the notes.
+    # Notes and audio of 60 segments of four instruments; the audio depends on the notes.
     labels = torch.arange(60) % 4
     notes = (torch.rand(60, 1, 42, 48) < 0.05 * (1 + labels[:, None, None, None])).float()
     sounds = torch.nn.functional.interpolate(notes, (32, 70)) + 0.1 * torch.rand(60, 1, 32, 70)
@@ -44,7 +44,7 @@ def train(folder, dies_in=0, checkpoint_seconds=60.0, environment=None, half=Tru
         if calls == dies_in:
             os.kill(os.getpid(), signal.SIGKILL)
         chosen = sampler(labels[rows], generator)
-        # Randomness of both kinds: the training's own generator and torch's global one.
+        # Two sources of randomness: the generator of the training and torch's global one.
         noise = torch.rand(len(rows), 1, 1, 1, generator=generator) * torch.rand(1)
         heard = spread(audio, lambda rows, noise: sounds[rows] + 0.1 * noise, rows, noise)
         return loss(*pairs(spread(midi, notes.__getitem__, rows), heard, chosen))

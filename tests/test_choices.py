@@ -1,4 +1,4 @@
-"""Every choice that notebooks 2 and 3 offer trains: their cells, run at a tiny size."""
+"""Notebooks 02 and 03 with every value of their choices, run at a tiny size."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ TINY = {"width": 2, "depth": 10, "embedding": 8, "epochs": 1, "batch_size": 32, 
 
 
 def run_notebook(name, **parameters):
-    """Run the code cells of a notebook here, with parameters put in as Papermill does."""
+    """Run the code cells of a notebook in this process, parameters injected like Papermill."""
     matplotlib.use("agg")
     content = json.loads((PROJECT / f"notebooks/{name}.ipynb").read_text())
     cells = ["".join(c["source"]) for c in content["cells"] if c["cell_type"] == "code"]
@@ -28,7 +28,7 @@ def run_notebook(name, **parameters):
 
 @pytest.fixture(scope="module")
 def aic(tiny_corpus, tmp_path_factory):
-    """An audio classifier to start from or to learn from."""
+    """An audio classifier, as pre-trained encoder or teacher."""
     run = str(tmp_path_factory.mktemp("aic"))
     run_notebook("03_classify", corpus=str(tiny_corpus), run=run, modality="audio")
     return run
@@ -48,7 +48,7 @@ def aic(tiny_corpus, tmp_path_factory):
     ],
     ids=str,
 )
-def test_pre_training_from_scratch_with(tiny_corpus, tmp_path, choice):
+def test_pre_training_from_scratch(tiny_corpus, tmp_path, choice):
     run_notebook("02_pretrain", corpus=str(tiny_corpus), run=str(tmp_path), **choice)
     assert_finished(tmp_path, choice)
 
@@ -63,7 +63,7 @@ def test_pre_training_from_scratch_with(tiny_corpus, tmp_path, choice):
     ],
     ids=str,
 )
-def test_pre_training_from_an_audio_classifier_with(tiny_corpus, tmp_path, aic, choice):
+def test_pre_training_from_an_audio_classifier(tiny_corpus, tmp_path, aic, choice):
     before = read_json(f"{aic}/run.json")
     ran = run_notebook(
         "02_pretrain", corpus=str(tiny_corpus), run=str(tmp_path), pretrained_audio=aic, **choice
@@ -75,7 +75,7 @@ def test_pre_training_from_an_audio_classifier_with(tiny_corpus, tmp_path, aic, 
 
 
 @pytest.mark.parametrize("imbalance", ["weights", "balanced", "logit-adjustment"])
-def test_classifying_with_imbalance(tiny_corpus, tmp_path, imbalance):
+def test_classification_with_each_imbalance(tiny_corpus, tmp_path, imbalance):
     run_notebook("03_classify", corpus=str(tiny_corpus), run=str(tmp_path), imbalance=imbalance)
     assert_finished(tmp_path, {"imbalance": imbalance})
     assert 0 <= read_json(tmp_path / "metrics.json")["macro_f1"] <= 1

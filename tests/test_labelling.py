@@ -247,7 +247,7 @@ def test_the_demo_stands_in_and_says_so(monkeypatch, tmp_path, song, pretrained,
     monkeypatch.setattr("camil.labelling.networks.SHIPPED", tmp_path / "none")
     monkeypatch.setattr("camil.labelling.networks.DEMO", pretrained)
     assert load_labeller().classes == INSTRUMENTS
-    assert "knows the demo's music only" in capsys.readouterr().out
+    assert "trained on demo songs only" in capsys.readouterr().out
 
 
 def test_what_others_build_on_can_be_imported_from_the_package():

@@ -1,4 +1,4 @@
-"""A training that was killed, spoilt, misled or shared."""
+"""Tests of the training loop: interruption, invalid values, schedules and processes."""
 
 import json
 import math
@@ -23,8 +23,8 @@ from camil.training.embed import embed
 from camil.training.fit import best_epoch, fit
 from camil.workbook.runs import Run
 
-# Forked from a clean process that has imported torch once: quick to start, real to kill. That
-# process finds its imports by the environment alone.
+# Processes are forked from one that has imported torch, so they start fast and can be killed. That
+# process finds modules by the environment only.
 HERE = Path(__file__).parent
 os.environ["PYTHONPATH"] = os.pathsep.join([str(HERE), str(HERE.parent)])
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -43,8 +43,8 @@ def run(folder, **arguments):
     return process.exitcode
 
 
-def left_by(folder):
-    """Every tensor (weights, best weights, optimizer, generators) and the history's text."""
+def saved_state(folder):
+    """All tensors of the checkpoint, its description, and the text of the history."""
     tensors, description = read_tensors(folder / "checkpoint.safetensors", "checkpoint")
     del description["settings"], description["seconds"]
     return tensors, description, (folder / "history.jsonl").read_text()
@@ -54,11 +54,11 @@ def left_by(folder):
 def uninterrupted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
     assert run(folder) == 0
-    return left_by(folder)
+    return saved_state(folder)
 
 
 def assert_same(folder, uninterrupted):
-    tensors, description, history = left_by(folder)
+    tensors, description, history = saved_state(folder)
     expected, description_expected, history_expected = uninterrupted
     assert history == history_expected
     assert description == description_expected
@@ -67,8 +67,8 @@ def assert_same(folder, uninterrupted):
         assert torch.equal(tensors[name], value), name
 
 
-def test_a_run_killed_in_any_step_ends_with_the_same_bits(tmp_path, uninterrupted):
-    """Begun again and killed again, a checkpoint after every step, until nothing is left to do."""
+def test_run_killed_in_any_step_ends_bit_identical(tmp_path, uninterrupted):
+    """Restarted and killed until it is finished, with a checkpoint after every step."""
     chance = random.Random(7)
     while (code := run(tmp_path, dies_in=chance.randint(1, 6), checkpoint_seconds=0)) != 0:
         assert code == -signal.SIGKILL
@@ -77,9 +77,7 @@ def test_a_run_killed_in_any_step_ends_with_the_same_bits(tmp_path, uninterrupte
     assert_same(tmp_path, uninterrupted)
 
 
-def test_a_run_killed_long_after_its_last_checkpoint_ends_with_the_same_bits(
-    tmp_path, uninterrupted
-):
+def test_run_killed_long_after_its_last_checkpoint_ends_bit_identical(tmp_path, uninterrupted):
     for dies_in in (9, 8):  # checkpoints at the ends of epochs only
         assert run(tmp_path, dies_in=dies_in) == -signal.SIGKILL
     assert len((tmp_path / "history.jsonl").read_text().splitlines()) == 2
@@ -87,8 +85,8 @@ def test_a_run_killed_long_after_its_last_checkpoint_ends_with_the_same_bits(
     assert_same(tmp_path, uninterrupted)
 
 
-def test_a_run_killed_from_outside_at_any_moment_ends_with_the_same_bits(tmp_path, uninterrupted):
-    """Also while it is writing, which it does all the time here."""
+def test_run_killed_from_outside_ends_bit_identical(tmp_path, uninterrupted):
+    """Also while it writes a checkpoint, which it does after every step."""
     chance = random.Random(11)
     checkpoint = tmp_path / "checkpoint.safetensors"
     for _ in range(6):
@@ -101,13 +99,13 @@ def test_a_run_killed_from_outside_at_any_moment_ends_with_the_same_bits(tmp_pat
             time.sleep(0.001)
         process.kill()
         process.join()
-        read_tensors(checkpoint, "checkpoint")  # whole, whenever it was
+        read_tensors(checkpoint, "checkpoint")  # complete at any time
     assert run(tmp_path) == 0
     assert_same(tmp_path, uninterrupted)
 
 
 def quick(folder, step=None, evaluate=None, model=None, **changes):
-    """A linear model of nothing, trained for real by `fit`."""
+    """Train a linear model with `fit`."""
     torch.manual_seed(0)
     model = model or nn.Sequential(nn.Linear(3, 1))
     points = torch.rand(20, 3)
@@ -129,40 +127,44 @@ def quick(folder, step=None, evaluate=None, model=None, **changes):
     )
 
 
-def test_a_finished_training_is_not_done_again(tmp_path):
+def test_finished_training_is_not_repeated(tmp_path):
     history = quick(tmp_path)
     assert quick(tmp_path, step=lambda *_: pytest.fail("trained again")) == history
 
 
-def test_a_checkpoint_of_other_settings_is_left_aside_and_the_difference_told(tmp_path, capsys):
+def test_checkpoint_of_other_settings_is_ignored_with_a_message(tmp_path, capsys):
     quick(tmp_path)
     quick(tmp_path, settings={"width": 4})
-    assert "Beginning anew: the checkpoint here differs in width." in capsys.readouterr().out
+    assert "Starting from scratch: the checkpoint differs in width." in capsys.readouterr().out
 
 
-def test_a_run_built_on_weights_that_have_changed_since_begins_anew(tmp_path, capsys):
-    below = tmp_path / "below"
-    below.mkdir()
+def test_run_on_changed_pretrained_weights_starts_from_scratch(tmp_path, capsys):
+    pretrained = tmp_path / "pretrained"
+    pretrained.mkdir()
 
     def train():
-        record = Run(tmp_path, {"pretrained_audio": str(below), "pretrained": ""}, {"sha256": "0"})
+        record = Run(
+            tmp_path, {"pretrained_audio": str(pretrained), "pretrained": ""}, {"sha256": "0"}
+        )
         return quick(tmp_path, settings=record.settings)
 
-    def train_the_one_below(seed):
+    def train_pretrained(seed):
         torch.manual_seed(seed)
-        save_encoder(below / "audio_encoder.safetensors", AudioEncoder(2, 10, 4))
+        save_encoder(pretrained / "audio_encoder.safetensors", AudioEncoder(2, 10, 4))
 
-    train_the_one_below(seed=0)
+    train_pretrained(seed=0)
     train()
     train()
-    assert "Beginning anew" not in capsys.readouterr().out
-    train_the_one_below(seed=1)
+    assert "Starting from scratch" not in capsys.readouterr().out
+    train_pretrained(seed=1)
     train()
-    told = capsys.readouterr().out
-    assert "Beginning anew: the checkpoint here differs in weights of pretrained_audio." in told
+    printed = capsys.readouterr().out
+    assert (
+        "Starting from scratch: the checkpoint differs in weights of pretrained_audio." in printed
+    )
 
 
-def test_the_seconds_of_a_run_are_those_of_all_its_parts(tmp_path, monkeypatch):
+def test_seconds_of_a_run_include_all_its_processes(tmp_path, monkeypatch):
     clock = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
     monkeypatch.setattr("time.perf_counter", lambda: clock[0])
@@ -179,35 +181,37 @@ def test_the_seconds_of_a_run_are_those_of_all_its_parts(tmp_path, monkeypatch):
             return torch.zeros(1, requires_grad=True).sum()
 
         record = Run(tmp_path, {}, {})
-        clock[0] += 3  # data and networks are made ready
+        clock[0] += 3  # preparation of data and networks
         quick(tmp_path, step, checkpoint_seconds=0)
         return record.finish("cpu")["seconds"]
 
-    for dies_in in (4, 6):  # with 3 and then 3 + 5 of 15 steps done and kept
+    for dies_in in (4, 6):  # with 3 and then 3 + 5 of 15 steps saved
         with pytest.raises(KeyboardInterrupt):
             part(dies_in)
     assert part(0) == 30 + 50 + 3 + 70
 
 
-@pytest.mark.parametrize("place", [0.1, 0.5, 0.9])
-def test_a_checkpoint_with_a_flipped_bit_is_refused(tmp_path, place):
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_checkpoint_with_a_flipped_bit_raises_value_error(tmp_path, share):
     quick(tmp_path)
     checkpoint = tmp_path / "checkpoint.safetensors"
     content = bytearray(checkpoint.read_bytes())
-    content[int(place * len(content))] ^= 4
+    content[int(share * len(content))] ^= 4
     checkpoint.write_bytes(content)
-    with pytest.raises(ValueError, match=r"damaged.*Delete .*checkpoint.safetensors to begin anew"):
+    with pytest.raises(
+        ValueError, match=r"damaged.*Delete .*checkpoint.safetensors to start from scratch"
+    ):
         quick(tmp_path)
 
 
-def test_a_foreign_checkpoint_is_refused(tmp_path):
+def test_checkpoint_of_another_program_raises_value_error(tmp_path):
     save_file({"weight": torch.zeros(3)}, tmp_path / "checkpoint.safetensors")
     with pytest.raises(ValueError, match="of another program, not a CAMIL checkpoint"):
         quick(tmp_path)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_loss_that_is_not_finite_stops_the_run_naming_step_and_rows(tmp_path, value):
+def test_non_finite_loss_raises_with_step_and_rows(tmp_path, value):
     batches = []
 
     def step(rows, generator):
@@ -217,11 +221,11 @@ def test_a_loss_that_is_not_finite_stops_the_run_naming_step_and_rows(tmp_path, 
     with pytest.raises(FloatingPointError, match="step 3 of epoch 2, on rows") as caught:
         quick(tmp_path, step)
     assert str(batches[7])[1:-1] in str(caught.value)
-    told = json.loads((tmp_path / "diverged.json").read_text())
-    assert (told["epoch"], told["step"], told["rows"]) == (2, 3, batches[7])
+    written = json.loads((tmp_path / "diverged.json").read_text())
+    assert (written["epoch"], written["step"], written["rows"]) == (2, 3, batches[7])
 
 
-def test_a_weight_that_is_not_finite_is_not_kept(tmp_path):
+def test_non_finite_weight_is_not_saved(tmp_path):
     quick(tmp_path, epochs=1)
     kept = (tmp_path / "checkpoint.safetensors").read_bytes()
     with pytest.raises(FloatingPointError, match="A weight is not finite"):
@@ -229,7 +233,7 @@ def test_a_weight_that_is_not_finite_is_not_kept(tmp_path):
     assert (tmp_path / "checkpoint.safetensors").read_bytes() == kept
 
 
-def test_the_weights_that_are_left_are_those_of_the_best_epoch_on_validation_songs(tmp_path):
+def test_final_weights_are_those_of_the_best_epoch(tmp_path):
     model, points, seen = nn.Sequential(nn.Linear(3, 1)), torch.rand(20, 3), []
 
     def evaluate():
@@ -261,9 +265,7 @@ def test_the_weights_that_are_left_are_those_of_the_best_epoch_on_validation_son
         ),
     ],
 )
-def test_the_learning_rate_follows_its_schedule_over_the_whole_training(
-    tmp_path, schedule, expected
-):
+def test_learning_rate_follows_its_schedule(tmp_path, schedule, expected):
     rates = []
 
     def note(optimizer, *_):
@@ -275,19 +277,19 @@ def test_the_learning_rate_follows_its_schedule_over_the_whole_training(
     assert rates == pytest.approx([0.1 * expected(step / 40) for step in range(40)], abs=1e-6)
 
 
-def test_patience_stops_a_training_that_gets_no_better_on_validation_songs(tmp_path):
+def test_patience_stops_training_without_improvement(tmp_path):
     scores = iter([0.5, 0.4, 0.45, 0.3, 0.31, 0.32, 0.2])
     history = quick(tmp_path, None, lambda: {"validation_loss": next(scores)}, epochs=7, patience=2)
     assert [line["validation_loss"] for line in history] == [0.5, 0.4, 0.45, 0.3, 0.31, 0.32]
 
 
-def test_the_best_epoch_is_the_first_of_the_best():
+def test_best_epoch_is_the_first_maximum_or_minimum():
     history = [{"f1": f1, "loss": f1} for f1 in (float("nan"), 0.2, 0.7, 0.7, 0.1)]
     assert best_epoch(history, "f1") == 3
     assert best_epoch(history, "loss") == 5
 
 
-def test_rows_are_drawn_once_an_epoch_or_as_often_as_their_weights_say(tmp_path):
+def test_rows_are_drawn_once_per_epoch_or_by_weight(tmp_path):
     drawn = []
 
     def step(rows, generator):
@@ -303,7 +305,7 @@ def test_rows_are_drawn_once_an_epoch_or_as_often_as_their_weights_say(tmp_path)
     assert share == pytest.approx(0.9, abs=0.03)
 
 
-def test_an_embedding_is_the_same_alone_and_in_company():
+def test_embedding_does_not_depend_on_the_batch():
     encoder = MIDIEncoder(8, 10, 16)
     rolls = (torch.rand(300, 1, 84, 192) < 0.03).float()
     together = embed(encoder, rolls.__getitem__, torch.arange(300))
@@ -312,8 +314,8 @@ def test_an_embedding_is_the_same_alone_and_in_company():
         torch.testing.assert_close(alone[0], together[row], rtol=1e-5, atol=1e-6)
 
 
-def test_two_processes_train_like_one_on_the_same_batches(tmp_path):
-    """In single precision, so that what is left of a difference is the order of sums."""
+def test_two_processes_train_like_one(tmp_path):
+    """In single precision, so that only the order of sums differs."""
     one, two = tmp_path / "one", tmp_path / "two"
     assert run(one, half=False) == 0
     with socket.socket() as free:

@@ -1,7 +1,8 @@
 """Classifier: a linear layer on an encoder's embedding."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -22,6 +23,8 @@ class Classifier(nn.Module):
         encoder: the encoder, shared and not copied.
         classes: class names, in the order of the outputs.
         velocity: whether the encoder's piano rolls show velocities.
+        instruments: the instrument table of the classes as JSON, for programs and colours; None if
+            it is not known.
 
     Attributes:
         temperature: divisor of a segment's logits that calibrates its probabilities; see
@@ -35,8 +38,15 @@ class Classifier(nn.Module):
         ValueError: if there are fewer than two classes or a name occurs twice.
     """
 
-    def __init__(self, encoder: Encoder, classes: Sequence[str], velocity: bool = False):
+    def __init__(
+        self,
+        encoder: Encoder,
+        classes: Sequence[str],
+        velocity: bool = False,
+        instruments: Mapping[str, Any] | None = None,
+    ):
         super().__init__()
+        self.instruments = instruments
         self.velocity, self.temperature, self.track_temperature = velocity, 1.0, 1.0
         self.classes = tuple(classes)
         if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
@@ -56,6 +66,7 @@ def save_classifier(path: str | Path, classifier: Classifier) -> None:
         "velocity": classifier.velocity,
         "temperature": classifier.temperature,
         "track_temperature": classifier.track_temperature,
+        "instruments": classifier.instruments,
     }
     write_tensors(Path(path), classifier.state_dict(), "classifier", description)
 
@@ -69,6 +80,6 @@ def load_classifier(path: str | Path) -> Classifier:
         lambda: Classifier(encoder_from(description["encoder"]), description["classes"]),
     )
     # Files of earlier versions lack some of these; they keep the defaults.
-    for name in ("velocity", "temperature", "track_temperature"):
+    for name in ("velocity", "temperature", "track_temperature", "instruments"):
         setattr(classifier, name, description.get(name, getattr(classifier, name)))
     return classifier

@@ -1,8 +1,8 @@
 """CAMIL+: a network that reads whole songs, from notes to segments, tracks and the song."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -177,6 +177,8 @@ class SongEnsemble(nn.Module):
     Args:
         members: encoders with the same classes.
         segments_per_track: largest number of segments per track in training.
+        instruments: the instrument table of the classes as JSON, for programs and colours; None if
+            it is not known.
 
     Attributes:
         temperatures: one per level, fitted on validation songs; see
@@ -186,8 +188,14 @@ class SongEnsemble(nn.Module):
         Input: a `SongBatch`. Returns a `Reading` of log-probabilities.
     """
 
-    def __init__(self, members: Sequence[SongEncoder], segments_per_track: int):
+    def __init__(
+        self,
+        members: Sequence[SongEncoder],
+        segments_per_track: int,
+        instruments: Mapping[str, Any] | None = None,
+    ):
         super().__init__()
+        self.instruments = instruments
         self.segments_per_track = segments_per_track
         self.members = nn.ModuleList(members)
         self.classes = tuple(members[0].config["classes"])
@@ -241,6 +249,7 @@ def save_songs(path: str | Path, ensemble: SongEnsemble) -> None:
         "members": [member.config for member in ensemble.members],
         "segments_per_track": ensemble.segments_per_track,
         "temperatures": ensemble.temperatures,
+        "instruments": ensemble.instruments,
     }
     weights = dict(ensemble.named_parameters())
     tensors = {
@@ -260,7 +269,9 @@ def load_songs(path: str | Path) -> SongEnsemble:
     tensors, description = read_tensors(Path(path), "songs")
     with fitting(path):
         members = [SongEncoder(**config) for config in description["members"]]
-        ensemble = SongEnsemble(members, description["segments_per_track"])
+        # Files of earlier versions lack the instruments.
+        instruments = description.get("instruments")
+        ensemble = SongEnsemble(members, description["segments_per_track"], instruments)
         ensemble.load_state_dict({name: value.float() for name, value in tensors.items()})
         ensemble.temperatures = {name: description["temperatures"][name] for name in LEVELS}
     return ensemble.eval()

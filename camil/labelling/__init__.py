@@ -1,1 +1,1 @@
-"""Name the instrument of every part of a MIDI file."""
+"""Label the tracks of MIDI files with instruments."""

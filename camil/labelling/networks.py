@@ -1,14 +1,14 @@
-"""What names the instruments of a song: classifiers of segments, or whatever knows better.
+"""Labellers: trained networks applied to the tracks of a song.
 
-A labeller is called with the pitched tracks of a song and its score, all at once, so that one may
-look at a part among the others. `load_labeller` finds out from the files of a folder which one it
-is; a new kind is a class like these and a line in `LABELLERS`.
+A labeller is called with all pitched tracks of a song and its score, so that it can use the context
+of the other tracks. `load_labeller` recognizes the kind of a labeller by its file. To add a kind,
+write a class with the interface of `Labeller` and add its file name to ``LABELLERS``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -19,23 +19,24 @@ from camil.corpus.songs import Songs
 from camil.encoders.classifier import Classifier, load_classifier
 from camil.encoders.song import Reading, SongEnsemble, load_songs, read_songs
 from camil.evaluation.metrics import votes
+from camil.midi.instruments import FAMILIES, InstrumentTable
 from camil.midi.performance import performance
 from camil.midi.score import Score, Track
 from camil.midi.segments import Segment, segments_of
 from camil.training.embed import embed
 
-SHIPPED = Path(__file__).parent / "pretrained"  # the labeller that comes with camil
-DEMO = Path("runs/demo/camil-frozen-seed0")  # what `make figures` leaves, seen from the project
+SHIPPED = Path(__file__).parent / "pretrained"  # the labeller included in the package
+DEMO = Path("runs/demo/camil-frozen-seed0")  # written by `make figures`, relative to the project
 
 
 @dataclass
 class TrackReading:
-    """What a labeller makes of one track.
+    """Class probabilities of one track.
 
     Attributes:
-        spans: `(segments, 2)`, begin and end of each in quarter notes, in time.
-        probabilities: `(segments, classes)`, each row adding up to 1.
-        track: `(classes,)`, of the track as a whole.
+        spans: ``(segments, 2)``, start and end of each segment in quarter notes, in order of time.
+        probabilities: ``(segments, classes)``, each row adding up to 1.
+        track: ``(classes,)``, of the whole track.
     """
 
     spans: np.ndarray
@@ -44,38 +45,47 @@ class TrackReading:
 
 
 class Labeller(Protocol):
-    """Names instruments: `classes` in the order of the probabilities."""
+    """A network that predicts the instruments of tracks.
+
+    Attributes:
+        classes: class names, in the order of the probabilities.
+        instruments: the same classes with their programs and colours.
+    """
 
     classes: tuple[str, ...]
+    instruments: InstrumentTable
 
     def __call__(self, tracks: Sequence[Track], score: Score) -> list[TrackReading | None]:
-        """One reading a track; None for a track that has too few notes to be read."""
+        """One reading per track; None for a track with too few notes."""
 
 
 class SegmentLabeller:
-    """A classifier of `03_classify`: each segment by itself, then a track's segments vote.
+    """A classifier of ``03_classify``, applied to each segment; the segments of a track vote.
 
-    A track's probabilities are the mean log-probabilities of its segments, what repeats exactly
-    counted once; both are made to mean what they say by the temperatures that the classifier was
-    given on validation songs.
+    The probabilities of a track are the normalized mean of the log-probabilities of its distinct
+    segments. Both levels are calibrated by the temperatures that ``03_classify`` fits on validation
+    songs.
 
     Args:
-        classifier: of piano rolls.
+        classifier: a classifier of piano rolls.
 
     Raises:
-        ValueError: if it classifies audio.
+        ValueError: if it classifies audio, or has classes without an instrument table.
     """
 
     def __init__(self, classifier: Classifier):
         if classifier.encoder.modality != "midi":
-            raise ValueError("this run classifies audio; name a run of 03_classify on MIDI.")
+            raise ValueError(
+                "this run classifies audio; name a run of 03_classify with modality midi."
+            )
         self.classifier = classifier
         self.classes = classifier.classes
+        self.instruments = instruments_of(classifier.classes, classifier.instruments)
 
     def __call__(self, tracks: Sequence[Track], score: Score) -> list[TrackReading | None]:
-        cut = [segments_of(track, score, repeats=True) for track in tracks]
+        segments = [segments_of(track, score, repeats=True) for track in tracks]
         distinct: dict[bytes, Segment] = {}
-        for segment in (segment for part in cut for segment in part):
+        for segment in (segment for part in segments for segment in part):
             distinct.setdefault(_content(segment), segment)
         if not distinct:
             return [None] * len(tracks)
@@ -85,11 +95,11 @@ class SegmentLabeller:
             self._reading(part, probabilities, [row[_content(segment)] for segment in part])
             if part
             else None
-            for part in cut
+            for part in segments
         ]
 
     def _probabilities(self, segments: list[Segment]) -> np.ndarray:
-        """`(segments, classes)`."""
+        """Calibrated probabilities ``(segments, classes)``."""
         notes = [np.stack([s.pitch, s.step, s.length, s.velocity], axis=1) for s in segments]
         counts = torch.tensor([len(one) for one in notes])
         bounds = torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0)])
@@ -115,35 +125,37 @@ class SegmentLabeller:
 
 
 class SongLabeller:
-    """CAMIL+, of `11_songs`: segments by themselves, a track by all it has among the song's others.
+    """CAMIL+ of ``11_songs``: each segment by itself, each track in the context of its song.
 
-    A track is read from its distinct segments, as many as the network was trained on, evenly
-    spaced; the time line shows them all. Probabilities are as sure as they were right on validation
-    songs.
+    A track is read from its distinct segments, at most as many as in training, evenly spaced; the
+    probabilities of segments are of all of them. Both levels are calibrated on validation songs.
 
     Args:
         ensemble: the networks.
+
+    Raises:
+        ValueError: if it has classes without an instrument table.
     """
 
     def __init__(self, ensemble: SongEnsemble):
         self.ensemble, self.classes = ensemble, ensemble.classes
+        self.instruments = instruments_of(ensemble.classes, ensemble.instruments)
 
     def __call__(self, tracks: Sequence[Track], score: Score) -> list[TrackReading | None]:
-        cut = [segments_of(track, score, repeats=True) for track in tracks]
-        parts = [number for number, part in enumerate(cut) if part]
+        segments = [segments_of(track, score, repeats=True) for track in tracks]
+        parts = [number for number, part in enumerate(segments) if part]
         readings: list[TrackReading | None] = [None] * len(tracks)
         if not parts:
             return readings
-        kept = [
-            segments_of(tracks[number], score, self.ensemble.segments_per_track) for number in parts
-        ]
+        most = self.ensemble.segments_per_track
+        kept = [segments_of(tracks[number], score, most) for number in parts]
         played = dict(zip((one.name for one in score.tracks), performance(score), strict=True))
-        told = [played[tracks[number].name] for number in parts]
-        in_song = self._read(Songs.of_one(kept, told)).song
-        alone = self._read(Songs.of_one([cut[number] for number in parts])).segment
-        ends = np.cumsum([len(cut[number]) for number in parts])[:-1]
+        features = [played[tracks[number].name] for number in parts]
+        in_song = self._read(Songs.of_one(kept, features)).song
+        alone = self._read(Songs.of_one([segments[number] for number in parts])).segment
+        ends = np.cumsum([len(segments[number]) for number in parts])[:-1]
         for number, shares, track in zip(parts, np.split(alone, ends), in_song, strict=True):
-            spans = np.array([(one.start_beat, one.end_beat) for one in cut[number]])
+            spans = np.array([(one.start_beat, one.end_beat) for one in segments[number]])
             readings[number] = TrackReading(spans, shares, track)
         return readings
 
@@ -153,16 +165,17 @@ class SongLabeller:
 
 
 def load_labeller(pretrained: Path | str | None = None) -> Labeller:
-    """Load what names instruments.
+    """Load a labeller.
 
     Args:
-        pretrained: a folder that holds one, such as a run of `03_classify` on MIDI, or its file. By
-            default the one that comes with camil; where there is none, the demo's, which knows the
-            demo's music only.
+        pretrained: the run folder of a labeller, such as a run of ``11_songs`` or of
+            ``03_classify`` on MIDI, or its file. The default is the labeller included in the
+            package; if there is none, that of the demo, which was trained on demo songs only.
 
     Raises:
-        FileNotFoundError: if there is none.
-        ValueError: if the file is damaged or classifies audio.
+        FileNotFoundError: if there is no labeller.
+        ValueError: if the file is damaged, classifies audio, or has classes without an instrument
+            table.
     """
     path = Path(pretrained) if pretrained else _default()
     for name, load in LABELLERS.items():
@@ -183,15 +196,39 @@ def _default() -> Path:
         return SHIPPED
     if not DEMO.is_dir():
         raise FileNotFoundError(
-            "camil comes without a trained classifier: make the demo's with `make figures` and "
-            "stay in the project's folder, or name a run of 03_classify on MIDI as `pretrained`"
+            "this installation of camil includes no labeller: train that of the demo with "
+            "`make figures` and work in the folder of the project, or name a run of 03_classify on "
+            "MIDI as `pretrained`"
         )
-    print(f"Labelling with the demo's classifier, {DEMO}: it knows the demo's music only.")
+    print(f"Labelling with the classifier of the demo, {DEMO}, trained on demo songs only.")
     return DEMO
 
 
+def instruments_of(
+    classes: Sequence[str], recorded: Mapping[str, Any] | None = None
+) -> InstrumentTable:
+    """The instrument table of a network's classes.
+
+    Args:
+        classes: class names of the network.
+        recorded: the table in the file of the network, as JSON; files of earlier versions have
+            none.
+
+    Raises:
+        ValueError: if no table is recorded and the classes are not those of `FAMILIES`, or the
+            recorded table has other classes.
+    """
+    table = InstrumentTable.from_json(recorded) if recorded else FAMILIES
+    if table.names != tuple(classes):
+        raise ValueError(
+            f"the network has the classes {', '.join(classes)}, and its instrument table has "
+            f"{', '.join(table.names)}; train the network again with this version of camil."
+        )
+    return table
+
+
 def _content(segment: Segment) -> bytes:
-    """What tells segments apart: all that can be drawn of them."""
+    """The notes of a segment as a key; repeated segments have equal keys."""
     notes = (segment.pitch, segment.step, segment.length, segment.velocity)
     return np.stack(notes).tobytes()
 
@@ -204,7 +241,7 @@ def _song_labeller(file: Path) -> SongLabeller:
     return SongLabeller(load_songs(file))
 
 
-# The file that each kind of labeller is kept in, and what loads it.
+# File name of each kind of labeller, and the function that loads it.
 LABELLERS: dict[str, Callable[[Path], Labeller]] = {
     "songs.safetensors": _song_labeller,
     "classifier.safetensors": _segment_labeller,

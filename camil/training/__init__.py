@@ -1,1 +1,1 @@
-"""The training loop, checkpoints, devices and progress."""
+"""Training: the loop, embeddings, checkpoints, devices and progress."""

@@ -1,4 +1,4 @@
-"""All that a training needs to go on as if nothing had happened, in one file."""
+"""Checkpoints: the complete state of a training in one file."""
 
 import hashlib
 import json
@@ -18,14 +18,14 @@ from camil.workbook.runs import CHECKPOINT
 
 @dataclass
 class State:
-    """Where a training stands.
+    """State of a training.
 
     Attributes:
-        epoch: whole epochs done.
-        losses: of the steps done in the epoch under way.
-        history: one dict a whole epoch.
-        best: the model's weights after its best epoch.
-        seconds: that earlier parts of the training took, each up to its last checkpoint.
+        epoch: number of finished epochs.
+        losses: of the finished steps of the current epoch.
+        history: one dict per finished epoch.
+        best: weights of the model after its best epoch.
+        seconds: duration of earlier processes, each up to its last checkpoint.
     """
 
     model: nn.Module
@@ -38,17 +38,17 @@ class State:
     seconds: float = 0.0
 
     def finish_epoch(self, line: dict[str, float], is_best: bool) -> None:
-        """Add an epoch's line to the history; remember the weights if they are the best so far."""
+        """Add an epoch's entry to the history, and keep the weights if they are the best so far."""
         self.epoch += 1
         self.history.append(line)
-        # Emptied, not replaced: the loop that appends to it holds the same list.
+        # Emptied, not replaced: the training loop appends to the same list.
         self.losses.clear()
         if is_best:
             weights = self.model.state_dict()
             self.best = {name: value.cpu().clone() for name, value in weights.items()}
 
     def tensors(self) -> dict[str, Tensor]:
-        """Everything but the numbers that `history.jsonl` shows as well."""
+        """All tensors of the state."""
         state = self.optimizer.state_dict()["state"]
         found = {
             f"optimizer.{index}.{name}": value
@@ -64,27 +64,27 @@ class State:
             found["losses"] = torch.stack(self.losses)
         return found
 
-    def take_up(self, tensors: dict[str, Tensor], description: dict[str, Any]) -> None:
-        """Go back to where `tensors` and `description` were taken."""
+    def restore(self, tensors: dict[str, Tensor], description: dict[str, Any]) -> None:
+        """Restore a saved state."""
         self.epoch, self.history = description["epoch"], description["history"]
         self.seconds = description["seconds"]["altogether"]
         self.model.load_state_dict(under("model.", tensors))
         self.best = under("best.", tensors)
-        # One by one, or they would be views that never let the whole go.
+        # Cloned one by one, because views would keep the whole tensor in memory.
         self.losses = [loss.clone() for loss in tensors.get("losses", [])]
         self.generator.set_state(tensors["random.step"])
         torch.set_rng_state(tensors["random.cpu"])
         if "random.cuda" in tensors:
             torch.cuda.set_rng_state(tensors["random.cuda"])
-        self._give_optimizer(under("optimizer.", tensors))
+        self._restore_optimizer(under("optimizer.", tensors))
 
-    def _give_optimizer(self, tensors: dict[str, Tensor]) -> None:
+    def _restore_optimizer(self, tensors: dict[str, Tensor]) -> None:
         parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         state: dict[int, dict[str, Tensor]] = {}
         for name, value in tensors.items():
             index, kind = name.split(".")
             like = parameters[int(index)]
-            # In the memory order of its weight: fused optimizers walk both side by side.
+            # In the memory format of its weight, which fused optimizers require.
             same = value.shape == like.shape and value.ndim == 4
             value = torch.empty_like(like).copy_(value) if same else value
             state.setdefault(int(index), {})[kind] = value
@@ -92,12 +92,12 @@ class State:
 
 
 class Checkpoint:
-    """The file that a training leaves now and then and begins from after it was killed.
+    """The file from which a killed training resumes.
 
     Args:
-        folder: the run's folder; `history.jsonl` is kept there as well.
-        state: what is kept.
-        settings: what makes this training this training.
+        folder: folder of the run, which also contains ``history.jsonl``.
+        state: the state to save and to restore.
+        settings: the parameters that identify the training.
     """
 
     def __init__(self, folder: Path, state: State, settings: dict[str, Any]):
@@ -110,17 +110,17 @@ class Checkpoint:
             folder.mkdir(parents=True, exist_ok=True)
 
     def resume(self) -> None:
-        """Take up what an equal training has left, if there is any.
+        """Restore the checkpoint of a training with the same settings and code, if there is one.
 
         Raises:
-            ValueError: if the checkpoint is damaged, or not one of CAMIL.
+            ValueError: if the checkpoint is damaged or of another program.
         """
         found = from_first(self._read() if is_first() else None)
         if found:
-            self.state.take_up(*found)
+            self.state.restore(*found)
             steps = len(self.state.losses)
-            print(f"Going on after epoch {self.state.epoch} and {steps} steps of the next.")
-            self.save()  # says now what the parts before took
+            print(f"Resuming after epoch {self.state.epoch} and {steps} steps of the next.")
+            self.save()  # with the duration of the earlier processes
         self._write_history()
 
     def _read(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
@@ -129,20 +129,20 @@ class Checkpoint:
         try:
             tensors, description = read_tensors(self.path, "checkpoint")
         except ValueError as error:
-            raise ValueError(f"{error}. Delete {self.path} to begin anew.") from error
-        theirs = description["settings"]
-        names = sorted(theirs.keys() | self.settings.keys())
-        other = [name for name in names if theirs.get(name) != self.settings.get(name)]
-        if other:
-            print(f"Beginning anew: the checkpoint here differs in {', '.join(other)}.")
+            raise ValueError(f"{error}. Delete {self.path} to start from scratch.") from error
+        saved = description["settings"]
+        names = sorted(saved.keys() | self.settings.keys())
+        changed = [name for name in names if saved.get(name) != self.settings.get(name)]
+        if changed:
+            print(f"Starting from scratch: the checkpoint differs in {', '.join(changed)}.")
             return None
         return tensors, description
 
     def save(self) -> None:
-        """Write the state, then the history that belongs to it.
+        """Write the state, then its history.
 
         Raises:
-            FloatingPointError: if a weight is not finite; the last checkpoint stays.
+            FloatingPointError: if a weight is not finite; the previous checkpoint is kept.
         """
         if not is_first():
             return
@@ -150,7 +150,7 @@ class Checkpoint:
         if not is_finite(state.model.state_dict()):
             raise FloatingPointError(
                 f"A weight is not finite in epoch {state.epoch + 1} after step "
-                f"{len(state.losses)}; try a smaller learning_rate."
+                f"{len(state.losses)}; use a smaller learning_rate."
             )
         description = {
             "settings": self.settings,
@@ -171,6 +171,6 @@ class Checkpoint:
 
 
 def _source_checksum() -> str:
-    """Changed code makes another run: a checkpoint of the old code must not go on with the new."""
+    """Checksum of the package: a checkpoint is not resumed with changed code."""
     files = sorted(Path(__file__).parents[1].rglob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

@@ -1,9 +1,10 @@
-"""The device to train on, and the processes that train along on theirs.
+"""Devices, mixed precision, and data-parallel training.
 
-One process needs none of this. Where `torchrun` has started several, each runs the same program;
-`choose_device` joins them through Lightning Fabric. Every process then sees the same batches and
-the same random choices, computes its share of each batch with `spread`, and gets everybody's
-embeddings, so that any loss over the whole batch is the loss of one process.
+A single process needs only `choose_device`, `autocast` and `repeatable`. If `torchrun` has started
+several processes, each runs the same program, and `choose_device` connects them through Lightning
+Fabric. All processes then have the same batches and random choices. Each computes its share of a
+batch with `spread` and receives the embeddings of all others, so a loss over the whole batch equals
+the loss of a single process.
 """
 
 import os
@@ -14,14 +15,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-_fabric = None  # of Lightning, once several processes have been joined
+_fabric = None  # the Lightning Fabric, after several processes have been connected
 
 
 def choose_device(device: str) -> torch.device:
-    """The device to train on; `auto` takes CUDA, then Apple's MPS, then the CPU.
+    """The device to train on; ``auto`` selects CUDA, Apple's MPS or the CPU, in this order.
 
     Raises:
-        ValueError: if the device is not there.
+        ValueError: if the device is not available.
     """
     if device == "auto":
         found = torch.accelerator.current_accelerator(check_available=True)
@@ -32,7 +33,7 @@ def choose_device(device: str) -> torch.device:
         except (RuntimeError, AssertionError) as error:
             reason = str(error).splitlines()[0]
             raise ValueError(
-                f"device = {device!r} cannot be used here ({reason}); try auto."
+                f"device = {device!r} is not available ({reason}); use auto."
             ) from None
         chosen = torch.device(device)
     if processes() > 1:
@@ -41,12 +42,12 @@ def choose_device(device: str) -> torch.device:
 
 
 def processes() -> int:
-    """How many processes train together, as `torchrun` tells it; usually one."""
+    """Number of processes started by ``torchrun``; otherwise 1."""
     return int(os.environ.get("WORLD_SIZE", 1))
 
 
 def is_first() -> bool:
-    """Whether this is the process that writes files and talks; true where it is the only one."""
+    """Whether this is the process that writes files and messages, or the only one."""
     return int(os.environ.get("RANK", 0)) == 0
 
 
@@ -56,12 +57,12 @@ def _join(kind: str) -> torch.device:
         try:
             from lightning_fabric import Fabric
             from lightning_fabric.strategies import DDPStrategy
-        except ModuleNotFoundError:  # the whole of Lightning is installed instead
+        except ModuleNotFoundError:  # the package lightning is installed instead
             from lightning.fabric import Fabric
             from lightning.fabric.strategies import DDPStrategy
 
         class Started(DDPStrategy):
-            # Where there is anything left to launch, Fabric refuses to work in a notebook.
+            # Fabric refuses to launch processes from a notebook; torchrun has started them.
             launcher = None
 
         here = int(os.environ.get("LOCAL_WORLD_SIZE", processes()))
@@ -72,22 +73,22 @@ def _join(kind: str) -> torch.device:
 
 
 def share(length: int) -> slice:
-    """The part of a batch that this process computes."""
+    """The part of a batch of this length that this process computes."""
     each, rank = length // processes(), int(os.environ.get("RANK", 0))
     return slice(rank * each, (rank + 1) * each) if _fabric else slice(length)
 
 
 def spread(network: nn.Module, draw: Callable[..., Tensor], *batch: Tensor) -> Tensor:
-    """A network's outputs for a batch, each process computing its share.
+    """Outputs of a network for a batch, each process computing its share.
 
     Gradients flow back to the process that computed an output.
 
     Args:
-        draw: makes the network's inputs, `Corpus.rolls` or `Corpus.mels`.
-        batch: what `draw` takes, one entry a segment: rows, and seeds where it augments.
+        draw: makes the network's inputs, for example `Corpus.rolls` or `Corpus.mels`.
+        batch: arguments of `draw`, each ``(rows,)``: rows, and seeds if it augments.
 
     Returns:
-        `(rows, outputs)`, all of them on every process.
+        ``(rows, outputs)``, all rows on every process.
     """
     if _fabric is None:
         return network(draw(*batch))
@@ -97,23 +98,23 @@ def spread(network: nn.Module, draw: Callable[..., Tensor], *batch: Tensor) -> T
 
 
 def average_gradients(parameters: list[nn.Parameter]) -> None:
-    """After `backward`: give every process the gradient of the loss over the whole batch."""
+    """Average the gradients over all processes, after ``backward``."""
     if _fabric is None:
         return
     gradients = [p.grad for p in parameters if p.grad is not None]
-    # In one piece: a message for each of some hundred tensors would take longer than the sum.
+    # In one tensor, because a hundred messages take longer than the sum.
     flat = _fabric.all_reduce(torch.cat([g.flatten() for g in gradients]), reduce_op="mean")
     for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
         gradient.copy_(mean.view_as(gradient))
 
 
 def from_first(value: Any) -> Any:
-    """What the first process has, on every process."""
+    """The value of the first process, on every process."""
     return value if _fabric is None else _fabric.broadcast(value)
 
 
 def synchronize(model: nn.Module) -> None:
-    """Let batch normalisation see the whole batch, not a process's share of it; in place."""
+    """Compute batch normalization over the whole batch instead of a process's share; in place."""
     if _fabric is None:
         return
     for module in model.modules():
@@ -125,7 +126,7 @@ def synchronize(model: nn.Module) -> None:
 
 
 class _WholeBatchNorm(nn.BatchNorm2d):
-    """Batch normalisation over all processes' shares; torch's own refuses the CPU."""
+    """Batch normalization over the shares of all processes; torch's own needs a GPU."""
 
     @classmethod
     def of(cls, other: nn.BatchNorm2d) -> "_WholeBatchNorm":
@@ -155,7 +156,7 @@ def _mean_of_all(value: Tensor) -> Tensor:
 
 
 def autocast(device: torch.device) -> torch.autocast:
-    """bfloat16 where the processor multiplies it fast, else no change."""
+    """Mixed precision in bfloat16 on hardware with fast bfloat16 products, otherwise none."""
     fast = device.type == "cuda" or (
         device.type == "cpu"
         and getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16", False)
@@ -165,9 +166,9 @@ def autocast(device: torch.device) -> torch.autocast:
 
 @contextmanager
 def repeatable(device: torch.device):
-    """On the CPU, sums in a fixed order: the same training gives the same bits.
+    """Context of deterministic algorithms on the CPU: equal trainings give identical weights.
 
-    On a GPU, where it would cost speed, nothing is changed.
+    On a GPU nothing is changed, because deterministic algorithms are slower.
     """
     before = torch.are_deterministic_algorithms_enabled()
     filled = torch.utils.deterministic.fill_uninitialized_memory

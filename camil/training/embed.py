@@ -1,4 +1,4 @@
-"""Apply a network to many rows of a corpus."""
+"""Apply a network to rows of a corpus."""
 
 from collections.abc import Callable
 
@@ -7,24 +7,26 @@ from torch import Tensor, nn
 
 from camil.encoders.precision import single_precision
 
-# Segments embedded at once. On a CPU more take memory and are no faster.
-EMBEDDED_AT_ONCE = {"cpu": 64}
+# Segments per batch. On a CPU, larger batches need more memory and are not faster.
+BATCH_SIZE = {"cpu": 64}
 
 
 @torch.no_grad()
 def embed(encoder: nn.Module, draw: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
-    """What a network makes of some rows, without gradients, in eval mode and full precision.
+    """Outputs of a network, without gradients, in evaluation mode and full precision.
 
     Args:
-        draw: `Corpus.rolls` or `Corpus.mels`.
+        encoder: the network; its mode is restored.
+        draw: makes the network's inputs from rows, for example `Corpus.rolls` or `Corpus.mels`.
+        rows: ``(rows,)`` int64.
 
     Returns:
-        `(rows, outputs)` on the device of the encoder.
+        ``(rows, outputs)`` on the device of the network.
     """
     was_training = encoder.training
     encoder.eval().to(memory_format=torch.channels_last)
     device = next(encoder.parameters()).device
-    parts = rows.split(EMBEDDED_AT_ONCE.get(device.type, 512))
+    parts = rows.split(BATCH_SIZE.get(device.type, 512))
     with single_precision():
         outputs = [encoder(draw(part)) for part in parts]
     encoder.train(was_training)

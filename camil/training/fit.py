@@ -1,4 +1,4 @@
-"""The one training loop. Pre-training, classifying and fine-tuning are steps given to it."""
+"""Training loop of pre-training, classification and fine-tuning."""
 
 import math
 import time
@@ -26,7 +26,7 @@ from camil.workbook.files import write_json
 Step = Callable[[Tensor, torch.Generator], Tensor]
 
 
-# The share of `learning_rate` at a share of the training, both from 0 to 1.
+# Factor of the learning rate as a function of the finished share of the training, from 0 to 1.
 SCHEDULES: dict[str, Callable[[float], float]] = {
     "cosine": lambda done: (1 + math.cos(math.pi * done)) / 2,
     "warmup": lambda done: min(done / 0.05, (1 + math.cos(math.pi * (done - 0.05) / 0.95)) / 2),
@@ -34,7 +34,7 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
 }
 
 
-LOOK_EVERY = 50  # steps
+CHECK_EVERY = 50  # steps between two checks of the loss on a GPU
 
 
 def fit(
@@ -56,41 +56,48 @@ def fit(
     prefetch: Callable[[Tensor], None] | None = None,
     checkpoint_seconds: float = 60.0,
     tensorboard: bool = False,
+    unit: str = "segments",
 ) -> list[dict[str, float]]:
-    """Train with Adam and keep the weights of the epoch that does best on validation songs.
+    """Train with Adam and keep the weights of the epoch with the best validation score.
 
-    What is random in an epoch comes from a generator seeded by `(seed, epoch)`; its state is kept
-    in the checkpoint with everything else that changes, so a run that was killed at any step goes
-    on from its last checkpoint as if nothing had happened: on the CPU with the same bits.
-    `history.jsonl` gets a line an epoch.
+    All random choices of an epoch come from a generator seeded by ``(seed, epoch)``. The checkpoint
+    contains its state and everything else that changes, so a run that is killed at any step resumes
+    from its last checkpoint and ends with the same weights, on the CPU bit for bit.
+    ``history.jsonl`` gets one line per epoch.
 
     Args:
-        model: all that is trained, also a loss with weights of its own and what else has a state;
-            left with the best epoch's weights, in eval mode.
-        step: the loss of a batch, given its rows (on the CPU) and a generator for its random
-            choices. With several processes each calls it with the whole batch; `spread` shares
-            the work.
-        rows: `(rows,)`, what there is to train on.
+        model: everything that is trained or has a state, including losses with parameters. It is
+            left in evaluation mode with the weights of the best epoch.
+        step: loss of a batch, given its rows (on the CPU) and a generator for random choices. With
+            several processes, each calls it with the whole batch; `spread` divides the work.
+        rows: ``(rows,)`` int64, the training rows.
         evaluate: scores on the validation songs.
-        best: the score that decides; an F1 is to be high, a loss low.
-        folder: the run's folder.
-        settings: what makes this run this run; a checkpoint of other settings is left aside.
-        schedule: of the learning rate: `cosine` falls to 0, `warmup` rises over the first
-            twentieth and then does the same, `constant` stays.
-        patience: stop after so many epochs without a better score; 0 never does.
-        weights: `(rows,)`, how often each row is drawn relative to the others; without, each once
-            an epoch.
-        prefetch: told the rows of the coming batch, to begin reading them.
-        checkpoint_seconds: between two checkpoints; each epoch ends with one as well.
-        tensorboard: write loss and scores for TensorBoard, into the run's folder.
+        best: name of the score that selects the epoch: an F1 is maximized, a loss minimized.
+        folder: folder of the run.
+        epochs: number of epochs.
+        batch_size: rows per step.
+        learning_rate: highest learning rate of the schedule.
+        seed: of batches and random choices.
+        settings: the parameters that identify the run; a checkpoint with other settings is not
+            used.
+        schedule: of the learning rate: ``cosine`` falls to 0, ``warmup`` rises over the first
+            twentieth of the training and then falls like ``cosine``, ``constant`` does not change.
+        patience: number of epochs without a better score after which training stops; 0 never stops.
+        weights: ``(rows,)``, relative frequency at which each row is drawn; None draws each row
+            once per epoch.
+        prefetch: called with the rows of the next batch, to start reading them.
+        checkpoint_seconds: time between two checkpoints; there is also one after each epoch.
+        tensorboard: write loss and scores for TensorBoard into the folder of the run.
+        unit: name of the rows in progress messages.
 
     Returns:
-        The history: one dict an epoch.
+        The history: one dict per epoch.
 
     Raises:
-        FloatingPointError: if the loss is not finite, naming epoch, step and rows, which
-            `diverged.json` lists.
-        ValueError: if there is a checkpoint that is damaged or not of CAMIL.
+        FloatingPointError: if the loss is not finite, with epoch, step and rows; ``diverged.json``
+            lists all rows.
+        ValueError: if the checkpoint is damaged or of another program, or the batch size is not a
+            multiple of the number of processes.
     """
     device = next(model.parameters()).device
     model.to(memory_format=torch.channels_last)
@@ -105,7 +112,7 @@ def fit(
     per_epoch = len(rows) // size
     done = state.epoch * per_epoch + len(state.losses)
     log = Path(folder) / "tensorboard" if tensorboard else None
-    progress = Progress(epochs * per_epoch, done, size, state.history, log)
+    progress = Progress(epochs * per_epoch, done, size, state.history, unit, log)
     rate = partial(_rate, SCHEDULES[schedule], learning_rate, epochs, per_epoch)
     epoch = _Epoch(step, state, checkpoint, progress, rate, prefetch, checkpoint_seconds)
     with repeatable(device):
@@ -127,7 +134,7 @@ def fit(
 
 @dataclass
 class _Epoch:
-    """The steps of an epoch, or of what is left of it."""
+    """The steps of an epoch that are not finished."""
 
     step: Step
     state: State
@@ -138,8 +145,8 @@ class _Epoch:
     checkpoint_seconds: float
 
     def run(self, plan: Sequence[Tensor]) -> float:
-        """Train on the batches of an epoch that are not done yet; returns the epoch's mean loss."""
-        losses, looked = self.state.losses, len(self.state.losses)
+        """Train on the remaining batches of an epoch; returns the mean loss of the whole epoch."""
+        losses, checked = self.state.losses, len(self.state.losses)
         saved = time.monotonic()
         for number in range(len(losses), len(plan)):
             if self.prefetch and number + 1 < len(plan):
@@ -148,10 +155,10 @@ class _Epoch:
             losses.append(self.advance(plan[number]))
             last = number + 1 == len(plan)
             due = time.monotonic() - saved >= self.checkpoint_seconds and not last
-            # Looking at a loss makes a GPU wait, so there it is done now and then.
-            if due or last or not losses[-1].is_cuda or number % LOOK_EVERY == 0:
-                self.look(plan, looked)
-                looked = len(losses)
+            # Reading a loss waits for the GPU, so there it is checked only every few steps.
+            if due or last or not losses[-1].is_cuda or number % CHECK_EVERY == 0:
+                self.require_finite(plan, checked)
+                checked = len(losses)
             self.progress.step(self.state.epoch + 1, losses[-1])
             if due:
                 self.checkpoint.save()
@@ -171,8 +178,8 @@ class _Epoch:
         optimizer.step()
         return loss.detach()
 
-    def look(self, plan: Sequence[Tensor], first: int) -> None:
-        """See that no loss from the step `first` on is NaN or infinite."""
+    def require_finite(self, plan: Sequence[Tensor], first: int) -> None:
+        """Raise FloatingPointError if a loss from step `first` on is NaN or infinite."""
         values = torch.stack(self.state.losses[first:]).float()
         bad = (~values.isfinite()).nonzero().flatten().tolist()
         if not bad:
@@ -187,13 +194,13 @@ class _Epoch:
         write_json(self.checkpoint.path.with_name("diverged.json"), where)
         raise FloatingPointError(
             f"The loss is {where['loss']} at step {where['step']} of epoch {where['epoch']}, on "
-            f"rows {str(where['rows'][:8])[1:-1]}, ... of segments.parquet (all of them are in "
-            f"{self.checkpoint.path.with_name('diverged.json')}); try a smaller learning_rate."
+            f"rows {str(where['rows'][:8])[1:-1]}, ... of segments.parquet (the complete list is "
+            f"in {self.checkpoint.path.with_name('diverged.json')}); use a smaller learning_rate."
         )
 
 
 def best_epoch(history: list[dict[str, float]], best: str) -> int:
-    """The first epoch that reaches the best score, an F1 being high and a loss low; 0 of none."""
+    """The first epoch, counted from 1, with the highest F1 or lowest loss; 0 without epochs."""
     sign = 1 if best.endswith("f1") else -1
     scores = [sign * line[best] for line in history]
     scores = [-math.inf if math.isnan(score) else score for score in scores]
@@ -201,12 +208,12 @@ def best_epoch(history: list[dict[str, float]], best: str) -> int:
 
 
 def _batch_size(rows: int, wanted: int) -> int:
-    """As many as asked for, or all there are; a multiple of the processes that share them."""
+    """The batch size, at most all rows, and a multiple of the number of processes."""
     size = min(wanted, rows) // processes() * processes()
     if size == 0 or (wanted <= rows and size != wanted):
         raise ValueError(
-            f"A batch of {wanted} cannot be shared by {processes()} processes; "
-            "take a multiple of that for batch_size."
+            f"batch_size = {wanted} is not a multiple of the {processes()} processes that share "
+            "a batch; use a multiple."
         )
     return size
 
@@ -214,9 +221,9 @@ def _batch_size(rows: int, wanted: int) -> int:
 def _plan(
     rows: Tensor, size: int, weights: Tensor | None, seed: int, state: State
 ) -> Sequence[Tensor]:
-    """The batches of the state's epoch, shuffled, on the CPU; the few rows left over are left out.
+    """Shuffled batches of the current epoch, on the CPU; the incomplete last batch is dropped.
 
-    Leaves the generator where the epoch's next step finds it.
+    The generator is left in the state in which the next step of the epoch needs it.
     """
     later = state.generator.get_state()
     state.generator.manual_seed(seed * 1_000_003 + state.epoch)
