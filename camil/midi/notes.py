@@ -1,79 +1,98 @@
-"""The notes in a MIDI file's events: what begins and ends each, and which program plays it."""
+"""Pair note-on and note-off events to notes, and group the notes to parts."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from camil.midi.faults import Faults
+from camil.midi.names import decode_name
 from camil.midi.parse import NAME, Events
+from camil.midi.programs import programs_of
 
 
 @dataclass
 class Instrument:
-    """What one program plays on one channel (0 to 15) of one track (from 0); `(notes,)`, sorted by
-    start and pitch, times in ticks."""
+    """The notes that one program plays on one channel of one MIDI track.
+
+    Attributes:
+        name: of its MIDI track, decoded.
+        program: 0 to 127.
+        is_drum, labelled: see `camil.midi.score.Track`.
+        pitch, velocity: ``(notes,)`` int64.
+        start, end: ``(notes,)`` int64, ticks. Notes are sorted by start and pitch.
+        midi_track: from 0.
+        channel: 0 to 15.
+        changes: indices of the program changes that select it; -1 among them if some of its notes
+            have none.
+    """
 
     name: str
     program: int
     is_drum: bool
+    labelled: bool
     pitch: np.ndarray
     velocity: np.ndarray
     start: np.ndarray
     end: np.ndarray
     midi_track: int
     channel: int
+    changes: np.ndarray
 
 
-def instruments_of(events: Events) -> list[Instrument]:
-    """In the order of their first notes' ends; a note belongs to the program that its channel has
-    when it ends."""
-    begin, end = pair_notes(events)
-    count = len(events.status)
-    line = events.track * 16 + (events.status & 0x0F)  # a channel of a track
-    changes = np.flatnonzero(events.status & 0xF0 == 0xC0)
-    # Numbers that grow with the line and, within it, with the place in the file.
-    placed = np.sort(line[changes] * count + changes)
-    latest = np.searchsorted(placed, line[end] * count + end) - 1
-    change = np.append(placed, -1)[latest]
-    known = (latest >= 0) & (change // count == line[end])
-    program = np.where(known, events.first[change % count], 0).astype(np.int64)
+def instruments_of(events: Events, begin=None, end=None) -> list[Instrument]:
+    """The parts of a file, in the order in which their first notes end.
 
-    keys, first, which = np.unique(
-        line[end] * 128 + program, return_index=True, return_inverse=True
-    )
+    Args:
+        begin, end: ``(notes,)`` indices of the events that begin and end each note, as
+            `pair_notes` returns them; by default those.
+    """
+    if begin is None:
+        begin, end = pair_notes(events)
+    programs = programs_of(events, begin, end)
+    line = events.track[begin].astype(np.int64) * 16 + (events.status[begin] & 0x0F)
+    key = ((line * 128 + programs.program) * 2 + programs.is_drum) * 2 + programs.labelled
+    keys, first, which = np.unique(key, return_index=True, return_inverse=True)
     pitch, start = events.first[begin], events.tick[begin]
     order = np.lexsort((pitch, start, which))
-    columns = [pitch, events.second[begin], start, events.tick[end]]
+    columns = [pitch, events.second[begin], start, events.tick[end], programs.change]
     columns = [column[order].astype(np.int64, copy=False) for column in columns]
     bounds = np.append(0, np.cumsum(np.bincount(which))).tolist()
     instruments = []
     for index in np.argsort(first).tolist():
         notes = slice(bounds[index], bounds[index + 1])
-        line_number, program_number = divmod(int(keys[index]), 128)
-        track, channel = divmod(line_number, 16)
+        number, labelled = divmod(int(keys[index]), 2)
+        number, is_drum = divmod(number, 2)
+        number, program = divmod(number, 128)
+        track, channel = divmod(number, 16)
         names = [
-            text for before, of, _, kind, text in events.meta
-            if kind == NAME and of == track and before <= end[first[index]]
+            one.content for one in events.meta
+            if one.kind == NAME and one.track == track and one.index <= end[first[index]]
         ]  # fmt: skip
         instruments.append(
             Instrument(
-                names[-1].decode("latin1") if names else "",
-                program_number,
-                channel == 9,
-                *(column[notes] for column in columns),
+                decode_name(names[-1]) if names else "",
+                program,
+                bool(is_drum),
+                bool(labelled),
+                *(column[notes] for column in columns[:-1]),
                 track,
                 channel,
+                np.unique(columns[-1][notes]),
             )
         )
     return instruments
 
 
-def pair_notes(events: Events) -> tuple[np.ndarray, ...]:
-    """The notes of all tracks: indices `(notes,)` of the events that begin and end each.
+def pair_notes(events: Events, faults: Faults | None = None) -> tuple[np.ndarray, ...]:
+    """The notes of all tracks: indices ``(notes,)`` of the events that begin and end each.
 
-    As pretty_midi has it, an end closes all notes of its track, channel and pitch that sound; but
-    one that begins at the same tick goes on if an earlier one was closed, and is void otherwise.
-    Ends without a beginning and beginnings without an end are passed over. Notes are in the order
-    of their ends.
+    As in pretty_midi, an end closes all sounding notes of its track, channel and pitch, except
+    that a note struck at the same tick goes on if an earlier one was closed, and is void otherwise.
+    Ends without a beginning and beginnings without an end are ignored. Notes are in the order of
+    their ends.
+
+    Args:
+        faults: receives the channels of a track that have notes and no note-off.
     """
     kind = events.status & 0xF0
     on = (kind == 0x90) & (events.second > 0)

@@ -12,18 +12,17 @@ from pathlib import Path
 import numpy as np
 import pretty_midi
 
-from camil.midi.notes import Instrument, instruments_of
+from camil.midi.faults import IGNORED, Faults, MidiError, MidiWarning
+from camil.midi.notes import Instrument, instruments_of, pair_notes
 from camil.midi.parse import METRE, TEMPO, Events, read_events
+from camil.midi.repair import repair
 
-# Limits beyond which a file is damaged rather than music; they bound the memory and time it costs.
+# Limits beyond which a file is damaged rather than music; they bound its memory and time.
 MAX_BYTES = 4_000_000
 MAX_SECONDS = 3 * 3600
 MAX_MEASURES = 20_000
 MAX_NOTES = 200_000
-
-
-class MidiError(ValueError):
-    """A MIDI file that cannot be read; the message names the file and the reason."""
+MAX_METRE_POWER = 7  # denominators up to 128; 64/128 occurs
 
 
 @dataclass
@@ -59,28 +58,6 @@ class Track:
     midi_track: int = 0
     channel: int = 0
     labelled: bool = True
-
-
-@dataclass(frozen=True)
-class MidiWarning:
-    """A fault that lenient reading repaired; ``str()`` is one sentence.
-
-    Attributes:
-        what: the fault, with the value found.
-        track: number of the MIDI track, from 1; 0 if the fault is in no track.
-        offset: position in bytes from the start of the file; -1 if it is in no single byte.
-        done: the repair.
-    """
-
-    what: str
-    track: int
-    offset: int
-    done: str
-
-    def __str__(self) -> str:
-        where = [f"track {self.track}"] if self.track else []
-        where += [f"offset {self.offset:,}"] if self.offset >= 0 else []
-        return f"{', '.join(where) or 'file'}: {self.what}; {self.done}"
 
 
 @dataclass
@@ -132,12 +109,14 @@ def read_midi(path: str | PathLike, strict: bool = True) -> Score:
         strict: if True, a damaged file raises. If False, it is repaired as far as possible, and
             ``warnings`` of the score lists the repairs.
 
-    A file without tempo plays at 120, one without time signature is in 4/4, as MIDI defines. A
-    change of time signature starts a new measure even where the old one is not full.
+    A file without tempo plays at 120 quarter notes per minute, one without time signature is in
+    4/4, as MIDI defines. A change of time signature starts a new measure even where the old one is
+    not full.
 
     Raises:
-        MidiError: if the file cannot be read, or claims to be what no music is (longer than three
-            hours, for example).
+        MidiError: if the file cannot be read, or exceeds the limits of this module (for example, it
+            lasts more than three hours). The message names the track, the byte offset and the value
+            at fault.
     """
     path = Path(path)
     try:
@@ -146,56 +125,81 @@ def read_midi(path: str | PathLike, strict: bool = True) -> Score:
             raise ValueError("it is not a file")
         if status.st_size > MAX_BYTES:
             raise ValueError(f"it is larger than {MAX_BYTES // 1_000_000} MB")
-        return _score(*read_events(path.read_bytes()))
+        return score_of(path.read_bytes(), strict)
     except (ValueError, OSError) as error:
         raise MidiError(f"{path} cannot be read: {_reason(error)}") from error
 
 
-def _score(ticks: int, events: Events) -> Score:
-    tempo, signatures = _conductor(ticks, events)
-    instruments = instruments_of(events)
-    if not instruments:
+def score_of(data: bytes, strict: bool = True) -> Score:
+    """The score of the content of a MIDI file; see `read_midi`.
+
+    Raises:
+        ValueError: if it cannot be read.
+    """
+    faults = Faults(strict)
+    try:
+        ticks, events = read_events(data, frames=not strict)
+    except ValueError:
+        if strict:
+            raise
+        repaired = repair(data)
+        ticks, events = read_events(repaired.data, frames=True)
+        faults.warnings, faults.origin = repaired.warnings, repaired.origin
+    tempo, signatures = _conductor(ticks, events, faults)
+    begin, end = pair_notes(events, faults)
+    if not len(begin):
         raise ValueError("it has no notes")
-    notes = sum(len(instrument.pitch) for instrument in instruments)
-    if notes > MAX_NOTES:
-        raise ValueError(f"it has {notes} notes, more than {MAX_NOTES}")
+    if len(begin) > MAX_NOTES:
+        raise ValueError(f"it has {len(begin)} notes, more than {MAX_NOTES}")
+    instruments = instruments_of(events, begin, end)
     found = [_track(index, one, tempo, ticks) for index, one in enumerate(instruments)]
-    end = max(track.end_seconds.max() for track in found)
-    if not end <= MAX_SECONDS:
-        raise ValueError(f"it claims to last {end / 3600:.0f} hours")
+    last = max(track.end_seconds.max() for track in found)
+    if not last <= MAX_SECONDS:
+        raise ValueError(f"it lasts {last / 3600:.0f} hours, more than {MAX_SECONDS // 3600}")
     measures = _measures(signatures, max(t.end_beat.max() for t in found))
-    return Score(found, measures, tempo, events)
+    return Score(found, measures, tempo, events, faults.warnings, not events.frames)
 
 
-def _conductor(ticks: int, events: Events) -> tuple[TempoMap, dict[float, float]]:
-    """Tempi and metres, on whatever track they stand: MIDI wants them on the first, not all heed
-    it. Metres are the beat of a change and the length of its measures."""
-    meta = sorted(events.meta, key=lambda one: one[2])
+def _conductor(ticks: float, events: Events, faults: Faults) -> tuple[TempoMap, dict[float, float]]:
+    """Tempi and metres on all tracks; by the standard they are on the first, but not in every file.
+    Metres are the beat of a change and the length of its measures."""
     tempi, signatures = [(0, 500_000)], {0.0: 4.0}
-    for _, _, tick, kind, content in meta:
+    if events.frames:
+        fault = "time is in SMPTE frames, so there are no measures"
+        faults.add(fault, "read at 120 quarter notes per minute in 4/4")
+        return TempoMap(np.zeros(1), np.zeros(1), np.array([120.0])), signatures
+    for _, track, tick, kind, offset, content in sorted(events.meta, key=lambda one: one.tick):
         if kind == TEMPO:
             tempo = int.from_bytes(content[:3])
             if len(content) < 3 or tempo == 0:
-                raise ValueError("it has a tempo of no length")
-            if tick == 0:
+                fault = (
+                    f"the tempo is {tempo} microseconds per quarter note in {len(content)} bytes"
+                )
+                faults.add(fault, IGNORED, track + 1, offset)
+            elif tick == 0:
                 tempi = [(0, tempo)]
             elif tempo != tempi[-1][1]:
                 tempi.append((tick, tempo))
         elif kind == METRE:
             numerator, power = content[:2] if len(content) >= 2 else (0, 0)
-            if numerator == 0 or power > 6:
-                raise ValueError(f"it has a time signature of {numerator}/{2**power}")
-            signatures[tick / ticks] = 4 * numerator / 2**power
+            if numerator and power <= MAX_METRE_POWER:
+                signatures[tick / ticks] = 4 * numerator / 2**power
+            elif len(content) < 2:
+                fault = f"the time signature has {len(content)} bytes instead of 4"
+                faults.add(fault, IGNORED, track + 1, offset)
+            else:
+                fault = f"the time signature is {numerator}/2^{power}"
+                faults.add(fault, IGNORED, track + 1, offset)
     tick, tempo = np.array(tempi).T
     bpm = 6e7 / tempo
     durations = np.diff(tick) * (60 / (bpm * ticks))[:-1]
     return TempoMap(tick / ticks, np.cumsum(np.append(0.0, durations)), bpm), signatures
 
 
-def _track(index: int, instrument: Instrument, tempo: TempoMap, ticks: int) -> Track:
-    name = instrument.name if not instrument.name.isspace() else ""
+def _track(index: int, instrument: Instrument, tempo: TempoMap, ticks: float) -> Track:
+    printable = "".join(c if c.isprintable() else " " for c in instrument.name)
+    name = " ".join(printable.split())[:40]
     name = name or pretty_midi.program_to_instrument_name(instrument.program)
-    name = " ".join("".join(c if c.isprintable() else " " for c in name).split())[:40]
     beats = np.stack([instrument.start, instrument.end]) / ticks
     return Track(
         f"{index:02d}-{name}",
@@ -207,6 +211,7 @@ def _track(index: int, instrument: Instrument, tempo: TempoMap, ticks: int) -> T
         *tempo.seconds_at(beats),
         instrument.midi_track,
         instrument.channel,
+        instrument.labelled,
     )
 
 
@@ -221,7 +226,7 @@ def _measures(signatures: dict[float, float], last: float) -> np.ndarray:
     for begin, end in zip(begins, [*begins[1:], last], strict=True):
         count = int(np.ceil((end - begin) / signatures[begin] - 1e-9))
         if count + sum(map(len, downbeats)) > MAX_MEASURES:
-            raise ValueError(f"it claims to have more than {MAX_MEASURES} measures")
+            raise ValueError(f"it has more than {MAX_MEASURES} measures")
         downbeats.append(begin + signatures[begin] * np.arange(count))
     length = signatures[begins[-1]]
     extra = 1 + sum(map(len, downbeats)) % 2
