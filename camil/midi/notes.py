@@ -1,6 +1,7 @@
 """Pair note-on and note-off events to notes, and group the notes to parts."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -8,6 +9,10 @@ from camil.midi.faults import Faults
 from camil.midi.names import decode_name
 from camil.midi.parse import NAME, Events
 from camil.midi.programs import programs_of
+
+# A channel of a track with fewer notes may have them all without a note-off: stray hits, which are
+# ignored. Files whose every channel lacks note-offs have no such limit.
+MIN_UNENDED = 4
 
 
 @dataclass
@@ -22,8 +27,8 @@ class Instrument:
         start, end: ``(notes,)`` int64, ticks. Notes are sorted by start and pitch.
         midi_track: from 0.
         channel: 0 to 15.
-        changes: indices of the program changes that select it; -1 among them if some of its notes
-            have none.
+        begin: ``(notes,)`` indices of the note-on events.
+        change: ``(notes,)`` indices of the program changes that select the program, -1 for none.
     """
 
     name: str
@@ -36,30 +41,39 @@ class Instrument:
     end: np.ndarray
     midi_track: int
     channel: int
-    changes: np.ndarray
+    begin: np.ndarray
+    change: np.ndarray
 
 
-def instruments_of(events: Events, begin=None, end=None) -> list[Instrument]:
-    """The parts of a file, in the order in which their first notes end.
+class Notes(NamedTuple):
+    """The notes of a file in the order of their ends; arrays are ``(notes,)``.
 
-    Args:
-        begin, end: ``(notes,)`` indices of the events that begin and end each note, as
-            `pair_notes` returns them; by default those.
+    Attributes:
+        begin, end: indices of the events that begin and end each note. A note that ends with its
+            track has the last channel event of the track as its end.
+        end_tick: time of its end.
     """
-    if begin is None:
-        begin, end = pair_notes(events)
+
+    begin: np.ndarray
+    end: np.ndarray
+    end_tick: np.ndarray
+
+
+def instruments_of(events: Events, notes: Notes) -> list[Instrument]:
+    """The parts of a file, in the order in which their first notes end."""
+    begin, end, end_tick = notes
     programs = programs_of(events, begin, end)
     line = events.track[begin].astype(np.int64) * 16 + (events.status[begin] & 0x0F)
     key = ((line * 128 + programs.program) * 2 + programs.is_drum) * 2 + programs.labelled
     keys, first, which = np.unique(key, return_index=True, return_inverse=True)
     pitch, start = events.first[begin], events.tick[begin]
     order = np.lexsort((pitch, start, which))
-    columns = [pitch, events.second[begin], start, events.tick[end], programs.change]
+    columns = [pitch, events.second[begin], start, end_tick, begin, programs.change]
     columns = [column[order].astype(np.int64, copy=False) for column in columns]
     bounds = np.append(0, np.cumsum(np.bincount(which))).tolist()
     instruments = []
     for index in np.argsort(first).tolist():
-        notes = slice(bounds[index], bounds[index + 1])
+        mine = slice(bounds[index], bounds[index + 1])
         number, labelled = divmod(int(keys[index]), 2)
         number, is_drum = divmod(number, 2)
         number, program = divmod(number, 128)
@@ -74,32 +88,31 @@ def instruments_of(events: Events, begin=None, end=None) -> list[Instrument]:
                 program,
                 bool(is_drum),
                 bool(labelled),
-                *(column[notes] for column in columns[:-1]),
+                *(column[mine] for column in columns[:4]),
                 track,
                 channel,
-                np.unique(columns[-1][notes]),
+                *(column[mine] for column in columns[4:]),
             )
         )
     return instruments
 
 
-def pair_notes(events: Events, faults: Faults | None = None) -> tuple[np.ndarray, ...]:
-    """The notes of all tracks: indices ``(notes,)`` of the events that begin and end each.
+def pair_notes(events: Events, faults: Faults) -> Notes:
+    """Pair the note-on and note-off events of all tracks.
 
     As in pretty_midi, an end closes all sounding notes of its track, channel and pitch, except
     that a note struck at the same tick goes on if an earlier one was closed, and is void otherwise.
-    Ends without a beginning and beginnings without an end are ignored. Notes are in the order of
-    their ends.
+    Ends without a beginning and beginnings without an end are ignored.
 
-    Args:
-        faults: receives the channels of a track that have notes and no note-off.
+    If a channel of a track has notes and no note-off at all, that is a fault. Each of its notes
+    then ends where the next one of its pitch begins, or with the track.
     """
     kind = events.status & 0xF0
     on = (kind == 0x90) & (events.second > 0)
     off = (kind == 0x80) | (kind == 0x90) & (events.second == 0)
     chosen = np.flatnonzero(on | off)
     if not len(chosen):
-        return chosen, chosen
+        return Notes(chosen, chosen, chosen)
     key = events.track * 16 + (events.status & 0x0F)
     key = (key * 128 + events.first)[chosen]
     by_key = np.argsort(key, kind="stable")  # by track, channel and pitch, then in time
@@ -124,8 +137,43 @@ def pair_notes(events: Events, faults: Faults | None = None) -> tuple[np.ndarray
         again &= (tick[end_after] > tick[begins]) & (end_after > end)
         end = np.where(again, end_after, end)
         begins, end = begins[~late | again], end[~late | again]
-    by_end = np.lexsort((chosen[begins], chosen[end]))
-    return chosen[begins][by_end], chosen[end][by_end]
+    begin, end = chosen[begins], chosen[end]
+    end_tick = events.tick[end]
+    unended = _unended(events, chosen, key, ends, faults)
+    if unended:
+        pairs = zip((begin, end, end_tick), unended, strict=True)
+        begin, end, end_tick = (np.concatenate(pair) for pair in pairs)
+    by_end = np.lexsort((begin, end))
+    return Notes(begin[by_end], end[by_end], end_tick[by_end])
+
+
+def _unended(events: Events, chosen, key, ends, faults: Faults) -> Notes | None:
+    """The notes on channels of tracks without note-offs; None if there are none.
+
+    Args:
+        chosen: ``(events,)`` indices of note-on and note-off events, sorted by ``key``.
+        key: ``(events,)`` track, channel and pitch as one number.
+        ends: ``(events,)`` True for note-offs.
+    """
+    line = key >> 7
+    ended = np.bincount(line, ends)
+    silent = (ended == 0) & (np.bincount(line) >= (MIN_UNENDED if ended.any() else 1))
+    if not silent.any():
+        return None
+    for number in np.flatnonzero(silent).tolist():
+        track, channel = divmod(number, 16)
+        mine = chosen[line == number]
+        fault = f"channel {channel + 1} has {len(mine)} notes and no note-off"
+        done = "each note ends where the next one of its pitch begins, or with the track"
+        faults.add(fault, done, track + 1, int(events.offset[mine.min()]))
+    mine = np.flatnonzero(silent[line])
+    begin, track = chosen[mine], events.track[chosen[mine]]
+    last_event = np.searchsorted(events.track, track, side="right") - 1
+    follows = np.append(key[mine][1:] == key[mine][:-1], False)
+    end = np.where(follows, np.append(begin[1:], 0), last_event)
+    end_tick = np.where(follows, events.tick[end], events.last_tick[track])
+    lasts = end_tick > events.tick[begin]
+    return Notes(begin[lasts], end[lasts], end_tick[lasts])
 
 
 def _goes_on(key, tick, ends, begins, end) -> np.ndarray:

@@ -52,7 +52,7 @@ def programs_of(events: Events, begin: np.ndarray, end: np.ndarray) -> Programs:
     change = np.append(placed, -1)[latest]
     own = (latest >= 0) & (change // count == line[end])
     change = np.where(own, change % count, -1)
-    port = _ports(events)
+    port = ports_of(events)
     address = port[events.track] * 16 + channel
     missing = np.flatnonzero(~own)
     if len(missing) and len(changes):
@@ -83,7 +83,7 @@ def _drums(standards: Standards, address, tick, change) -> np.ndarray:
     return is_drum
 
 
-def _ports(events: Events) -> np.ndarray:
+def ports_of(events: Events) -> np.ndarray:
     """``(tracks,)`` number of the port that each track plays on."""
     named = defaultdict(dict)
     for one in events.meta:

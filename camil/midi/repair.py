@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from camil.midi.container import Header, is_chunk_name, midi_content
 from camil.midi.event import Unreadable, is_end_of_track, read_event, read_number, time_bytes
 from camil.midi.faults import MidiWarning
+from camil.midi.parse import read_events
 
 _MAX_FAULTS = 2000  # a file with more is not MIDI rather than damaged
 _SEARCHED = 64  # bytes after an unreadable event that are tried
@@ -51,6 +52,19 @@ def repair(data: bytes) -> Repaired:
         ValueError: if it is no MIDI file, has no tracks, or has too many faults.
     """
     return _Repair(data).run()
+
+
+def readable(data: bytes) -> Repaired:
+    """The file itself if it is valid, else the repaired one.
+
+    Raises:
+        ValueError: if it cannot be repaired.
+    """
+    try:
+        read_events(data, frames=True)
+    except ValueError:
+        return repair(data)
+    return Repaired(data)
 
 
 class _Repair:

@@ -22,6 +22,7 @@ MAX_BYTES = 4_000_000
 MAX_SECONDS = 3 * 3600
 MAX_MEASURES = 20_000
 MAX_NOTES = 200_000
+UNKNOWN = "unknown instrument"
 MAX_METRE_POWER = 7  # denominators up to 128; 64/128 occurs
 
 
@@ -146,12 +147,12 @@ def score_of(data: bytes, strict: bool = True) -> Score:
         ticks, events = read_events(repaired.data, frames=True)
         faults.warnings, faults.origin = repaired.warnings, repaired.origin
     tempo, signatures = _conductor(ticks, events, faults)
-    begin, end = pair_notes(events, faults)
-    if not len(begin):
+    notes = pair_notes(events, faults)
+    if not len(notes.begin):
         raise ValueError("it has no notes")
-    if len(begin) > MAX_NOTES:
-        raise ValueError(f"it has {len(begin)} notes, more than {MAX_NOTES}")
-    instruments = instruments_of(events, begin, end)
+    if len(notes.begin) > MAX_NOTES:
+        raise ValueError(f"it has {len(notes.begin)} notes, more than {MAX_NOTES}")
+    instruments = instruments_of(events, notes)
     found = [_track(index, one, tempo, ticks) for index, one in enumerate(instruments)]
     last = max(track.end_seconds.max() for track in found)
     if not last <= MAX_SECONDS:
@@ -199,10 +200,11 @@ def _conductor(ticks: float, events: Events, faults: Faults) -> tuple[TempoMap, 
 def _track(index: int, instrument: Instrument, tempo: TempoMap, ticks: float) -> Track:
     printable = "".join(c if c.isprintable() else " " for c in instrument.name)
     name = " ".join(printable.split())[:40]
-    name = name or pretty_midi.program_to_instrument_name(instrument.program)
+    if not name and instrument.labelled:
+        name = pretty_midi.program_to_instrument_name(instrument.program)
     beats = np.stack([instrument.start, instrument.end]) / ticks
     return Track(
-        f"{index:02d}-{name}",
+        f"{index:02d}-{name or UNKNOWN}",
         instrument.program,
         instrument.is_drum,
         instrument.pitch,

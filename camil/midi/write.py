@@ -1,7 +1,7 @@
-"""A copy of a MIDI file that plays the instruments it was labelled with.
+"""Write a copy of a MIDI file that plays the instruments it was labelled with.
 
-Only program changes are written, into the bytes of the file itself: whatever else it holds, also
-what no program knows, stays as it is.
+Only program changes are written, into the bytes of the file itself: everything else, also events
+that this project does not read, stays as it is.
 """
 
 import os
@@ -12,140 +12,218 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from camil.midi.instruments import INSTRUMENT_OF_PROGRAM
-from camil.midi.parse import PORT, Events, read_events
+from camil.midi.container import midi_content
+from camil.midi.faults import Faults
+from camil.midi.instruments import FAMILIES, InstrumentTable
+from camil.midi.notes import Instrument, instruments_of, pair_notes
+from camil.midi.parse import Events, read_events
+from camil.midi.programs import ports_of, programs_of
+from camil.midi.repair import readable
 from camil.midi.score import Track, read_midi
 
-# The program that a part plays where its file has another instrument: each class's most usual one,
-# counted from 0 as MIDI does.
-PROGRAM = {
-    "Guitar": 24,
-    "Piano": 0,
-    "Bass": 33,
-    "Strings": 48,
-    "Organ": 16,
-    "Brass": 61,
-    "Pipe": 73,
-    "Reed": 71,
-}
 
-Part = tuple[int, int, int]  # MIDI track from 0, channel from 0, program as the file has it
-
-
-def labelled_programs(parts: list[Track], tracks: pd.DataFrame) -> dict[str, int]:
-    """The program, 0 to 127, of each part that is sure, by its name.
+def labelled_programs(
+    parts: list[Track], tracks: pd.DataFrame, instruments: InstrumentTable = FAMILIES
+) -> dict[str, int]:
+    """The program, 0 to 127, of each labelled part, by the part's name.
 
     A part whose program is of the predicted class keeps it: a steel guitar that is labelled Guitar
-    need not become a nylon one. Parts that are `not sure` are absent, and so are drums.
+    does not become a nylon one. Uncertain parts and drums are absent.
 
     Args:
-        parts: of the file, as `read_midi` has them.
+        parts: of the file, from `read_midi`.
         tracks: from `track_labels`, of this file alone.
+        instruments: classes of the labels, with the default program of each.
     """
     predicted = dict(zip(tracks["track"], tracks["predicted"], strict=True))
-    programs = {}
+    defaults, programs = instruments.default_programs, {}
     for part in parts:
         name = predicted.get(part.name)
-        if name in PROGRAM and not part.is_drum:
-            agrees = INSTRUMENT_OF_PROGRAM.get(part.program) == name
-            programs[part.name] = part.program if agrees else PROGRAM[name]
+        if name in defaults and not part.is_drum:
+            agrees = part.labelled and instruments.of_program(part.program) == name
+            programs[part.name] = part.program if agrees else defaults[name]
     return programs
 
 
-def write_labelled(path: Path | str, tracks: pd.DataFrame, output: Path | str) -> None:
+def write_labelled(
+    path: Path | str,
+    tracks: pd.DataFrame,
+    output: Path | str,
+    instruments: InstrumentTable = FAMILIES,
+) -> None:
     """Write a copy of a MIDI file in which every labelled part plays its predicted instrument.
 
     Program changes of labelled parts get another program; a part without one gets one just before
-    its first note. Everything else is the same to the byte: notes, tempi, controllers, lyrics.
-    Parts that are `not sure`, and drums, keep their programs. Parts of several MIDI tracks that
-    share a channel play one instrument on most devices; where their labels differ, a warning tells.
+    its first note. A bank select before a program of another bank than General MIDI's selects bank
+    0 in the copy. Everything else is the same to the byte: notes, tempi, controllers, lyrics. A
+    damaged file is copied as it was repaired. Uncertain parts and drums keep their programs. Parts
+    of several MIDI tracks that share a channel play one instrument on most devices; a warning is
+    issued if their labels differ.
 
     Args:
+        path: the MIDI file.
         tracks: from `track_labels`, of this file alone.
-        output: the file to write, whole or not at all; its folder is made if need be.
+        output: the file to write, whole or not at all; its folder is created if necessary.
+        instruments: classes of the labels, with the default program of each.
 
     Raises:
         MidiError: if the file cannot be read.
     """
     path, output = Path(path), Path(output)
-    parts = read_midi(path).tracks
-    programs = labelled_programs(parts, tracks)
-    wanted = {
-        (part.midi_track, part.channel, part.program): programs[part.name]
-        for part in parts
-        if part.name in programs
-    }
-    data = path.read_bytes()
-    _, events = read_events(data)
-    _warn_of_shared_channels(path, parts, programs, events)
-    copy = with_programs(data, wanted, events)
+    parts = read_midi(path, strict=False).tracks
+    programs = labelled_programs(parts, tracks, instruments)
+    copy = _Copy(readable(path.read_bytes()).data, parts, programs)
+    copy.warn_of_shared_channels(path)
     output.parent.mkdir(parents=True, exist_ok=True)
     unfinished = output.with_name(f"{output.name}.partial")
-    unfinished.write_bytes(copy)
+    unfinished.write_bytes(copy.content())
     os.replace(unfinished, output)
 
 
-def with_programs(data: bytes, wanted: dict[Part, int], events: Events) -> bytes:
-    """The content of a MIDI file with other programs.
+class _Copy:
+    """A file with other programs.
 
     Args:
-        wanted: the new program of each part that gets one.
-        events: of `data`.
+        data: a valid file.
+        parts: its parts.
+        programs: the new program of each labelled part, by name.
     """
-    copy = bytearray(data)
-    line = list(zip(events.track.tolist(), (events.status & 0x0F).tolist(), strict=True))
-    kind = events.status & 0xF0
-    begins = np.flatnonzero((kind == 0x90) & (events.second > 0)).tolist()
-    first_note = {line[index]: index for index in reversed(begins)}
-    of_channel = defaultdict(set)
-    for (_, channel, _), program in wanted.items():
-        of_channel[channel].add(program)
 
-    told = set()  # lines whose first note has a program change before it
-    for index in np.flatnonzero(kind == 0xC0).tolist():
-        mine, channel = line[index], line[index][1]
-        new = wanted.get((*mine, int(events.first[index])))
-        if mine not in first_note and len(of_channel[channel]) == 1:
-            # A track without notes of its own sets the channel up for another track's.
-            (new,) = of_channel[channel]
-        if new is not None:
-            copy[events.body[index]] = new
-        if index < first_note.get(mine, -1):
-            told.add(mine)
-    silent = [mine for mine in first_note if mine not in told and (*mine, 0) in wanted]
-    for mine in sorted(silent, key=lambda mine: -events.place[first_note[mine]]):  # from behind
-        _insert(copy, events, first_note[mine], wanted[*mine, 0])
-    return bytes(copy)
+    def __init__(self, data: bytes, parts: list[Track], programs: dict[str, int]):
+        self.data, self.parts = data, parts
+        _, self.events = read_events(data, frames=True)
+        notes = pair_notes(self.events, Faults(strict=False))
+        self.instruments = instruments_of(self.events, notes)
+        self.banks = programs_of(self.events, notes.begin, notes.end).banks
+        self.targets = [programs.get(part.name) for part in parts]
+        channel = self.events.status & 0x0F
+        self.address = ports_of(self.events)[self.events.track] * 16 + channel
+
+    def content(self) -> bytes:
+        copy = bytearray(self.data)
+        programs = self._programs()
+        for index, program in programs.items():
+            copy[self.events.data_offset[index]] = program
+        for index in self._banks_to_reset(programs):
+            copy[self.events.data_offset[index] + 1] = 0
+        inserted = [one for _, line in self._lines() for one in self._insertions(line, programs)]
+        for index, program in sorted(inserted, reverse=True):  # later offsets first
+            _insert(copy, self.events, index, program)
+        return _with_riff_sizes(copy, self.data)
+
+    def _programs(self) -> dict[int, int]:
+        """New programs of existing program changes, by the index of their event.
+
+        A program change follows the parts of its own track, if it has any, else the other parts
+        that it selects; they must all be labelled alike.
+        """
+        own, others, of_channel = defaultdict(set), defaultdict(set), defaultdict(set)
+        for one, target in zip(self.instruments, self.targets, strict=True):
+            of_channel[int(self.address[one.begin[0]])].add(target)
+            for change in np.unique(one.change).tolist():
+                mine = change >= 0 and self.events.track[change] == one.midi_track
+                (own if mine else others)[change].add(target)
+        programs = {}
+        for change in np.flatnonzero(self.events.status & 0xF0 == 0xC0).tolist():
+            targets = own[change] or others[change]
+            if not targets and not self._has_notes(change):
+                targets = of_channel[int(self.address[change])]
+            if len(targets) == 1 and None not in targets:
+                (programs[change],) = targets
+        return programs
+
+    def _has_notes(self, change: int) -> bool:
+        """Whether the track of an event has notes on its channel."""
+        track, channel = int(self.events.track[change]), int(self.events.status[change]) & 0x0F
+        return any(one.midi_track == track and one.channel == channel for one in self.instruments)
+
+    def _banks_to_reset(self, programs: dict[int, int]) -> set[int]:
+        """Bank selects that are followed by new programs alone."""
+        kept = {bank for change, found in self.banks.items() if change not in programs
+                for bank in found}  # fmt: skip
+        found = {bank for change in programs for bank in self.banks.get(change, ())}
+        return found - kept
+
+    def _lines(self):
+        """Parts with their targets by MIDI track and channel."""
+        lines = defaultdict(list)
+        for one, target in zip(self.instruments, self.targets, strict=True):
+            lines[one.midi_track, one.channel].append((one, target))
+        return lines.items()
+
+    def _insertions(self, line: list[tuple[Instrument, int | None]], programs: dict[int, int]):
+        """Program changes to insert on a channel of a track: (index of the event, program).
+
+        They are needed before notes that no program change of their own track selects.
+        """
+        events, first = self.events, line[0][0]
+        channel = int(events.status[first.begin[0]]) & 0x0F
+        if all(target is None for _, target in line):
+            return
+        same = (events.track == first.midi_track) & (events.status == 0xC0 | channel)
+        queue = [(index, None) for index in np.flatnonzero(same).tolist()]
+        for one, target in line:
+            foreign = (one.change < 0) | (events.track[one.change] != one.midi_track)
+            if not one.is_drum:
+                pairs = zip(one.begin[foreign].tolist(), one.change[foreign].tolist(), strict=True)
+                queue += [(begin, (change, target)) for begin, change in pairs]
+        current = None  # the program of the latest insertion
+        for index, note in sorted(queue, key=lambda one: one[0]):
+            if note is None:
+                current = None
+                continue
+            change, target = note
+            plays = programs.get(change, int(events.first[change])) if change >= 0 else None
+            if current is not None:
+                plays = current
+            if target is None and current is not None:
+                target = int(events.first[change]) if change >= 0 else 0
+            if target is not None and target != plays:
+                yield index, target
+                current = target
+
+    def warn_of_shared_channels(self, path: Path) -> None:
+        sharing = defaultdict(dict)
+        for part, one, target in zip(self.parts, self.instruments, self.targets, strict=True):
+            if not part.is_drum:
+                of_track = sharing[int(self.address[one.begin[0]])]
+                of_track.setdefault(part.midi_track, []).append((part, target))
+        for address, of_track in sharing.items():
+            mine = [pair for pairs in of_track.values() for pair in pairs]
+            before = {part.program for part, _ in mine}
+            now = {part.program if target is None else target for part, target in mine}
+            if len(of_track) > 1 and len(before) == 1 < len(now):
+                names = ", ".join(part.name for part, _ in mine)
+                warnings.warn(
+                    f"{path}: the parts {names} share channel {address % 16 + 1} and got different "
+                    "instruments; a player that goes by channels plays them all with one.",
+                    stacklevel=3,
+                )
 
 
 def _insert(copy: bytearray, events: Events, index: int, program: int) -> None:
-    """Put a program change before an event, at the same time; earlier bytes keep their places."""
-    place, body, status = (int(x[index]) for x in (events.place, events.body, events.status))
-    time = copy[place:body]
-    if time[-1] >= 0x80:  # the event's own status, which it may also have from the one before
+    """Insert a program change before an event, at the same time; earlier offsets stay valid."""
+    offset, body, status = (
+        int(x[index]) for x in (events.offset, events.data_offset, events.status)
+    )
+    time = copy[offset:body]
+    if time[-1] >= 0x80:  # the event's own status byte; without it, the event is in running status
         del time[-1]
     change = time + bytes([0xC0 | status & 0x0F, program, 0, status])
     begin, _ = events.spans[int(events.track[index])]
-    size = int.from_bytes(copy[begin - 4 : begin]) + len(change) - (body - place)
-    copy[place:body] = change
+    size = int.from_bytes(copy[begin - 4 : begin]) + len(change) - (body - offset)
+    copy[offset:body] = change
     copy[begin - 4 : begin] = size.to_bytes(4)
 
 
-def _warn_of_shared_channels(path: Path, parts, programs: dict[str, int], events: Events) -> None:
-    port = {track: content for _, track, _, kind, content in events.meta if kind == PORT}
-    sharing = defaultdict(dict)
-    for part in parts:
-        if not part.is_drum:
-            channel = port.get(part.midi_track, b"\0"), part.channel
-            sharing[channel].setdefault(part.midi_track, []).append(part)
-    for (_, channel), of_track in sharing.items():
-        mine = [part for parts in of_track.values() for part in parts]
-        before = {part.program for part in mine}
-        now = {programs.get(part.name, part.program) for part in mine}
-        if len(of_track) > 1 and len(before) == 1 < len(now):
-            names = ", ".join(part.name for part in mine)
-            warnings.warn(
-                f"{path}: the parts {names} share channel {channel + 1} and got different "
-                "instruments; a player that goes by channels plays them all with one.",
-                stacklevel=3,
-            )
+def _with_riff_sizes(copy: bytearray, data: bytes) -> bytes:
+    """The copy with the sizes of its RIFF container, if it has one, as its content needs."""
+    begin, end = midi_content(data)
+    grown = len(copy) - len(data)
+    if not begin or not grown:
+        return bytes(copy)
+    content, rest = copy[begin : end + grown], copy[end + grown + (end - begin) % 2 :]
+    padding = bytes(len(content) % 2 if rest else 0)
+    copy = copy[: begin - 4] + len(content).to_bytes(4, "little") + content + padding + rest
+    copy[4:8] = (len(copy) - 8).to_bytes(4, "little")
+    return bytes(copy)
