@@ -1,0 +1,69 @@
+"""The package of docs/extending.md, built from the page's own code and run through notebooks."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from camil.workbook.files import read_json
+
+PROJECT = Path(__file__).parent.parent
+PAGE = (PROJECT / "docs/extending.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """Environment variables with which Python finds the page's package as if it were installed."""
+    folder = tmp_path_factory.mktemp("package")
+    (folder / "my_camil.py").write_text("\n".join(blocks("python")), encoding="utf-8")
+    (about,) = blocks("toml")
+    groups = tomllib.loads(about)["project"]["entry-points"]
+    lines = [
+        line
+        for group, points in groups.items()
+        for line in (f"[{group}]", *(f"{name} = {value}" for name, value in points.items()))
+    ]
+    metadata = folder / "my_camil-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: my-camil\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("\n".join(lines))
+    path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
+    return os.environ | {"PYTHONPATH": path}
+
+
+def execute(notebook, output, environment, **parameters):
+    command = [sys.executable, "-m", "camil.workbook.execute", f"notebooks/{notebook}.ipynb"]
+    command += [str(output / f"{notebook}.ipynb"), "-y", yaml.safe_dump(parameters)]
+    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_notebooks_run_with_every_extension_of_the_page(tmp_path, environment, tiny_corpus):
+    for name in ("scores", "others"):
+        shutil.copytree(tiny_corpus / "midi", tmp_path / "songs" / name)
+    corpus, run = tmp_path / "corpus", tmp_path / "run"
+    execute(
+        "01_preprocess", tmp_path, environment, dataset="scores", source=str(tmp_path / "songs"),
+        corpus=str(corpus), max_segments_per_track=2, figure=str(tmp_path / "segment"),
+    )  # fmt: skip
+    about = read_json(corpus / "corpus.json")
+    assert about["source"]["name"] == "scores"
+    assert about["songs"] == len(list((tiny_corpus / "midi").glob("*.mid")))
+    execute(
+        "02_pretrain", tmp_path, environment, corpus=str(corpus), run=str(run), objective="cosine",
+        encoder="tall", negatives="next", width=4, depth=10, epochs=1, device="cpu",
+    )  # fmt: skip
+    code = "from camil import load_encoder; import sys; print(type(load_encoder(sys.argv[1])))"
+    read = [sys.executable, "-c", code, str(run / "encoder.safetensors")]
+    result = subprocess.run(read, env=environment, capture_output=True, text=True, check=True)
+    assert "my_camil.TallEncoder" in result.stdout
