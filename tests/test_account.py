@@ -1,4 +1,4 @@
-"""What an executed notebook tells of itself."""
+"""The provenance that an executed notebook prints."""
 
 import json
 import re
@@ -8,23 +8,23 @@ from camil.workbook.account import Account
 from camil.workbook.provenance import commit
 
 
-def test_the_top_tells_every_parameter_the_data_the_commit_and_the_device(tmp_path, capsys):
+def test_account_prints_parameters_data_commit_and_device(tmp_path, capsys):
     record = {"corpus": {"source": "demo", "sha256": "0123456789abcdef"}}
     (tmp_path / "run.json").write_text(json.dumps(record))
     parameters = {f"parameter_{i}": i / 7 for i in range(30)} | {"figure": "a folder/b c"}
     Account(parameters, tmp_path, "cuda:0")
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     for name, value in parameters.items():
-        assert f"{name}={value!r}" in told
-    assert "0123456789ab" in told
-    assert "0123456789abc" not in told
-    assert commit() in told
-    assert "on cuda:0" in told
-    assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d, ", told)
-    assert max(map(len, told.splitlines()[2:])) <= 100
+        assert f"{name}={value!r}" in printed
+    assert "0123456789ab" in printed
+    assert "0123456789abc" not in printed
+    assert commit() in printed
+    assert "on cuda:0" in printed
+    assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d, ", printed)
+    assert max(map(len, printed.splitlines()[2:])) <= 100
 
 
-def test_the_end_tells_how_long_it_took_and_where_the_results_are(tmp_path, capsys, monkeypatch):
+def test_close_prints_elapsed_time_and_results(tmp_path, capsys, monkeypatch):
     times = iter([100.0, 225.2])
     monkeypatch.setattr(account.time, "perf_counter", lambda: next(times))
     corpus = tmp_path / "corpus"

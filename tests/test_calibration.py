@@ -1,3 +1,5 @@
+"""Temperature scaling and calibration error against direct computation."""
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,7 @@ from camil.evaluation.calibration import calibration, expected_calibration_error
 
 @pytest.fixture
 def drawn():
-    """Logits whose softmax is right, and labels drawn from it."""
+    """Calibrated logits, and labels drawn from their softmax."""
     generator = np.random.default_rng(0)
     logits = generator.normal(size=(4000, 5)) * 2
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
@@ -18,7 +20,7 @@ def drawn():
 
 
 @pytest.mark.parametrize("factor", [0.3, 1.0, 4.0])
-def test_the_temperature_undoes_a_factor_on_the_logits(drawn, factor):
+def test_temperature_recovers_a_factor_on_the_logits(drawn, factor):
     logits, labels = drawn
     assert fit_temperature(logits * factor, labels) == pytest.approx(factor, rel=0.06)
 
@@ -35,11 +37,11 @@ def test_no_other_temperature_has_a_smaller_loss(drawn):
     assert all(loss(best) <= loss(t) + 1e-9 for t in np.geomspace(0.05, 20, 200))
 
 
-def test_what_is_always_right_has_a_finite_temperature():
+def test_perfect_classifier_has_a_finite_temperature():
     assert 0.05 <= fit_temperature(np.eye(4) * 9, np.arange(4)) < 1
 
 
-def test_the_calibration_error_is_that_of_a_loop_over_bins(drawn):
+def test_calibration_error_equals_a_loop_over_bins(drawn):
     logits, labels = drawn
     probabilities = np.exp(2 * logits) / np.exp(2 * logits).sum(axis=1, keepdims=True)
     expected = 0.0
@@ -57,20 +59,20 @@ def test_the_calibration_error_is_that_of_a_loop_over_bins(drawn):
     assert expected_calibration_error(probabilities, labels) == pytest.approx(expected)
 
 
-def test_certain_and_right_has_no_error_certain_and_wrong_has_all():
+def test_calibration_error_is_0_if_certain_and_right_and_1_if_certain_and_wrong():
     assert expected_calibration_error(np.eye(3), [0, 1, 2]) == 0
     assert expected_calibration_error(np.eye(3), [1, 2, 0]) == 1
 
 
-def test_rows_that_do_not_fit_are_refused():
-    with pytest.raises(ValueError, match="one row at least"):
+def test_mismatched_shapes_raise():
+    with pytest.raises(ValueError, match="with one row at least"):
         fit_temperature(np.zeros((0, 3)), [])
     with pytest.raises(ValueError, match=r"\(2, 3\) and \(3,\)"):
         expected_calibration_error(np.zeros((2, 3)), [0, 1, 2])
 
 
 def overconfident(rows=6000, songs=30, sharpness=3.0, seed=0):
-    """Probabilities whose labels are drawn from them, then sharpened: T = `sharpness` mends it."""
+    """Labels drawn from probabilities, which are sharpened afterwards: T = `sharpness`."""
     random = np.random.default_rng(seed)
     honest = random.dirichlet(np.ones(3), size=rows)
     true = np.array([random.choice(3, p=p) for p in honest])
@@ -78,7 +80,7 @@ def overconfident(rows=6000, songs=30, sharpness=3.0, seed=0):
     return sharp, true, [f"song-{i % songs}" for i in range(rows)]
 
 
-def test_tempering_mends_a_run_that_is_too_sure():
+def test_temperature_scaling_corrects_an_overconfident_run():
     sharp, true, songs = overconfident()
     table = pd.DataFrame({"song": songs, "instrument": np.array(["Piano", "Bass", "Reed"])[true]})
     for i, name in enumerate(("Piano", "Bass", "Reed")):

@@ -1,4 +1,4 @@
-"""Metrics against scikit-learn, intervals and ranks against plain loops."""
+"""Metrics against scikit-learn; intervals and ranks against loops."""
 
 import math
 
@@ -20,7 +20,7 @@ CLASSES = np.array(["Guitar", "Piano", "Bass", "Reed"])
 
 
 def table(seed, songs=7, per_song=12, right=0.5):
-    """Predictions of one seed; songs and true classes are the same for all seeds."""
+    """Predictions of one seed; all seeds have the same songs and true classes."""
     truth, generator = np.random.default_rng(0), np.random.default_rng(seed)
     rows = songs * per_song
     true = truth.choice(CLASSES, rows, p=[0.5, 0.3, 0.17, 0.03])
@@ -37,7 +37,7 @@ def table(seed, songs=7, per_song=12, right=0.5):
 
 
 def resampled_songs(run, resamples, seed):
-    """The tables of the resamples, copied row by row; the draws are numpy's for this seed."""
+    """The songs of each resample, drawn with numpy's generator for this seed."""
     songs = sorted(run["song"].unique())
     generator = np.random.default_rng(seed)
     return [
@@ -56,7 +56,7 @@ def together(run, songs):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_scores_are_scikit_learns(seed):
+def test_scores_equal_scikit_learns(seed):
     run = table(seed)
     true, predicted = run["instrument"], run["predicted"]
     result = scores(true, predicted)
@@ -70,7 +70,7 @@ def test_scores_are_scikit_learns(seed):
     assert result["per_class_f1"] == pytest.approx(dict(zip(classes, each, strict=True)))
 
 
-def test_the_macro_average_is_over_the_classes_that_occur_in_the_truth():
+def test_macro_f1_averages_over_the_true_classes_only():
     result = scores(["Bass", "Bass", "Reed"], ["Bass", "Pipe", "Guitar"])
     # Bass: precision 1, recall 1/2; Reed: never found; Pipe and Guitar are not in the truth.
     assert result["per_class_f1"] == pytest.approx({"Bass": 2 / 3, "Reed": 0.0})
@@ -78,7 +78,7 @@ def test_the_macro_average_is_over_the_classes_that_occur_in_the_truth():
     assert result["weighted_f1"] == pytest.approx(4 / 9)
 
 
-def test_perfect_and_hopeless_predictions_are_1_and_0():
+def test_perfect_predictions_score_1_and_all_wrong_score_0():
     assert scores(["a", "b"], ["a", "b"])["macro_f1"] == 1
     assert scores(["a", "b"], ["b", "a"])["macro_f1"] == 0
 
@@ -92,7 +92,7 @@ def test_perfect_and_hopeless_predictions_are_1_and_0():
         (["a", "b"], ["a", float("nan")], "predicted has missing values"),
     ],
 )
-def test_scores_of_what_has_none_are_an_error(true, predicted, message):
+def test_scores_of_empty_or_missing_predictions_raise(true, predicted, message):
     with pytest.raises(ValueError, match=message):
         scores(true, predicted)
 
@@ -102,7 +102,7 @@ def with_probabilities(run, seed=0):
     return run.join(pd.DataFrame(draws, columns=[f"p_{name}" for name in CLASSES]))
 
 
-def test_a_track_is_predicted_by_the_mean_of_its_log_probabilities():
+def test_track_prediction_is_the_mean_of_log_probabilities():
     run = with_probabilities(table(0)).assign(instrument=lambda t: "I of " + t["song"] + t["track"])
     result = track_predictions(run.sample(frac=1, random_state=0, ignore_index=True))
     expected = {}
@@ -120,7 +120,7 @@ def test_a_track_is_predicted_by_the_mean_of_its_log_probabilities():
             assert row[f"p_{name}"] == pytest.approx(math.exp(mean[name]) / total)
 
 
-def test_a_probability_of_0_is_no_veto_and_no_nan():
+def test_probability_of_0_neither_vetoes_nor_gives_nan():
     run = pd.DataFrame(
         {"song": "s", "track": "t", "instrument": "a", "p_a": [0.0, 1, 1, 1], "p_b": [1.0, 0, 0, 0]}
     )
@@ -129,26 +129,26 @@ def test_a_probability_of_0_is_no_veto_and_no_nan():
     assert np.isfinite(result[["p_a", "p_b"]].to_numpy()).all()
 
 
-def test_tracks_of_one_name_in_two_songs_stay_apart():
+def test_tracks_with_one_name_in_two_songs_are_separate():
     run = pd.DataFrame(
         {"song": ["s", "u"], "track": "t", "instrument": ["a", "b"], "p_a": [0.9, 0.2]}
     ).assign(p_b=lambda t: 1 - t["p_a"])
     assert track_predictions(run)["predicted"].tolist() == ["a", "b"]
 
 
-def test_a_track_with_two_true_instruments_is_an_error():
+def test_track_with_two_true_instruments_raises():
     run = with_probabilities(table(0)).assign(track="all")
     with pytest.raises(ValueError, match="track all of song song-0 has more than one true"):
         track_predictions(run)
 
 
-def test_predictions_without_probabilities_are_an_error():
+def test_predictions_without_probabilities_raise():
     with pytest.raises(ValueError, match="p_<class> are missing"):
         track_predictions(table(0))
 
 
 @pytest.mark.parametrize("metric", ["macro_f1", "weighted_f1", "accuracy"])
-def test_the_interval_is_that_of_a_loop_over_resampled_songs(metric):
+def test_interval_equals_a_loop_over_resampled_songs(metric):
     runs = [table(1), table(2), table(3)]
     draws = resampled_songs(runs[0], resamples=30, seed=5)
     means = [np.mean([metric_of(run, songs, metric) for run in runs]) for songs in draws]
@@ -158,7 +158,7 @@ def test_the_interval_is_that_of_a_loop_over_resampled_songs(metric):
     assert (low, high) == pytest.approx(tuple(np.quantile(means, [0.05, 0.95])))
 
 
-def test_the_difference_is_that_of_a_loop_over_resampled_songs():
+def test_difference_equals_a_loop_over_resampled_songs():
     a, b = [table(1, right=0.7), table(2, right=0.7)], [table(3)]
     mean = lambda runs, songs: np.mean([metric_of(r, songs, "macro_f1") for r in runs])  # noqa: E731
     differences = [mean(a, s) - mean(b, s) for s in resampled_songs(a[0], resamples=30, seed=5)]
@@ -168,24 +168,24 @@ def test_the_difference_is_that_of_a_loop_over_resampled_songs():
     )
 
 
-def test_a_run_does_not_differ_from_itself():
+def test_run_has_no_difference_to_itself():
     assert paired_difference([table(1)], [table(1)], resamples=50) == (0, 0, 0)
 
 
-def test_the_order_of_rows_changes_nothing():
+def test_interval_is_independent_of_row_order():
     shuffled = table(2).sample(frac=1, random_state=0)
     assert bootstrap_interval([table(1), shuffled], resamples=50) == bootstrap_interval(
         [table(1), table(2)], resamples=50
     )
 
 
-def test_the_seed_decides_the_interval():
+def test_interval_is_reproducible_by_seed():
     first = bootstrap_interval([table(1)], resamples=50, seed=1)
     assert first == bootstrap_interval([table(1)], resamples=50, seed=1)
     assert first != bootstrap_interval([table(1)], resamples=50, seed=2)
 
 
-def test_the_interval_of_tracks_needs_no_start_beat():
+def test_interval_of_tracks_needs_no_start_beat():
     run = with_probabilities(table(0)).assign(instrument="Bass")
     low, high = bootstrap_interval([track_predictions(run)], "accuracy", resamples=50)
     assert 0 <= low <= high <= 1
@@ -200,7 +200,7 @@ def test_the_interval_of_tracks_needs_no_start_beat():
         lambda run: run.assign(song=run["song"].replace("song-0", "song-9")),
     ],
 )
-def test_runs_on_other_segments_cannot_be_compared(change):
+def test_runs_on_other_segments_raise(change):
     with pytest.raises(ValueError, match="runs 0 and 1 do not hold the same test segments"):
         bootstrap_interval([table(1), change(table(2))])
     with pytest.raises(ValueError, match="do not hold the same test segments"):
@@ -212,19 +212,19 @@ def test_runs_on_other_segments_cannot_be_compared(change):
     [
         ([], {}, "there are no runs"),
         ([table(1, songs=1)], {}, "at least 2 test songs, got 1"),
-        ([table(1).drop(columns="predicted")], {}, "lack the columns predicted"),
+        ([table(1).drop(columns="predicted")], {}, "needs the column predicted"),
         ([table(1)], {"metric": "f1"}, "macro_f1, weighted_f1, accuracy, got 'f1'"),
         ([table(1)], {"resamples": 0}, "resamples must be at least 1"),
         ([table(1)], {"level": 95, "resamples": 3}, "level must lie between 0 and 1, got 95"),
     ],
 )
-def test_an_interval_that_does_not_exist_is_told(runs, arguments, message):
+def test_invalid_interval_arguments_raise(runs, arguments, message):
     with pytest.raises(ValueError, match=message):
         bootstrap_interval(runs, **arguments)
 
 
 @pytest.mark.parametrize("sides", [([], [table(1)]), ([table(1)], [])])
-def test_a_difference_needs_both_sides(sides):
+def test_difference_without_runs_raises(sides):
     with pytest.raises(ValueError, match="both sides need at least one run"):
         paired_difference(*sides)
 
@@ -235,7 +235,7 @@ def ranks(midi, audio):
         yield sum(distance <= distances[i] for distance in distances)
 
 
-def test_retrieval_is_that_of_a_loop_over_all_pairs():
+def test_retrieval_equals_a_loop_over_all_pairs():
     generator = np.random.default_rng(0)
     midi = generator.normal(size=(60, 4))
     audio = midi + generator.normal(size=(60, 4))
@@ -247,7 +247,7 @@ def test_retrieval_is_that_of_a_loop_over_all_pairs():
     )
 
 
-def test_retrieval_in_pieces_is_retrieval_at_once():
+def test_chunked_retrieval_equals_retrieval_at_once():
     generator = np.random.default_rng(0)
     midi, audio = generator.normal(size=(2, 700, 4))
     at_once = retrieval(midi, audio)
@@ -255,18 +255,18 @@ def test_retrieval_in_pieces_is_retrieval_at_once():
         assert retrieval(midi, audio) == at_once
 
 
-def test_a_space_collapsed_to_a_point_finds_nothing():
+def test_collapsed_space_retrieves_nothing():
     point = np.full((20, 8), 0.1, dtype=np.float32)
     expected = {"R@1": 0, "R@5": 0, "R@10": 0, "MRR": 1 / 20}
     assert retrieval(point, point) == pytest.approx(expected)
 
 
-def test_equal_pairs_that_differ_from_each_other_are_all_found():
+def test_identical_pairs_are_all_retrieved():
     points = np.random.default_rng(0).normal(size=(20, 8))
     assert retrieval(points, points) == {"R@1": 1, "R@5": 1, "R@10": 1, "MRR": 1}
 
 
-def test_a_single_pair_is_found():
+def test_single_pair_is_retrieved():
     assert retrieval([[0.0]], [[5.0]])["MRR"] == 1
 
 
@@ -279,6 +279,6 @@ def test_a_single_pair_is_found():
         (np.full((3, 2), np.nan), np.zeros((3, 2)), "have diverged"),
     ],
 )
-def test_embeddings_without_an_answer_are_refused(midi, audio, message):
+def test_invalid_embeddings_raise(midi, audio, message):
     with pytest.raises(ValueError, match=message):
         retrieval(midi, audio)

@@ -1,3 +1,5 @@
+"""The linear probe against scikit-learn's logistic regression."""
+
 import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
@@ -14,7 +16,7 @@ def blobs(classes: int, seed: int = 0):
     return torch.from_numpy(points).float(), torch.from_numpy(labels)
 
 
-def test_the_probe_is_scikit_learns_classifier_with_the_scaling_folded_in():
+def test_probe_equals_scikit_learns_classifier_with_the_scaling_folded_in():
     points, labels = blobs(4)
     head = linear_probe(points, labels, points, labels, classes=4)
     ours = head(points).softmax(1).detach().numpy()
@@ -27,7 +29,7 @@ def test_the_probe_is_scikit_learns_classifier_with_the_scaling_folded_in():
     assert min(np.abs(ours - one).max() for one in references) < 1e-3
 
 
-def test_two_classes_and_classes_that_never_occur_work():
+def test_two_classes_and_unused_classes_are_supported():
     points, labels = blobs(2)
     labels = torch.where(labels == 0, 2, 5)
     head = linear_probe(points, labels, points, labels, classes=8)

@@ -1,14 +1,16 @@
-"""An encoder given to others comes back the same and says what it was made from."""
+"""Shared encoders load unchanged and have a model card."""
 
 import json
 
 import pytest
 import torch
+from huggingface_hub import ModelCard
 
 import camil
 from camil.encoders.hub import save_encoder
 from camil.encoders.resnet import AudioEncoder, MIDIEncoder
-from camil.workbook.cards import share
+from camil.midi.instruments import FAMILIES, InstrumentTable
+from camil.workbook.cards import model_card, share, song_card
 
 RECORD = {
     "parameters": {"objective": "contrastive", "negatives": "class", "seed": 3},
@@ -26,7 +28,7 @@ def encoder():
     return MIDIEncoder(4, 10, 8, channels=2, normalize=True, strides=(1, 2, 2, 2)).eval()
 
 
-def test_a_shared_encoder_is_the_same_and_has_its_card(tmp_path, encoder):
+def test_shared_encoder_is_unchanged_and_has_a_card(tmp_path, encoder):
     (tmp_path / "corpus").mkdir()
     info = {"source": {"licence": ["CC BY 4.0"], "note": "not the paper's data"}}
     (tmp_path / "corpus" / "corpus.json").write_text(json.dumps(info))
@@ -38,19 +40,26 @@ def test_a_shared_encoder_is_the_same_and_has_its_card(tmp_path, encoder):
     assert torch.equal(loaded(x), encoder(x))
     assert not loaded.training
     card = (tmp_path / "model" / "README.md").read_text()
-    for told in ("demo", "0123abcd", "CC BY 4.0", "70 train, 15 test", "0.6236", "F1 of Guitar"):
-        assert told in card
+    for expected in (
+        "demo",
+        "0123abcd",
+        "CC BY 4.0",
+        "70 train, 15 test",
+        "0.6236",
+        "F1 of Guitar",
+    ):
+        assert expected in card
     assert json.loads((tmp_path / "model" / "config.json").read_text()) == encoder.config
 
 
-def test_a_second_card_replaces_the_first(tmp_path, encoder):
+def test_sharing_again_replaces_the_card(tmp_path, encoder):
     share(encoder, tmp_path, RECORD)
     assert "Not classified yet." in (tmp_path / "README.md").read_text()
     share(encoder, tmp_path, RECORD, scores=SCORES)
     assert "0.6236" in (tmp_path / "README.md").read_text()
 
 
-def test_the_folder_of_a_run_is_as_good(tmp_path, encoder):
+def test_from_pretrained_reads_the_folder_of_a_run(tmp_path, encoder):
     audio = AudioEncoder(4, 10, 8).eval()
     save_encoder(tmp_path / "encoder.safetensors", encoder)
     save_encoder(tmp_path / "audio_encoder.safetensors", audio)
@@ -59,7 +68,7 @@ def test_the_folder_of_a_run_is_as_good(tmp_path, encoder):
     assert torch.equal(AudioEncoder.from_pretrained(tmp_path)(y), audio(y))
 
 
-def test_a_shared_encoder_of_another_kind_or_damaged_is_refused(tmp_path, encoder):
+def test_encoder_of_another_kind_or_damaged_raises(tmp_path, encoder):
     encoder.save_pretrained(tmp_path)
     with pytest.raises(ValueError, match="holds a MIDIEncoder, not a AudioEncoder"):
         AudioEncoder.from_pretrained(tmp_path)
@@ -72,7 +81,28 @@ def test_a_shared_encoder_of_another_kind_or_damaged_is_refused(tmp_path, encode
 
 
 @pytest.mark.parametrize("name", ["runs/no/such-run/model", "/no/such/folder", "somebody/nothing"])
-def test_a_folder_that_is_missing_is_named_with_what_to_do(name):
-    """Two that cannot be ids of the Hub, and one that could but is in no cache of it."""
+def test_missing_folder_raises_with_its_path(name):
+    """Two paths that are not ids of the Hub, and one that could be but is in no cache."""
     with pytest.raises(FileNotFoundError, match=f"no folder {name}, and .*check the path or the"):
         MIDIEncoder.from_pretrained(name, local_files_only=True)
+
+
+def test_card_has_the_metadata_header_and_the_instruments_of_the_run():
+    table = InstrumentTable("two", FAMILIES[:2])
+    text = model_card(RECORD | {"instruments": table.to_json()}, {})
+    header, body = ModelCard(text).data, ModelCard(text).text
+    assert header.library_name == "camil"
+    assert "midi" in header.tags
+    assert "- instruments: Guitar, Piano\n" in body
+    assert "`nowhere`" not in text
+    assert "- instruments: " + ", ".join(FAMILIES.names) in model_card(RECORD, {})
+
+
+def test_song_card_has_the_scores_of_each_level():
+    levels = {level: {"macro_f1": 0.5, "track_macro_f1": 0.75} for level in ("segment", "song")}
+    source = {"licence": ["CC0", "CC BY 4.0"], "origins": ["a", "b"]}
+    text = song_card(RECORD, source, {"train": 7, "test": 3}, levels)
+    assert "| the song | 0.500 | 0.750 |" in text
+    assert "among 8 classes: Guitar, Piano" in text
+    assert "10 songs: 7 train, 3 test" in text
+    assert "CC0, CC BY 4.0" in text

@@ -1,4 +1,4 @@
-"""A file of tensors is either exactly what was written or an error."""
+"""Tensor files are read exactly as written, or raise."""
 
 import re
 
@@ -21,7 +21,7 @@ def path(tmp_path):
     return path
 
 
-def test_what_is_read_is_what_was_written(path):
+def test_tensors_and_description_read_back_unchanged(path):
     tensors, description = read_tensors(path, "thing")
     assert description == {"epoch": 3, "loss": [0.1, 1e-300]}
     assert tensors.keys() == TENSORS.keys()
@@ -30,24 +30,24 @@ def test_what_is_read_is_what_was_written(path):
         assert tensors[name].dtype == value.dtype
 
 
-def test_every_flipped_bit_is_noticed(path):
+def test_every_flipped_bit_raises(path):
     content = path.read_bytes()
     generator = torch.Generator().manual_seed(0)
     bits = torch.randint(8, (len(content),), generator=generator).tolist()
-    for place, bit in enumerate(bits):  # one bit of every byte: header, checksum, tensors
+    for offset, bit in enumerate(bits):  # one bit of every byte: header, checksum, tensors
         flipped = bytearray(content)
-        flipped[place] ^= 1 << bit
+        flipped[offset] ^= 1 << bit
         path.write_bytes(flipped)
         with pytest.raises(ValueError, match=re.escape(str(path))):
             read_tensors(path, "thing")
 
 
-def test_bytes_put_behind_the_end_are_noticed(path):
+def test_appended_bytes_raise(path):
     path.write_bytes(path.read_bytes() + b"\0")
     with pytest.raises(ValueError, match="is damaged"):
         read_tensors(path, "thing")
 
 
-def test_a_file_of_another_kind_is_named(path):
+def test_file_of_another_kind_raises(path):
     with pytest.raises(ValueError, match="is a CAMIL thing, not a CAMIL checkpoint"):
         read_tensors(path, "checkpoint")

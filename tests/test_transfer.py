@@ -1,3 +1,5 @@
+"""Transfer tasks: labels from manifests and notes, and their probes."""
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +15,7 @@ from camil.evaluation.transfer import (
 )
 
 
-def test_songs_find_their_row_of_the_manifest_wherever_the_folder_is(tmp_path):
+def test_manifest_rows_are_matched_to_songs_below_the_source_folder(tmp_path):
     folder = tmp_path / "midi" / "free"
     folder.mkdir(parents=True)
     lines = [
@@ -31,7 +33,7 @@ def test_songs_find_their_row_of_the_manifest_wherever_the_folder_is(tmp_path):
         manifest_rows(tmp_path / "other.csv", folder, songs)
 
 
-def test_the_melody_is_the_highest_of_those_that_begin_together():
+def test_melody_is_the_highest_of_the_segments_that_start_together():
     table = pd.DataFrame(
         [("a", "1", 0.0, 70), ("a", "2", 0.0, 60), ("a", "3", 0.0, 40), ("a", "1", 8.0, 50),
          ("a", "2", 8.0, 62), ("a", "1", 16.0, 50), ("b", "1", 0.0, 80), ("b", "1", 8.0, 50),
@@ -43,7 +45,7 @@ def test_the_melody_is_the_highest_of_those_that_begin_together():
     assert roles(table, table["height"]).tolist() == expected
 
 
-def test_composers_are_those_of_the_collection_that_names_most():
+def test_composers_are_kept_in_the_collection_that_names_most():
     rows = pd.DataFrame({
         "source_repo": ["M/M (by us)", "M/M", "web", "M/M", "games"],
         "artist": ["Bach", "Sor", "A Band", "", ""],
@@ -55,7 +57,7 @@ def test_composers_are_those_of_the_collection_that_names_most():
     assert (bare == "").all(axis=None)
 
 
-def test_rare_labels_are_left_out():
+def test_labels_with_few_songs_become_empty():
     songs = pd.DataFrame({
         "song": ["a", "a", "b", "c", "d", "e", "f", "g", "h"],
         "split": ["train"] * 4 + ["validation", "test", "train", "validation", "train"],
@@ -76,15 +78,17 @@ def corpus(songs=60, seed=0):
 
 
 @pytest.mark.parametrize("by_song", [False, True])
-def test_a_probe_reads_what_is_there_and_not_what_is_not(by_song):
+def test_probe_predicts_a_label_that_is_in_the_features_and_no_other(by_song):
     table, random = corpus()
     number = table["song"].str[-2:].astype(int) // 3 % 2
     labels = pd.Series(np.array(["low", "high"])[number])
     labels[table["song"] == "song-02"] = ""  # a test song without a label
-    told = np.stack([number + 0.1 * random.normal(size=len(table)), random.normal(size=len(table))])
-    told[1, 5] = np.nan
+    features = np.stack(
+        [number + 0.1 * random.normal(size=len(table)), random.normal(size=len(table))]
+    )
+    features[1, 5] = np.nan
     task = Task("height", labels, by_song)
-    found = probe(told.T, task, table)
+    found = probe(features.T, task, table)
     assert scores(found["instrument"], found["predicted"])["macro_f1"] == 1
     test = table[(table["split"] == "test") & (labels != "")]
     assert len(found) == (test["song"].nunique() if by_song else len(test))
@@ -93,7 +97,7 @@ def test_a_probe_reads_what_is_there_and_not_what_is_not(by_song):
     assert scores(nothing["instrument"], nothing["predicted"])["accuracy"] < 0.9
 
 
-def test_a_single_label_is_no_task():
+def test_task_with_a_single_label_raises():
     table, _ = corpus(9)
     task = Task("composer", pd.Series(["Bach"] * len(table)), True)
     with pytest.raises(ValueError, match="composer has fewer than two labels"):

@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say: of a hundred labels at .7, seventy are right."""
+"""Calibration of probabilities: temperature scaling and expected calibration error."""
 
 import numpy as np
 import pandas as pd
@@ -9,21 +9,24 @@ from scipy.special import log_softmax, softmax
 from camil.evaluation.metrics import SMALLEST_PROBABILITY
 
 BINS = 15
-HOTTEST = 20.0  # a temperature beyond this, or below its inverse, says that logits mean nothing
+MAX_TEMPERATURE = 20.0  # and its inverse the minimum; beyond them logits carry no information
 
 
 def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
-    """The temperature T by which ``softmax(logits / T)`` has the least negative log-likelihood.
+    """The temperature T that minimizes the negative log-likelihood of ``softmax(logits / T)``.
 
-    Temperature scaling changes how sure a classifier is, never what it says (Guo et al., 2017). It
-    is to be fitted on songs that the classifier was not trained on.
+    Temperature scaling changes the confidence of a classifier, never its predictions (Guo et al.,
+    2017). Fit it on songs that the classifier was not trained on.
 
     Args:
-        logits: ``(rows, classes)``; log-probabilities will do.
-        labels: ``(rows,)``, the index of the true class.
+        logits: of the classifier; log-probabilities work as well.
+        labels: index of the true class.
+
+    Shape:
+        logits: ``(rows, classes)``. labels: ``(rows,)`` integers.
 
     Raises:
-        ValueError: if the shapes do not belong together or there is no row.
+        ValueError: if the shapes do not match or there is no row.
     """
     logits, labels = _checked(logits, labels)
     rows = np.arange(len(labels))
@@ -31,47 +34,52 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
     def loss(log_temperature: float) -> float:
         return -log_softmax(logits / np.exp(log_temperature), axis=1)[rows, labels].mean()
 
-    bounds = (-np.log(HOTTEST), np.log(HOTTEST))
+    bounds = (-np.log(MAX_TEMPERATURE), np.log(MAX_TEMPERATURE))
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
 
 
 def expected_calibration_error(
     probabilities: ArrayLike, labels: ArrayLike, bins: int = BINS
 ) -> float:
-    """How far confidence and accuracy are apart, on average (Guo et al., 2017).
+    """Mean difference between confidence and accuracy (Guo et al., 2017).
 
     ``ECE = sum over bins of (rows in the bin / rows) * |accuracy - mean confidence|``, where
-    confidence is the probability of the most probable class, and the bins split 0 to 1 into equal
-    parts, the upper end of each included.
+    confidence is the probability of the most probable class. The bins divide 0 to 1 into equal
+    parts; each includes its upper end.
 
     Args:
-        probabilities: ``(rows, classes)``.
-        labels: ``(rows,)``, the index of the true class.
+        probabilities: of the classes.
+        labels: index of the true class.
+        bins: number of bins.
+
+    Shape:
+        probabilities: ``(rows, classes)``. labels: ``(rows,)`` integers.
 
     Raises:
-        ValueError: if the shapes do not belong together or there is no row.
+        ValueError: if the shapes do not match or there is no row.
     """
     probabilities, labels = _checked(probabilities, labels)
     confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == labels
-    place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    gap = np.bincount(place, right - confidence, minlength=bins)  # rows times the bin's difference
+    correct = probabilities.argmax(axis=1) == labels
+    bin_index = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    # Per bin: number of rows times (accuracy - mean confidence).
+    gap = np.bincount(bin_index, correct - confidence, minlength=bins)
     return float(np.abs(gap).sum() / len(labels))
 
 
 def calibration(predictions: pd.DataFrame, seed: int = 0) -> dict[str, float]:
-    """The calibration error of a run on the test songs, as it is and tempered.
+    """Calibration error of a run on the test songs, before and after temperature scaling.
 
-    The temperature of each half of the songs is found on the other half, so that no song has a say
-    in its own.
+    The temperature of each half of the songs is fitted on the other half, so that no song
+    influences its own temperature.
 
     Args:
-        predictions: a table of predictions, see `camil.evaluation`.
-        seed: deals the songs to halves.
+        predictions: a table of predictions, see `camil.evaluation.metrics`.
+        seed: of the division of the songs into halves.
 
     Returns:
-        ``ece``, ``ece_tempered`` (NaN for fewer than two songs) and ``temperature``, the halves'
-        geometric mean.
+        ``ece``, ``ece_tempered`` (NaN for fewer than two songs) and ``temperature``, the geometric
+        mean over the halves.
     """
     columns = [name for name in predictions.columns if name.startswith("p_")]
     classes = [name.removeprefix("p_") for name in columns]
@@ -99,7 +107,7 @@ def _checked(scores: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarr
     scores, labels = np.asarray(scores, dtype=np.float64), np.asarray(labels)
     if scores.ndim != 2 or labels.shape != scores.shape[:1] or not len(labels):
         raise ValueError(
-            f"needs (rows, classes) and (rows,), one row at least, got {scores.shape} and "
-            f"{labels.shape}"
+            "scores must be (rows, classes) and labels (rows,), with one row at least, got "
+            f"{scores.shape} and {labels.shape}"
         )
     return scores, labels

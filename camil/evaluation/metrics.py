@@ -1,8 +1,9 @@
-"""How good predictions and embeddings are, and how sure one can be of it.
+"""Metrics of predictions and embeddings, with bootstrap intervals over songs.
 
-A table of predictions has one row a test segment: ``song``, ``track``, ``start_beat``,
-``instrument`` (the true class), ``predicted``, and one probability a class, ``p_Guitar`` and so on.
-Segments of one song are alike, so everything that says how sure a number is counts songs.
+A table of predictions has one row per test segment: ``song``, ``track``, ``start_beat``,
+``instrument`` (the true class), ``predicted``, and one probability per class of the instrument
+table at hand, such as ``p_Guitar``. Segments of one song are not independent, so all intervals
+resample songs.
 """
 
 from collections.abc import Sequence
@@ -12,21 +13,27 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import pairwise_distances_chunked, precision_recall_fscore_support
 
+from camil.evaluation.columns import require_columns
+
 METRICS = ("macro_f1", "weighted_f1", "accuracy")
-SMALLEST_PROBABILITY = 1e-7  # what float32 cannot tell from 0 beside 1
+SMALLEST_PROBABILITY = 1e-7  # about the resolution of float32 near 1
+KEYS = ("song", "track", "start_beat", "instrument")  # identify a test segment
 
 
 def predictions_table(
     segments: pd.DataFrame, probabilities: NDArray, classes: Sequence[str]
 ) -> pd.DataFrame:
-    """The table of predictions that a run leaves.
+    """Build the table of predictions of a run.
 
     Args:
-        segments: a row a segment with ``song``, ``track``, ``start_beat`` and ``instrument``.
+        segments: one row per segment with ``song``, ``track``, ``start_beat`` and ``instrument``.
         probabilities: ``(segments, classes)``.
         classes: names of the columns of ``probabilities``.
+
+    Returns:
+        One row per segment, with the columns ``p_<class>`` in the order of ``classes``.
     """
-    table = segments[["song", "track", "start_beat", "instrument"]].reset_index(drop=True)
+    table = segments[list(KEYS)].reset_index(drop=True)
     table["predicted"] = np.asarray(classes, dtype=object)[probabilities.argmax(axis=1)]
     names = [f"p_{name}" for name in classes]
     return pd.concat([table, pd.DataFrame(probabilities, columns=names)], axis=1)
@@ -35,12 +42,12 @@ def predictions_table(
 def scores(true: ArrayLike, predicted: ArrayLike) -> dict:
     """F1 and accuracy of predicted classes.
 
-    ``macro_f1`` is the mean F1 over the classes that occur in ``true``, all counting alike;
-    ``weighted_f1`` weighs them by how often they occur. A class that is only predicted has no F1
-    of its own, but every such prediction is missing from the recall of the true class.
+    ``macro_f1`` is the unweighted mean of F1 over the classes that occur in ``true``;
+    ``weighted_f1`` weights them by their frequency. A class that is only predicted has no F1 of its
+    own, but every such prediction lowers the recall of the true class.
 
     Args:
-        true, predicted: one class name a segment (or a track).
+        true, predicted: one class name per segment (or per track).
 
     Returns:
         ``{"macro_f1", "weighted_f1", "accuracy", "per_class_f1": {class: f1}}`` of floats.
@@ -67,18 +74,21 @@ def scores(true: ArrayLike, predicted: ArrayLike) -> dict:
 
 
 def track_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
-    """One prediction a track: its segments' log-probabilities averaged.
+    """One prediction per track: the mean of its segments' log-probabilities.
 
-    A probability below 1e-7 counts as 1e-7, so that no single segment can veto a class.
+    Probabilities below 1e-7 count as 1e-7, so that no single segment can veto a class.
+
+    Args:
+        predictions: a table of predictions.
 
     Returns:
-        one row a (song, track): ``song``, ``track``, ``instrument``, ``predicted`` and the
-        ``p_`` columns, the averages normalised to probabilities again.
+        One row per (song, track): ``song``, ``track``, ``instrument``, ``predicted`` and the
+        ``p_`` columns, normalized to probabilities again.
 
     Raises:
         ValueError: if columns are missing or a track has more than one true instrument.
     """
-    _need(predictions, "song", "track", "instrument")
+    require_columns(predictions, ("song", "track", "instrument"), "A prediction by track")
     columns = [name for name in predictions.columns if name.startswith("p_")]
     if not columns:
         raise ValueError("predictions have no probabilities: columns p_<class> are missing")
@@ -94,16 +104,16 @@ def track_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def votes(probabilities: pd.DataFrame, by) -> pd.DataFrame:
-    """Segments vote on the class they have in common: the mean of their log-probabilities.
+    """Combine the probabilities of the segments in a group: the mean of their logarithms.
 
-    A probability below 1e-7 counts as 1e-7, so that no single segment can veto a class.
+    Probabilities below 1e-7 count as 1e-7, so that no single segment can veto a class.
 
     Args:
-        probabilities: a row a segment, a column a class.
-        by: what segments have in common, as `DataFrame.groupby` takes it.
+        probabilities: one row per segment, one column per class.
+        by: the groups, as for `DataFrame.groupby`.
 
     Returns:
-        A row a group, in the order of the groups' names, its probabilities adding up to 1.
+        One row per group, sorted by the group's name; each row sums to 1.
     """
     log_probability = np.log(probabilities.clip(lower=SMALLEST_PROBABILITY))
     mean = log_probability.groupby(by, sort=True).mean()
@@ -118,25 +128,25 @@ def bootstrap_interval(
     seed: int = 0,
     level: float = 0.95,
 ) -> tuple[float, float]:
-    """Percentile interval of a metric, averaged over runs, when the test songs are drawn anew.
+    """Percentile bootstrap interval of a metric over test songs, averaged over runs.
 
     Songs are drawn with replacement, as many as there are, the same ones for every run. Works on
-    segments and, with `track_predictions`, on tracks. It tells how much the test songs matter; how
-    much training matters is in the runs' own spread.
+    segments and, with `track_predictions`, on tracks. The interval measures the variation due to
+    the choice of test songs; the spread of the runs measures the variation due to training.
 
     Args:
-        runs: one table of predictions a training seed, all of the same test segments.
+        runs: one table of predictions per training seed, all of the same test segments.
         metric: one of ``macro_f1``, ``weighted_f1`` and ``accuracy``, as in `scores`.
-        resamples: how often songs are drawn.
-        seed: of the drawing.
+        resamples: number of resamples.
+        seed: of the resampling.
         level: share of the resamples inside the interval.
 
     Returns:
-        the lower and the upper end.
+        The lower and the upper end.
 
     Raises:
         ValueError: if runs do not hold the same segments, if there are fewer than two songs (one
-            song says nothing about another), or if an argument is out of its range.
+            song has no variation), or if an argument is out of its range.
     """
     _, resampled = _values(runs, metric, resamples, seed)
     return _interval(resampled.mean(axis=1), level)
@@ -150,13 +160,16 @@ def paired_difference(
     seed: int = 0,
     level: float = 0.95,
 ) -> tuple[float, float, float]:
-    """How much better ``a`` is than ``b`` on the same test songs, with its interval.
+    """Difference of a metric between two conditions on the same test songs, with its interval.
 
-    Every resample draws the same songs for both, so what makes a song hard for both cancels out.
-    The arguments are those of `bootstrap_interval`.
+    Every resample draws the same songs for both, so the difficulty of a song cancels out.
+
+    Args:
+        a_runs, b_runs: one table of predictions per training seed.
+        metric, resamples, seed, level: as for `bootstrap_interval`.
 
     Returns:
-        the difference (mean over the runs of ``a`` less that of ``b``), its lower and upper end.
+        The difference (mean over ``a_runs`` minus mean over ``b_runs``), its lower and upper end.
 
     Raises:
         ValueError: as `bootstrap_interval`.
@@ -170,17 +183,17 @@ def paired_difference(
 
 
 def retrieval(midi: ArrayLike, audio: ArrayLike) -> dict[str, float]:
-    """How well a MIDI segment finds its own audio among all, by Euclidean distance.
+    """Retrieval of each MIDI segment's own audio among all audio, by Euclidean distance.
 
-    The rank of row ``i`` counts every audio at least as near to MIDI ``i`` as its own: ties count
-    against it, so that a space collapsed to a point does not look perfect.
+    The rank of row ``i`` is the number of audio embeddings that are at least as near to MIDI ``i``
+    as its own. Ties count against it, so that a space collapsed to a point does not look perfect.
 
     Shape:
         midi, audio: ``(segments, embedding)``; row ``i`` of both is one segment.
 
     Returns:
-        ``R@1``, ``R@5``, ``R@10`` (share of segments with a rank up to that) and ``MRR`` (mean of
-        1 / rank).
+        ``R@1``, ``R@5`` and ``R@10`` (share of segments with a rank up to 1, 5 and 10) and ``MRR``
+        (mean of 1 / rank).
 
     Raises:
         ValueError: if the shapes differ, there are no rows, or an embedding is not finite.
@@ -194,7 +207,7 @@ def retrieval(midi: ArrayLike, audio: ArrayLike) -> dict[str, float]:
     if not (np.isfinite(midi).all() and np.isfinite(audio).all()):
         raise ValueError("embeddings hold NaN or infinity: the encoders have diverged")
     ranks, done = [], 0
-    # "sqeuclidean" subtracts before it squares; the faster "euclidean" would break ties by chance.
+    # "sqeuclidean" subtracts before squaring, so ties stay ties; "euclidean" is faster, not exact.
     for distance in pairwise_distances_chunked(midi, audio, metric="sqeuclidean"):
         rows = np.arange(len(distance))
         own = distance[rows, done + rows]
@@ -206,7 +219,7 @@ def retrieval(midi: ArrayLike, audio: ArrayLike) -> dict[str, float]:
 
 
 def _values(runs, metric: str, resamples: int, seed: int) -> tuple[NDArray, NDArray]:
-    """The metric of each run as it is ``(runs,)`` and over resamples ``(resamples, runs)``."""
+    """The metric of each run ``(runs,)``, and of its resamples ``(resamples, runs)``."""
     if metric not in METRICS:
         raise ValueError(f"metric must be one of {', '.join(METRICS)}, got {metric!r}")
     if resamples < 1:
@@ -228,13 +241,13 @@ def _confusions(runs: Sequence[pd.DataFrame]) -> NDArray:
     if not len(runs):
         raise ValueError("there are no runs to evaluate")
     for run in runs:
-        _need(run, "song", "instrument", "predicted")
-    rows = [_rows(run) for run in runs]
-    for number, other in enumerate(rows[1:], start=1):
-        if not other.equals(rows[0]):
+        require_columns(run, ("song", "instrument", "predicted"), "An interval")
+    first, *others = (_segments(run) for run in runs)
+    for number, other in enumerate(others, start=1):
+        if not other.equals(first):
             raise ValueError(
-                f"runs 0 and {number} do not hold the same test segments ({len(rows[0])} and "
-                f"{len(other)} rows): compare runs on one corpus and split only"
+                f"runs 0 and {number} do not hold the same test segments ({len(first)} and "
+                f"{len(other)} rows): compare runs of one corpus and split only"
             )
     songs = np.unique(_names(runs[0]["song"], "song"))
     true_and_predicted = [
@@ -250,9 +263,14 @@ def _confusions(runs: Sequence[pd.DataFrame]) -> NDArray:
     return counts
 
 
-def _rows(run: pd.DataFrame) -> pd.DataFrame:
-    """What a run was tested on, in an order of its own."""
-    keys = [k for k in ("song", "track", "start_beat", "instrument") if k in run.columns]
+def same_segments(one: pd.DataFrame, other: pd.DataFrame) -> bool:
+    """Whether two tables of predictions are of the same test segments, in any order."""
+    return _segments(one).equals(_segments(other))
+
+
+def _segments(run: pd.DataFrame) -> pd.DataFrame:
+    """The segments of a table of predictions, sorted."""
+    keys = [key for key in KEYS if key in run.columns]
     return run[keys].sort_values(keys, ignore_index=True)
 
 
@@ -274,13 +292,7 @@ def _interval(values: NDArray, level: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _names(values: ArrayLike, what: str) -> NDArray:
+def _names(values: ArrayLike, column: str) -> NDArray:
     if pd.isna(np.asarray(values, dtype=object)).any():
-        raise ValueError(f"{what} has missing values")
+        raise ValueError(f"{column} has missing values")
     return np.asarray(values).astype(str)
-
-
-def _need(predictions: pd.DataFrame, *columns: str) -> None:
-    missing = [name for name in columns if name not in predictions.columns]
-    if missing:
-        raise ValueError(f"predictions lack the columns {', '.join(missing)}")

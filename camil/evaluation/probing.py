@@ -1,4 +1,4 @@
-"""A linear classifier on frozen embeddings: what an encoder knows, read off without changing it."""
+"""Linear probe: a logistic regression on frozen embeddings."""
 
 import numpy as np
 import torch
@@ -7,7 +7,7 @@ from sklearn.metrics import f1_score
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
-REGULARIZATION = (0.001, 0.01, 0.1, 1.0)  # scikit-learn's C: small is strong
+REGULARIZATION = (0.001, 0.01, 0.1, 1.0)  # scikit-learn's C, an inverse strength
 
 
 def linear_probe(
@@ -16,12 +16,16 @@ def linear_probe(
     """Fit a multinomial logistic regression; its strength is chosen on the validation songs.
 
     Args:
-        embeddings, validation: `(rows, embedding)`.
-        labels, validation_labels: `(rows,)` of int64.
-        classes: outputs; one that never occurs in `labels` is never predicted.
+        embeddings, labels: of the training segments.
+        validation, validation_labels: of the validation segments.
+        classes: number of outputs; a class that does not occur in ``labels`` is never predicted.
+
+    Shape:
+        embeddings, validation: ``(rows, embedding)``. labels, validation_labels: ``(rows,)`` int64.
 
     Returns:
-        A linear layer on the embeddings as they are: the scaling that helps the fit is folded in.
+        A linear layer on unscaled embeddings, on their device: the standardization that helps the
+        fit is folded into its weights.
     """
     scaler = StandardScaler().fit(embeddings.cpu().double().numpy())
     train, held_out = (scaler.transform(x.cpu().double().numpy()) for x in (embeddings, validation))
@@ -29,7 +33,7 @@ def linear_probe(
     fits = [LogisticRegression(C=c, max_iter=1000).fit(train, target) for c in REGULARIZATION]
     score = [f1_score(held_out_target, fit.predict(held_out), average="macro") for fit in fits]
     best = fits[int(np.argmax(score))]
-    # scikit-learn keeps one row for two classes and one a class from three on.
+    # scikit-learn has one row of weights for two classes, and one per class from three on.
     weight = best.coef_ if len(best.classes_) > 2 else np.concatenate([-best.coef_, best.coef_]) / 2
     bias = best.intercept_ if len(best.classes_) > 2 else np.r_[-1, 1] * best.intercept_ / 2
     head = nn.Linear(embeddings.shape[1], classes)

@@ -1,4 +1,4 @@
-"""What else an embedding knows: labels that are in the data already, and a probe for them."""
+"""Transfer tasks: labels that a corpus already has, and linear probes of embeddings for them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +15,12 @@ ROLES = ("melody", "accompaniment")
 
 @dataclass
 class Task:
-    """A question that can be put to an embedding.
+    """A classification task for a linear probe.
 
     Attributes:
         name: of the task.
-        labels: ``(segments,)`` of str; empty where a segment has no part in it.
-        by_song: whether a song as a whole is asked about, with the mean of its segments.
+        labels: ``(segments,)`` str; empty where a segment has no label.
+        by_song: classify whole songs, by the mean of their segments' embeddings.
     """
 
     name: str
@@ -29,18 +29,18 @@ class Task:
 
 
 def manifest_rows(manifest: Path | str, folder: Path | str, songs: ArrayLike) -> pd.DataFrame:
-    """The manifest's row of each song.
+    """Read the manifest's row of each song.
 
     Args:
-        manifest: a CSV with the column ``path``, relative to it.
-        folder: that the corpus was made from; songs have their names by it.
-        songs: names of songs, as in `segments.parquet`.
+        manifest: CSV file with the column ``path``, relative to the file's folder.
+        folder: source of the corpus; names of songs are paths relative to it.
+        songs: names of songs, as in ``segments.parquet``.
 
     Returns:
-        Indexed by song, the manifest's columns; songs that it does not list are missing.
+        The manifest's columns, indexed by song; songs that it does not list are missing.
 
     Raises:
-        ValueError: if there is no such file, or it has no column path.
+        ValueError: if there is no such file, or it has no column ``path``.
     """
     if not Path(manifest).is_file():
         raise ValueError(f"the manifest {manifest} does not exist")
@@ -48,12 +48,12 @@ def manifest_rows(manifest: Path | str, folder: Path | str, songs: ArrayLike) ->
     if "path" not in rows:
         raise ValueError(f"the manifest {manifest} needs the column path")
     top, below = Path(manifest).resolve().parent, Path(folder).resolve()
-    places = [top / path for path in rows["path"]]
-    inside = [place.is_relative_to(below) for place in places]
+    paths = [top / path for path in rows["path"]]
+    inside = [path.is_relative_to(below) for path in paths]
     rows = rows[inside]
-    files = [place.relative_to(below) for place, here in zip(places, inside, strict=True) if here]
+    files = [path.relative_to(below) for path, kept in zip(paths, inside, strict=True) if kept]
     known = set(np.asarray(songs, dtype=str))
-    # A song is named with its suffix only where another would have the same name.
+    # A song's name includes the suffix only where another song would have the same name.
     names = [
         file.as_posix() if file.as_posix() in known else file.with_suffix("").as_posix()
         for file in files
@@ -63,16 +63,16 @@ def manifest_rows(manifest: Path | str, folder: Path | str, songs: ArrayLike) ->
 
 
 def collections_and_composers(rows: pd.DataFrame) -> pd.DataFrame:
-    """Where each song was collected, and who wrote it.
+    """Collection and composer of each song.
 
-    Composers are asked for within one collection, the one that names most: between two they would
-    be told by how the collection writes its files.
+    Composers are kept within one collection only, the one that names most of them: across
+    collections, a probe could recognize them by the files' format.
 
     Args:
-        rows: of `manifest_rows`; a collection's name goes up to a bracket.
+        rows: from `manifest_rows`; a bracket ends a collection's name.
 
     Returns:
-        Indexed by song, the columns ``collection`` and ``composer``, empty where not known.
+        The columns ``collection`` and ``composer``, indexed by song; empty where unknown.
     """
     nothing = pd.Series("", rows.index)
     collection = rows.get("source_repo", nothing).str.split(" (", regex=False).str[0]
@@ -85,12 +85,12 @@ def collections_and_composers(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def frequent(labels: pd.Series, songs: pd.DataFrame, least: int) -> pd.Series:
-    """Labels that enough songs have to be learnt and tested; others become empty.
+    """Keep labels with enough songs to train and test on; others become empty.
 
     Args:
-        labels: ``(segments,)`` of str.
+        labels: ``(segments,)`` str.
         songs: ``song`` and ``split`` of the same rows.
-        least: training songs that a label needs; in validation and test it needs one each.
+        least: smallest number of training songs per label; validation and test need one each.
     """
     counts = songs.assign(label=labels.to_numpy()).drop_duplicates(["song", "label"])
     counts = counts.groupby(["label", "split"]).size().unstack(fill_value=0)
@@ -100,15 +100,15 @@ def frequent(labels: pd.Series, songs: pd.DataFrame, least: int) -> pd.Series:
 
 
 def roles(segments: pd.DataFrame, height: ArrayLike) -> pd.Series:
-    """Melody or accompaniment, by the skyline: the highest of the parts that play together.
+    """Label segments as melody or accompaniment with the skyline heuristic.
 
     Args:
         segments: ``song``, ``track`` and ``start_beat``.
-        height: ``(segments,)``, the mean pitch of each.
+        height: ``(segments,)``, the mean pitch of each segment.
 
     Returns:
-        ``melody`` for the highest of the segments of a song that begin together,
-        ``accompaniment`` for the others; empty where a part is alone or two are equally high.
+        ``melody`` for the highest of a song's segments that start together, ``accompaniment`` for
+        the others; empty where a part plays alone or two are equally high.
     """
     together = pd.Series(np.asarray(height, float), segments.index).groupby(
         [segments["song"], segments["start_beat"]]
@@ -121,20 +121,24 @@ def roles(segments: pd.DataFrame, height: ArrayLike) -> pd.Series:
 
 
 def probe(known: NDArray, task: Task, segments: pd.DataFrame) -> pd.DataFrame:
-    """Fit a linear classifier on a representation and name the test songs' labels with it.
+    """Fit a linear probe to a representation and predict the labels of the test songs.
 
-    Its strength is chosen on the validation songs; the split is the corpus's, by song and group.
+    Its regularization is chosen on the validation songs. The split is that of the corpus.
 
     Args:
-        known: ``(segments, values)``, what represents a segment; NaN counts as the mean.
+        known: the representation of each segment; NaN is replaced by the column's mean.
+        task: the labels.
         segments: ``song``, ``track``, ``start_beat`` and ``split`` of the same rows.
 
+    Shape:
+        known: ``(segments, features)``.
+
     Returns:
-        A row a test unit, segment or song: song, track, start_beat, instrument (the true label; so
-        that `camil.evaluation` can be used on it) and predicted.
+        One row per test segment or test song: ``song``, ``track``, ``start_beat``, ``instrument``
+        (the true label, under the name that `camil.evaluation.metrics` expects) and ``predicted``.
 
     Raises:
-        ValueError: if fewer than two labels are to be told apart.
+        ValueError: if there are fewer than two labels.
     """
     known = np.asarray(known, dtype=float)
     known = np.where(np.isnan(known), np.nanmean(known, axis=0), known)
@@ -149,7 +153,7 @@ def probe(known: NDArray, task: Task, segments: pd.DataFrame) -> pd.DataFrame:
         values = known[units["row"]]
     names, number = np.unique(units["instrument"], return_inverse=True)
     if len(names) < 2:
-        raise ValueError(f"{task.name} has fewer than two labels to tell apart: {list(names)}.")
+        raise ValueError(f"{task.name} has fewer than two labels: {list(names)}.")
     tensors = torch.tensor(values, dtype=torch.float32), torch.tensor(number)
     part = {
         split: (units["split"] == split).to_numpy(copy=True)

@@ -1,4 +1,4 @@
-"""Questions put to folders of made-up runs, answered as one would by hand."""
+"""Comparisons of synthetic runs, against results computed by hand."""
 
 import json
 
@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import confusion_matrix, f1_score
 
-from camil.evaluation.questions import (
+from camil.evaluation.comparisons import (
     CAMIL,
     alike,
     answer,
@@ -15,8 +15,9 @@ from camil.evaluation.questions import (
     confusions,
     effect,
     experiments,
-    finished_runs,
+    significance,
 )
+from camil.evaluation.finished_runs import runs_in
 
 CLASSES = ("Piano", "Bass", "Pipe")
 PRETRAINED = {
@@ -26,7 +27,7 @@ PRETRAINED = {
 
 
 def leave(folder, name, seed=0, right=None, **parameters):
-    """A finished run; of 03_classify if `right`, its share of right predictions, is given."""
+    """Write a finished run; of 03_classify if `right`, the share of correct labels, is given."""
     run = folder / f"{name}-seed{seed}"
     run.mkdir(parents=True)
     for key in ("pretrained", "pretrained_audio"):
@@ -81,8 +82,8 @@ def folder(tmp_path):
     return runs
 
 
-def test_only_what_differs_in_the_margin_answers_the_question_of_the_margin(folder):
-    table = experiments(finished_runs(str(folder)))
+def test_alike_selects_experiments_that_differ_in_the_margin_only(folder):
+    table = experiments(runs_in(str(folder)))
     rows = alike(table, but="margin", **CAMIL)
     names = {run.folder.name for run in rows["run"]}
     assert names == {
@@ -91,8 +92,8 @@ def test_only_what_differs_in_the_margin_answers_the_question_of_the_margin(fold
     assert "orphan" not in set(table["condition"])
 
 
-def test_the_audio_encoder_is_told_by_what_it_was_built_on(folder):
-    table = experiments(finished_runs(str(folder))).set_index("condition")["audio"]
+def test_origin_of_the_audio_encoder_is_read_from_the_runs_below(folder):
+    table = experiments(runs_in(str(folder))).set_index("condition")["audio"]
     expected = {
         "scratch-frozen": "scratch, trained", "trained-frozen": "AIC, trained",
         "deaf-frozen": "random, frozen", "wide-frozen": "AIC, frozen", "aic": "",
@@ -100,8 +101,8 @@ def test_the_audio_encoder_is_told_by_what_it_was_built_on(folder):
     assert table[list(expected)].to_dict() == expected
 
 
-def test_an_effect_is_the_difference_of_the_means_over_seeds(folder):
-    rows = alike(experiments(finished_runs(str(folder))), but="margin", **CAMIL)
+def test_effect_is_the_difference_of_the_means_over_seeds(folder):
+    rows = alike(experiments(runs_in(str(folder))), but="margin", **CAMIL)
     found = effect(rows, "margin", 1.0).set_index("margin")
 
     def f1(run):
@@ -114,37 +115,32 @@ def test_an_effect_is_the_difference_of_the_means_over_seeds(folder):
     assert found.loc[1.5, "difference"] == pytest.approx(mean[1.5] - mean[1.0])
     assert np.isnan(found.loc[1.0, "difference"])
     by_layers = found.reset_index().assign(margin=[8, 16, 32])
-    assert "margin 32 comes best" in answer(by_layers, "margin", 16)
+    assert "margin 32 scores highest" in answer(by_layers, "margin", 16)
     sentence = answer(found.reset_index(), "margin", 1.0)
-    assert "margin 1.5 comes best" in sentence
-    assert "more than the luck" in sentence
+    assert "margin 1.5 scores highest" in sentence
+    assert "which excludes 0" in sentence
     assert f"{mean[1.5]:.3f}" in sentence
 
 
-def test_missing_runs_are_said(folder):
-    table = experiments(finished_runs(str(folder)))
+def test_missing_runs_are_reported(folder):
+    table = experiments(runs_in(str(folder)))
     alone = effect(alike(table, but="embedding", **CAMIL), "embedding", 128)
-    assert "runs of another embedding are missing (there are: 128)" in answer(
+    assert "runs with another embedding are missing (there are: 128)" in answer(
         alone, "embedding", 128
     )
     others = effect(table[table["margin"] != 1.0], "margin", 1.0)
-    assert "runs of margin 1.0, to compare with, are missing" in answer(others, "margin", 1.0)
+    assert "the reference runs, margin 1.0, are missing" in answer(others, "margin", 1.0)
     nothing = effect(table[:0], "margin", 1.0)
     assert "No answer yet" in answer(nothing, "margin", 1.0)
-    assert experiments(finished_runs(str(folder / "nowhere"))).empty
+    assert experiments(runs_in(str(folder / "nowhere"))).empty
 
 
-def test_of_two_folders_the_first_has_the_say(folder, tmp_path):
-    other = tmp_path / "other"
-    classify(other, "camil-frozen", right=0.1)
-    classify(other, "new", right=0.1)
-    found = finished_runs(f"{folder}, {other},")
-    by_name = {run.folder.name: run.folder.parent for run in found}
-    assert by_name["camil-frozen-seed0"] == folder
-    assert by_name["new-seed0"] == other
+def test_significance_states_whether_the_interval_contains_zero():
+    assert significance(-0.1, 0.0) == "which contains 0"
+    assert significance(0.01, 0.2) == significance(-0.2, -0.01) == "which excludes 0"
 
 
-def test_confusions_are_shares_of_the_true_class_and_compared_pair_by_pair():
+def test_confusions_are_shares_of_the_true_class_and_correlated_over_pairs():
     random = np.random.default_rng(0)
     tables = [
         pd.DataFrame({
@@ -162,7 +158,7 @@ def test_confusions_are_shares_of_the_true_class_and_compared_pair_by_pair():
     assert shares.loc[["Pipe", "Reed"]].isna().all(axis=None)
     pairs, correlation = common_confusions(shares, shares)
     assert correlation == pytest.approx(1)
-    assert (pairs["instrument"] != pairs["taken for"]).all()
+    assert (pairs["instrument"] != pairs["predicted as"]).all()
     assert len(pairs) == 6
     assert pairs["by notes"].is_monotonic_decreasing
     assert common_confusions(shares, 1 - shares)[1] == pytest.approx(-1)

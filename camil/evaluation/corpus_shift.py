@@ -1,4 +1,4 @@
-"""Trained models on another corpus than their own: other timbres, notes moved."""
+"""Evaluate trained models on a corpus they were not trained on: other timbres, moved notes."""
 
 import pandas as pd
 import torch
@@ -6,27 +6,31 @@ import torch
 from camil.corpus.corpus import Corpus
 from camil.encoders.classifier import load_classifier
 from camil.encoders.hub import load_encoder
+from camil.evaluation.finished_runs import FinishedRun
 from camil.evaluation.metrics import predictions_table, retrieval
-from camil.evaluation.results import FinishedRun
 from camil.training.embed import embed
 
 
 def predictions_on(run: FinishedRun, corpus: str, device: str = "cpu") -> pd.DataFrame:
-    """What a classifier says about the test songs of a corpus.
+    """Predict the instruments of a corpus' test songs with a run's classifier.
 
     Args:
-        run: of 03_classify.
-        corpus: the folder of a corpus.
+        run: of ``03_classify``.
+        corpus: folder of a corpus.
+        device: of the computations.
+
+    Returns:
+        A table of predictions, see `camil.evaluation.metrics`.
 
     Raises:
         FileNotFoundError: if the folder holds no corpus, or the run no classifier.
-        ValueError: if it is an audio classifier and the corpus has no sound.
+        ValueError: if it is an audio classifier and the corpus has no audio.
     """
     classifier = load_classifier(run.folder / "classifier.safetensors").to(device)
-    reads = classifier.encoder.modality == "midi"
-    data = Corpus(corpus, device, onsets=reads and classifier.encoder.config["channels"] == 2)
+    reads_notes = classifier.encoder.modality == "midi"
+    data = Corpus(corpus, device, onsets=reads_notes and classifier.encoder.config["channels"] == 2)
     rows = data.rows("test")
-    logits = embed(classifier, data.rolls if reads else data.mels, rows)
+    logits = embed(classifier, data.rolls if reads_notes else data.mels, rows)
     probabilities = logits.cpu().double().softmax(1).numpy()
     return predictions_table(data.table.iloc[rows.cpu()], probabilities, classifier.classes)
 
@@ -34,16 +38,18 @@ def predictions_on(run: FinishedRun, corpus: str, device: str = "cpu") -> pd.Dat
 def retrieval_on(
     run: FinishedRun, corpus: str, points: int, seed: int = 0, device: str = "cpu"
 ) -> dict[str, float]:
-    """How well the notes of test segments find their own sound among that of `points` segments.
+    """Retrieval of the audio of test segments by their notes, with a run's two encoders.
 
     Args:
-        run: of 02_pretrain.
-        corpus: the folder of a corpus.
-        points: segments drawn at most; the same ones for every run and every corpus that has the
-            same notes.
+        run: of ``02_pretrain``.
+        corpus: folder of a corpus.
+        points: largest number of segments; the same ones are drawn for every run, and for every
+            corpus that has the same notes.
+        seed: of the draw.
+        device: of the computations.
 
     Returns:
-        What `camil.evaluation.retrieval` returns, and ``segments``, how many there were.
+        The metrics of `camil.evaluation.metrics.retrieval`, and ``segments``, their number.
     """
     midi = load_encoder(run.folder / "encoder.safetensors").to(device)
     audio = load_encoder(run.folder / "audio_encoder.safetensors").to(device)

@@ -1,4 +1,4 @@
-"""One question at a time: of all finished runs, those that differ in nothing but what is asked."""
+"""Compare finished runs that differ in one setting only."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,16 +7,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from camil.evaluation.finished_runs import FinishedRun
 from camil.evaluation.metrics import bootstrap_interval, paired_difference, scores
-from camil.evaluation.results import FinishedRun
-from camil.workbook.files import read_json
 
-# What makes one experiment differ from another; the seed is no such thing.
+# The settings in which experiments may differ, beside the seed.
 SETTINGS = (
     "condition", "corpus", "modality", "frozen", "objective", "negatives", "shuffled", "audio",
     "margin", "embedding", "train_fraction",
 )  # fmt: skip
-# CAMIL as Table I has it; a question changes one of these.
+# CAMIL in Table I; a comparison varies one of these.
 CAMIL = {
     "modality": "midi", "frozen": True, "objective": "contrastive", "negatives": "class",
     "shuffled": False, "audio": "AIC, frozen", "margin": 1.0, "embedding": 128,
@@ -24,29 +23,18 @@ CAMIL = {
 }  # fmt: skip
 
 
-def finished_runs(folders: str) -> list[FinishedRun]:
-    """The finished runs below some folders, separated by commas; of one name the first is taken."""
-    found: dict[str, FinishedRun] = {}
-    for folder in filter(None, (name.strip() for name in folders.split(","))):
-        for record in sorted(Path(folder).glob("*/run.json")):
-            metrics = record.with_name("metrics.json")
-            about = read_json(metrics) if metrics.is_file() else {}
-            run = FinishedRun(record.parent, read_json(record), about)
-            found.setdefault(record.parent.name, run)
-    return list(found.values())
-
-
 def experiments(runs: list[FinishedRun]) -> pd.DataFrame:
-    """A row a classifier: `SETTINGS`, its seed, and the run itself.
+    """One row per classifier: its `SETTINGS`, its seed and the run.
 
-    What it was built on is looked up; a classifier whose pre-training is gone is left out.
+    The settings of its pre-training are looked up among the runs; a classifier whose pre-training
+    is missing is omitted.
     """
     by_name = {run.folder.name: run.record["parameters"] for run in runs}
     rows = []
     for run in runs:
         given = run.record["parameters"]
         made = by_name.get(Path(given.get("pretrained", "")).name, {})
-        # Floors have no modality: they are no experiment with encoders.
+        # Baselines have no modality: they use no encoder.
         if not run.metrics or "modality" not in given or bool(given["pretrained"]) != bool(made):
             continue
         rows.append({
@@ -68,7 +56,7 @@ def experiments(runs: list[FinishedRun]) -> pd.DataFrame:
 
 
 def _audio(made: dict[str, Any], by_name: dict[str, dict]) -> str:
-    """Where the audio encoder came from, and whether pre-training went on with it."""
+    """Origin of the audio encoder, and whether pre-training trained it."""
     if not made or made.get("objective") == "midi-supcon":
         return ""
     if not made["pretrained_audio"]:
@@ -79,11 +67,12 @@ def _audio(made: dict[str, Any], by_name: dict[str, dict]) -> str:
 
 
 def alike(table: pd.DataFrame, but: str | Sequence[str] = (), **wanted: Any) -> pd.DataFrame:
-    """The experiments whose settings are as wanted.
+    """Select the experiments with the given settings.
 
     Args:
-        table: of `experiments`.
-        but: settings that may be anything, though `wanted` names them.
+        table: from `experiments`.
+        but: settings that are not compared, although ``wanted`` has a value for them.
+        wanted: value by setting.
     """
     free = {but} if isinstance(but, str) else set(but)
     chosen = pd.Series(True, index=table.index)
@@ -94,16 +83,20 @@ def alike(table: pd.DataFrame, but: str | Sequence[str] = (), **wanted: Any) -> 
 
 
 def effect(rows: pd.DataFrame, by: str, reference: Any) -> pd.DataFrame:
-    """What a setting does to macro-F1: a row a value, seeds together.
+    """Macro-F1 for each value of a setting, over all seeds.
 
     Args:
-        rows: experiments that differ in `by` and the seed alone.
-        reference: the value that the others are compared with.
+        rows: experiments that differ only in the setting and the seed.
+        by: name of the setting.
+        reference: value that the others are compared with.
 
     Returns:
-        Columns `by`, seeds, macro_f1 with its interval (low, high), and the difference to the
-        reference on the same test songs with its own; NaN where there is no reference or the test
-        songs are others.
+        One row per value: the setting, ``seeds``, ``macro_f1`` with its interval (``low``,
+        ``high``), and the paired ``difference`` to the reference with its interval; NaN without a
+        reference.
+
+    Raises:
+        ValueError: if the runs have different test segments.
     """
     groups = {
         value: [run.predictions() for run in part.drop_duplicates("seed")["run"]]
@@ -134,35 +127,33 @@ def effect(rows: pd.DataFrame, by: str, reference: Any) -> pd.DataFrame:
 
 
 def answer(found: pd.DataFrame, by: str, reference: Any) -> str:
-    """One sentence of what `effect` has found; says what is missing where it cannot be told."""
+    """The result of `effect` in one sentence, or the runs that are missing for one."""
     name = by.replace("_", " ")
     if len(found) and reference not in set(found[by]):
-        return f"No answer yet: runs of {name} {reference}, to compare with, are missing."
+        return f"No answer yet: the reference runs, {name} {reference}, are missing."
     others = found[found["difference"].notna()]
     if others.empty:
         there = ", ".join(str(value) for value in found[by]) or "none"
-        return f"No answer yet: runs of another {name} are missing (there are: {there})."
+        return f"No answer yet: runs with another {name} are missing (there are: {there})."
     best = others.loc[others["difference"].idxmax()]
-    value = others[by].loc[best.name]  # of its own type, which the row has not
+    value = others[by].loc[best.name]  # in the column's own type, unlike best[by]
     own = found.loc[found[by] == reference, "macro_f1"].iloc[0]
     word = "better" if best["difference"] > 0 else "worse"
     return (
-        f"Of the others, {name} {value} comes best: macro-F1 {best['macro_f1']:.3f}, "
-        f"{abs(best['difference']):.3f} {word} than {reference} ({own:.3f}; interval of the "
-        f"difference {best['difference_low']:+.3f} to {best['difference_high']:+.3f}), "
-        f"{chance(best['difference_low'], best['difference_high'])}."
+        f"Among the alternatives to {reference} ({own:.3f}), {name} {value} scores highest: "
+        f"macro-F1 {best['macro_f1']:.3f}, {abs(best['difference']):.3f} {word} (95 % interval of "
+        f"the difference {best['difference_low']:+.3f} to {best['difference_high']:+.3f}, "
+        f"{significance(best['difference_low'], best['difference_high'])})."
     )
 
 
-def chance(low: float, high: float) -> str:
-    """Whether the interval of a difference leaves out zero, in words."""
-    if low <= 0 <= high:
-        return "which may be the luck of the test songs"
-    return "which is more than the luck of the test songs"
+def significance(low: float, high: float) -> str:
+    """Whether the interval of a difference contains zero, in words."""
+    return "which contains 0" if low <= 0 <= high else "which excludes 0"
 
 
 def confusions(predictions: Sequence[pd.DataFrame], classes: Sequence[str]) -> pd.DataFrame:
-    """Shares of each true class (row) that were taken for each class (column), seeds together.
+    """Share of each true class (row) that was predicted as each class (column), over all seeds.
 
     Rows of classes that do not occur are NaN.
     """
@@ -173,19 +164,19 @@ def confusions(predictions: Sequence[pd.DataFrame], classes: Sequence[str]) -> p
 
 
 def common_confusions(notes: pd.DataFrame, sound: pd.DataFrame) -> tuple[pd.DataFrame, float]:
-    """Whether what is confused by the notes is confused by the ear.
+    """Compare the confusions of a classifier on notes with those of one on audio.
 
     Args:
-        notes, sound: `confusions` of a classifier on MIDI and of one on audio.
+        notes, sound: from `confusions`.
 
     Returns:
-        A row a pair (instrument, taken for) with both shares, the commonest by notes first; and
-        Spearman's rank correlation of the two over all pairs.
+        One row per pair (``instrument``, ``predicted as``) with both shares, the most frequent by
+        notes first; and Spearman's rank correlation of the shares over all pairs.
     """
     pairs = pd.DataFrame({
-        "by notes": notes.rename_axis(index="instrument", columns="taken for").stack(),
-        "by sound": sound.rename_axis(index="instrument", columns="taken for").stack(),
+        "by notes": notes.rename_axis(index="instrument", columns="predicted as").stack(),
+        "by sound": sound.rename_axis(index="instrument", columns="predicted as").stack(),
     }).dropna().reset_index()  # fmt: skip
-    pairs = pairs[pairs["instrument"] != pairs["taken for"]]
+    pairs = pairs[pairs["instrument"] != pairs["predicted as"]]
     correlation = pairs["by notes"].corr(pairs["by sound"], method="spearman")
     return pairs.sort_values("by notes", ascending=False, ignore_index=True), float(correlation)
