@@ -106,7 +106,14 @@ class _Copy:
             copy[self.events.data_offset[index]] = program
         for index in self._banks_to_reset(programs):
             copy[self.events.data_offset[index] + 1] = 0
-        inserted = [one for _, line in self._lines() for one in self._insertions(line, programs)]
+        lines = self._lines()
+        # A program inserted on one track would change the other tracks of its channel.
+        shared = {int(self.address[line[0][0].begin[0]]) for line in lines
+                  if self._insertions(line, programs, False)}  # fmt: skip
+        inserted = []
+        for line in lines:
+            explicit = int(self.address[line[0][0].begin[0]]) in shared
+            inserted += self._insertions(line, programs, explicit)
         for index, program in sorted(inserted, reverse=True):  # later offsets first
             _insert(copy, self.events, index, program)
         return _with_riff_sizes(copy, self.data)
@@ -144,43 +151,47 @@ class _Copy:
         found = {bank for change in programs for bank in self.banks.get(change, ())}
         return found - kept
 
-    def _lines(self):
-        """Parts with their targets by MIDI track and channel."""
+    def _lines(self) -> list[list[tuple[Instrument, int | None]]]:
+        """Parts with their targets, by MIDI track and channel."""
         lines = defaultdict(list)
         for one, target in zip(self.instruments, self.targets, strict=True):
             lines[one.midi_track, one.channel].append((one, target))
-        return lines.items()
+        return list(lines.values())
 
-    def _insertions(self, line: list[tuple[Instrument, int | None]], programs: dict[int, int]):
-        """Program changes to insert on a channel of a track: (index of the event, program).
+    def _insertions(self, line, programs: dict[int, int], explicit: bool) -> list[tuple[int, int]]:
+        """Program changes to insert on a channel of a track: index of the event after, program.
 
-        They are needed before notes that no program change of their own track selects.
+        They concern notes without a program change on their own track.
+
+        Args:
+            line: from `_lines`.
+            programs: from `_programs`.
+            explicit: whether the notes need a program change even if the one of another track is
+                right.
         """
         events, first = self.events, line[0][0]
-        channel = int(events.status[first.begin[0]]) & 0x0F
-        if all(target is None for _, target in line):
-            return
-        same = (events.track == first.midi_track) & (events.status == 0xC0 | channel)
-        queue = [(index, None) for index in np.flatnonzero(same).tolist()]
+        own = (events.track == first.midi_track) & (events.status == 0xC0 | first.channel)
+        queue = [(index, None) for index in np.flatnonzero(own).tolist()]
         for one, target in line:
             foreign = (one.change < 0) | (events.track[one.change] != one.midi_track)
             if not one.is_drum:
                 pairs = zip(one.begin[foreign].tolist(), one.change[foreign].tolist(), strict=True)
                 queue += [(begin, (change, target)) for begin, change in pairs]
-        current = None  # the program of the latest insertion
+        found, current = [], None
         for index, note in sorted(queue, key=lambda one: one[0]):
             if note is None:
                 current = None
                 continue
             change, target = note
-            plays = programs.get(change, int(events.first[change])) if change >= 0 else None
-            if current is not None:
-                plays = current
-            if target is None and current is not None:
-                target = int(events.first[change]) if change >= 0 else 0
-            if target is not None and target != plays:
-                yield index, target
-                current = target
+            old = int(events.first[change]) if change >= 0 else None
+            plays = programs.get(change, old) if current is None else current
+            if explicit and current is None:
+                plays = None
+            wanted = old if target is None else target
+            if wanted is not None and wanted != plays:
+                found.append((index, wanted))
+                current = wanted
+        return found
 
     def warn_of_shared_channels(self, path: Path) -> None:
         sharing = defaultdict(dict)
