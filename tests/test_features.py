@@ -108,7 +108,7 @@ def test_a_segments_features_do_not_depend_on_its_neighbours_or_the_order_of_not
 
 
 def test_a_segment_without_notes_is_told():
-    with pytest.raises(ValueError, match="there is one without"):
+    with pytest.raises(ValueError, match="row 1 has no notes"):
         segment_features(table([(60, 0, 12)], []))
 
 

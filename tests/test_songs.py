@@ -103,7 +103,7 @@ def test_drawn_as_it_is_a_song_has_the_notes_of_its_rows(songs, table):
 
 def test_rows_that_do_not_stand_together_are_an_error(table):
     order = np.arange(len(table))
-    with pytest.raises(ValueError, match="stand together"):
+    with pytest.raises(ValueError, match="consecutive rows"):
         Songs(table.take(np.r_[order[1:], order[:1]]))
     with pytest.raises(ValueError, match="no segments"):
         Songs(table.slice(0, 0))

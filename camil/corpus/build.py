@@ -1,7 +1,7 @@
-"""From a source to a corpus on disk: notes and mels of each song, in parallel, resumable.
+"""Build a corpus on disk from a source, in parallel and resumable.
 
-The work is cut into parts of a few songs. Parts are made by processes, or by shards on several
-machines; once all are there they are merged. What is there already is not made again.
+The songs are divided into parts, which are written by several processes, or by shards on several
+machines, and merged when all are complete. Existing parts are not written again.
 """
 
 import errno
@@ -17,6 +17,7 @@ from typing import Any
 from camil.corpus.merge import Splits, install, is_begun, mel_header, merge
 from camil.corpus.parts import MAX_SONGS, MEL_BYTES, Part, Parts, PartWriter, Spectrogram
 from camil.corpus.workers import in_parallel
+from camil.midi.instruments import FAMILIES
 from camil.sources.protocol import Song, Source
 from camil.workbook.files import read_json
 from camil.workbook.lock import locked
@@ -25,9 +26,9 @@ from camil.workbook.provenance import commit, versions
 SECONDS_PER_SONG = 600
 # The rooms, beside `audio.py`, whose code decides what is in a corpus.
 ROOMS = ("midi", "composer", "sources", "corpus")
-# What these packages compute is in the corpus; parts of other versions are not mixed with it.
+# The content of a corpus depends on these packages; parts of other versions are not mixed.
 PACKAGES = ("numpy", "scipy", "librosa", "soundfile", "soxr", "tinysoundfont", "pyarrow")
-NOT_OF_THE_CORPUS = ("shard", "workers")  # parameters that change how it is made, not what
+PROCESS_PARAMETERS = ("shard", "workers")  # these do not change the content of a corpus
 
 
 def write_corpus(
@@ -39,32 +40,35 @@ def write_corpus(
     shard: str = "",
     workers: int = 0,
 ) -> dict[str, Any]:
-    """Write every song of a source; what cannot be read is skipped, and told in `skipped.csv`.
+    """Write the segments of every song of a source.
 
-    Until the new corpus is complete the old one stands. A run that was interrupted, in whatever
-    way, goes on where it stopped, and the result is the same to the bit.
+    Songs and tracks that cannot be read are skipped and listed in ``skipped.csv``; repaired faults
+    are listed in ``warnings.csv``. The existing corpus is replaced when the new one is complete. An
+    interrupted run is resumed, and the result is bit-identical.
 
     Args:
-        spectrogram: turns a segment's audio into `(128, 282)` and describes itself in
-            `description()`; None leaves sound out.
-        splits: deals the groups of songs to train, validation and test; asked for songs whose
-            source gives no split.
-        parameters: recorded in `corpus.json`.
-        shard: "3/8" does the third of eight shares of the work and writes no corpus; when all
-            eight are done, a run without a shard finds nothing left but to merge them.
-        workers: processes; 0 takes as many as there are cores.
+        folder: of the corpus.
+        source: of the songs.
+        spectrogram: converts a segment's audio to ``(128, 282)``, with its parameters in
+            ``description()``; None writes no mels.
+        splits: assigns groups of songs to train, validation and test, for songs whose source
+            defines no split.
+        parameters: recorded in ``corpus.json``.
+        shard: "3/8" does the third of eight shares of the work and writes no corpus; after all
+            eight, a run without a shard merges them.
+        workers: number of processes; 0 for one per core.
 
     Returns:
-        The content of `corpus.json`; of a shard, the numbers of its `songs` and `segments`.
+        The content of ``corpus.json``; for a shard, the numbers of its ``songs`` and ``segments``.
 
     Raises:
-        ValueError: if no song gives a segment, or the shard is not like "3/8".
+        ValueError: if no song has a segment, or the shard is not of the form "3/8".
         RuntimeError: if another run is writing this corpus.
-        OSError: if the disk is full; what is done is kept.
+        OSError: if the disk is full; finished parts are kept.
     """
     folder = Path(folder)
     number, shards = shard_of(shard)
-    parameters = {name: parameters[name] for name in parameters if name not in NOT_OF_THE_CORPUS}
+    parameters = {name: parameters[name] for name in parameters if name not in PROCESS_PARAMETERS}
     try:
         with locked(folder / ".lock", shared=bool(shard)):
             job = _Job(folder, source, spectrogram, parameters)
@@ -74,16 +78,16 @@ def write_corpus(
             return job.make(splits, workers)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            message = "The disk is full. What is done is kept: make room and run this again"
+            message = "The disk is full. Finished parts are kept: free space and run this again"
             raise OSError(error.errno, message, str(folder)) from error
         raise
 
 
 def shard_of(shard: str) -> tuple[int, int]:
-    """The numbers in "3/8"; (1, 1) for the empty string.
+    """The two numbers of a shard such as "3/8"; (1, 1) for the empty string.
 
     Raises:
-        ValueError: if it is something else.
+        ValueError: if it has another form.
     """
     number, slash, shards = shard.partition("/")
     if not shard:
@@ -96,7 +100,7 @@ def shard_of(shard: str) -> tuple[int, int]:
 
 
 def is_shard(value: str) -> str | None:
-    """A check for `camil.workbook.parameters`: what is wrong with a shard, if anything is."""
+    """A check for `camil.workbook.parameters`: the fault of a shard, None if it is valid."""
     try:
         shard_of(value)
     except ValueError:
@@ -105,7 +109,7 @@ def is_shard(value: str) -> str | None:
 
 
 class _Job:
-    """The making of one corpus: what is to be done, and where."""
+    """One corpus to be built: its folder, source, parts and description."""
 
     def __init__(
         self,
@@ -119,6 +123,7 @@ class _Job:
         recipe = {
             "source": {"name": source.name} | source.description(),
             "mel": spectrogram and spectrogram.description(),
+            "instruments": getattr(source, "instruments", FAMILIES).to_json(),
             "code": _code(),
             "packages": {name: version(name) for name in PACKAGES},
         }
@@ -130,6 +135,7 @@ class _Job:
         self.information = {
             "source": recipe["source"],
             "mel": recipe["mel"],
+            "instruments": recipe["instruments"],
             "parameters": parameters,
             "fingerprint": _digest([marks, groups, parameters]),
             "commit": commit(),
@@ -137,11 +143,11 @@ class _Job:
         }
 
     def make(self, splits: Splits, workers: int) -> dict[str, Any]:
-        install(self.making / "next", self.folder)  # if the last run was stopped while at it
-        if self._stands():
-            print("The corpus is there already, made of the same files in the same way.")
+        install(self.making / "next", self.folder)  # of a run interrupted in its last step
+        if self._is_complete():
+            print("The corpus exists already, built from the same files in the same way.")
         else:
-            self._forget_others()
+            self._remove_other_parts()
             mels = self.making / "next" / "mels.npy"
             if not is_begun(mels, self.parts, self.plan):
                 mels.unlink(missing_ok=True)
@@ -172,25 +178,25 @@ class _Job:
             pass
         progress.end()
 
-    def _stands(self) -> bool:
-        """Whether the folder holds this very corpus, whole."""
+    def _is_complete(self) -> bool:
+        """Whether the folder holds this corpus, and all of it."""
         paths = [self.folder / name for name in ("corpus.json", "segments.parquet", "mels.npy")]
         if not all(path.is_file() for path in paths):
             return False
         about = read_json(paths[0])
         mels = about.get("segments", 0) if self.spectrogram else 0
-        whole = paths[2].stat().st_size == len(mel_header(mels)) + mels * MEL_BYTES
-        return whole and about.get("fingerprint") == self.information["fingerprint"]
+        complete = paths[2].stat().st_size == len(mel_header(mels)) + mels * MEL_BYTES
+        return complete and about.get("fingerprint") == self.information["fingerprint"]
 
-    def _forget_others(self) -> None:
-        """Remove parts that were made of something else or in another way."""
-        for place in self.making.glob("*"):
-            if place.name not in (self.recipe, "next"):
-                shutil.rmtree(place, ignore_errors=True)
+    def _remove_other_parts(self) -> None:
+        """Remove parts of another source or of other parameters."""
+        for folder in self.making.glob("*"):
+            if folder.name not in (self.recipe, "next"):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Progress:
-    """A line every few seconds: how many songs, how fast, how long still."""
+    """Print the number of songs done, the rate and the remaining time every few seconds."""
 
     def __init__(self, plan: list[Part], missing: list[Part]):
         self.total = sum(len(part.songs) for part in plan)
@@ -198,7 +204,7 @@ class _Progress:
         self.started = self.reported = time.monotonic()
         self.seen: set[str] = set()
         if self.before:
-            print(f"{self.before} of {self.total} songs are there from an earlier run.")
+            print(f"{self.before} of {self.total} songs are complete from an earlier run.")
 
     def begin(self, song: str) -> None:
         now = time.monotonic()
@@ -206,7 +212,7 @@ class _Progress:
         if now - self.reported > 5 and self.seen:
             self.reported, rate = now, len(self.seen) / (now - self.started)
             left = (self.total - self.done) / rate
-            print(f"{self.done}/{self.total} songs, {rate:.1f} a second, {left:.0f} s left")
+            print(f"{self.done}/{self.total} songs, {rate:.1f} per second, {left:.0f} s left")
         self.seen.add(song)
 
     def end(self) -> None:
@@ -215,7 +221,7 @@ class _Progress:
 
 
 def plan(songs: list[Song], recipe: str) -> list[Part]:
-    """Cut the songs into parts; how depends on nothing but the songs."""
+    """Divide the songs into parts. The division depends on the songs alone."""
     size = min(max(len(songs) // 64, 1), MAX_SONGS)
     parts = []
     for begin in range(0, len(songs), size):
@@ -225,7 +231,7 @@ def plan(songs: list[Song], recipe: str) -> list[Part]:
 
 
 def _state(song: Song) -> list:
-    """What changes when a file of the song does."""
+    """Names, sizes and times of the song's files, which change when a file does."""
     files = sorted(song.path.rglob("*")) if song.path.is_dir() else [song.path]
     return [song.name, *((file.name, *_size_and_time(file)) for file in files)]
 
@@ -233,13 +239,13 @@ def _state(song: Song) -> list:
 def _size_and_time(path: Path) -> tuple[int, int]:
     try:
         status = path.stat()
-    except OSError:  # gone, or not ours to look at: it will be told when it is read
+    except OSError:  # missing or not accessible: reported when it is read
         return 0, 0
     return status.st_size, status.st_mtime_ns
 
 
 def _code() -> str:
-    """A fingerprint of the rooms that decide what is in a corpus."""
+    """A checksum of the code that the content of a corpus depends on."""
     package = Path(__file__).parents[1]
     files = sorted(file for room in ROOMS for file in package.glob(f"{room}/**/*.py"))
     files.append(package / "audio.py")

@@ -1,8 +1,8 @@
-"""From finished parts to a corpus: in order, so that it is the same however they were made.
+"""Merge finished parts into a corpus, in the order of the parts.
 
-All is prepared in a folder beside the corpus that stands, and then moved into its place. The mels
-move from their parts into one file, a part at a time, so that they are never on the disk twice; a
-merge that was interrupted goes on where it stopped.
+The result does not depend on how the parts were made. It is prepared in a folder beside the
+existing corpus and then replaces it. The mels are moved from the parts into one file, part by part,
+so that they are never on the disk twice; an interrupted merge is resumed.
 """
 
 import csv
@@ -20,13 +20,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from camil.audio import MEL_BINS, MEL_FRAMES
+from camil.corpus.arrays import FOLDER as ARRAYS
+from camil.corpus.arrays import ArrayWriter
 from camil.corpus.parts import MEL_BYTES, SCHEMA, Contents, Part, Parts, sync
 from camil.midi.versions import groups_of
+from camil.sources.protocol import UNKNOWN_INSTRUMENT
 from camil.workbook.files import write_json
 
-FILES = ("mels.npy", "segments.parquet", "skipped.csv", "corpus.json")  # the last says: complete
-ROW_GROUP = 20_000  # segments; what is in memory at a time
+# With the last file the corpus is complete.
+FILES = ("mels.npy", "segments.parquet", ARRAYS, "skipped.csv", "warnings.csv", "corpus.json")
+ROW_GROUP = 20_000  # segments that are in memory at once
 SKIPPED = ("song", "track", "file", "why")
+WARNINGS = ("song", "file", "track", "offset", "what", "done")
 
 Splits = Callable[[Sequence[str]], dict[str, str]]
 
@@ -34,14 +39,16 @@ Splits = Callable[[Sequence[str]], dict[str, str]]
 def merge(
     folder: Path, parts: Parts, plan: list[Part], splits: Splits, information: dict[str, Any]
 ) -> None:
-    """Make the corpus of finished parts.
+    """Write the corpus of finished parts.
 
     Args:
-        splits: deals groups of songs to splits; see `camil.corpus.splits.splits_of`.
-        information: what goes into `corpus.json` beside counts and checksums.
+        folder: of the result.
+        parts, plan: the parts.
+        splits: assigns groups of songs to splits; see `camil.corpus.splits.splits_of`.
+        information: content of ``corpus.json`` beside counts and checksums.
 
     Raises:
-        ValueError: if there is no segment in any part.
+        ValueError: if no part has a segment.
     """
     folder.mkdir(parents=True, exist_ok=True)
     found = [parts.contents(part) for part in plan]
@@ -50,36 +57,43 @@ def merge(
     if not segments:
         reasons = "; ".join(f"{entry['song']}: {entry['why']}" for entry in skipped[:3])
         raise ValueError(
-            f"None of the {sum(len(part.songs) for part in plan)} songs gave a segment "
-            f"({reasons}). Look at the source folder."
+            f"None of the {sum(len(part.songs) for part in plan)} songs has a segment "
+            f"({reasons}). Check the source."
         )
     _append_mels(folder / "mels.npy", parts, plan, found)
     _write_segments(folder / "segments.parquet", parts, plan, found, splits)
-    _write_skipped(folder / "skipped.csv", skipped)
+    _write_csv(folder / "skipped.csv", SKIPPED, skipped)
+    warnings = [entry for contents in found for entry in contents.warnings]
+    _write_csv(folder / "warnings.csv", WARNINGS, warnings)
     counts = {
         "songs": sum(len(contents.songs) for contents in found),
         "segments": segments,
         "skipped": sum(not entry["track"] for entry in skipped),
         "skipped_tracks": sum(bool(entry["track"]) for entry in skipped),
+        "unknown_instruments": sum(entry["why"] == UNKNOWN_INSTRUMENT for entry in skipped),
+        "repaired": len({entry["song"] for entry in warnings}),
         "sha256": {name: sha256(folder / name) for name in ("segments.parquet", "mels.npy")},
     }
+    _write_arrays(folder / ARRAYS, parts, plan, found, counts["sha256"]["segments.parquet"])
     write_json(folder / "corpus.json", information | counts)
 
 
 def install(prepared: Path, corpus: Path) -> None:
-    """Move a prepared corpus into its place, or go on moving it; until the end there is no
-    `corpus.json`, by which readers know a corpus."""
+    """Move a prepared corpus to its folder, or resume moving it. ``corpus.json``, without which a
+    folder is no corpus, is moved last."""
     if not (prepared / "corpus.json").is_file():
         return
     (corpus / "corpus.json").unlink(missing_ok=True)
     for name in FILES:
         if (prepared / name).exists():
+            if (corpus / name).is_dir():
+                shutil.rmtree(corpus / name)
             os.replace(prepared / name, corpus / name)
     shutil.rmtree(prepared)
 
 
 def mel_header(count: int) -> bytes:
-    """The first bytes of a `.npy` file of `count` mels."""
+    """The first bytes of a ``.npy`` file of ``count`` mels."""
     file = io.BytesIO()
     shape = (count, MEL_BINS, MEL_FRAMES)
     header = {"descr": "<f2", "fortran_order": False, "shape": shape}
@@ -88,7 +102,7 @@ def mel_header(count: int) -> bytes:
 
 
 def is_begun(path: Path, parts: Parts, plan: list[Part]) -> bool:
-    """Whether a merge has moved the mels of the first parts, and nothing else is missing."""
+    """Whether a merge has moved the mels of the first parts and all other files are complete."""
     found = [parts.contents(part) for part in plan]
     if not path.is_file() or None in found:
         return False
@@ -110,7 +124,7 @@ def _append_mels(path: Path, parts: Parts, plan: list[Part], found: list[Content
     with open(path, "r+b") as file:
         for part, (begin, end) in zip(plan, pairwise(ends), strict=True):
             source = parts.mels(part.number)
-            if not source.is_file():  # moved by a merge that was interrupted
+            if not source.is_file():  # moved by an interrupted merge
                 continue
             file.seek(len(header) + begin * MEL_BYTES)
             with open(source, "rb") as mels:
@@ -129,8 +143,8 @@ def _write_segments(
     unknown = [song.name for song in songs if song.group is None]
     by_notes = groups_of({name: sketches.get(name, []) for name in unknown})
     group = {song.name: song.group or by_notes[song.name] for song in songs}
-    dealt = splits([group[song.name] for song in songs if song.split is None])
-    split = {song.name: song.split or dealt[group[song.name]] for song in songs}
+    assigned = splits([group[song.name] for song in songs if song.split is None])
+    split = {song.name: song.split or assigned[group[song.name]] for song in songs}
 
     with open(path, "wb") as file, pq.ParquetWriter(file, SCHEMA) as writer:
         for table in _in_row_groups(_tables(parts, plan, found, split)):
@@ -154,7 +168,7 @@ def _tables(
 
 
 def _in_row_groups(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """The same rows in tables of `ROW_GROUP` each, so that the file does not tell of the parts."""
+    """The same rows in tables of `ROW_GROUP` rows, so the file does not depend on the parts."""
     held = SCHEMA.empty_table()
     for table in tables:
         held = pa.concat_tables([held, table])
@@ -165,11 +179,23 @@ def _in_row_groups(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
         yield held.combine_chunks()
 
 
-def _write_skipped(path: Path, skipped: list[dict[str, str]]) -> None:
+def _write_arrays(
+    folder: Path, parts: Parts, plan: list[Part], found: list[Contents], checksum: str
+) -> None:
+    shutil.rmtree(folder, ignore_errors=True)  # of an interrupted merge
+    writer = ArrayWriter(folder)
+    for part, contents in zip(plan, found, strict=True):
+        if contents.segments:
+            with np.load(parts.arrays(part.number)) as arrays:
+                writer.append(arrays)
+    writer.close(checksum)
+
+
+def _write_csv(path: Path, columns: Sequence[str], rows: list[dict[str, Any]]) -> None:
     with open(path, "w", newline="", encoding="utf-8", errors="backslashreplace") as file:
-        writer = csv.DictWriter(file, SKIPPED, lineterminator="\n")
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(skipped)
+        writer.writerows(rows)
         sync(file)
 
 

@@ -1,14 +1,15 @@
-"""A corpus in the making: parts of a few songs, each written whole or not at all.
+"""Parts of a corpus that is being built: a few songs each, written atomically.
 
-A part is two files: its mels as plain float16, and a table of its segments, which comes last and
-carries what else is known of its songs. What a part holds depends on its songs alone, so the parts
-may be made by any number of processes, on several machines, in any order, and again after a fault.
+A part is three files: its mels as plain float16, its arrays (`camil.corpus.arrays`), and a table of
+its segments, which is written last and has everything else about its songs in its metadata. A
+part's content depends on its songs alone, so parts may be written by any number of processes, on
+several machines, in any order, and again after a fault.
 """
 
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from camil.audio import MEL_BINS, MEL_FRAMES
+from camil.corpus.arrays import arrays_of
+from camil.midi.score import MidiWarning
 from camil.midi.segments import Segment
 from camil.sources.protocol import Song, Source, TrackSegments
 
-MAX_SONGS = 16  # of a part; what a kill costs at most
+MAX_SONGS = 16  # per part: at most so many are read again after an interruption
 MEL_BYTES = MEL_BINS * MEL_FRAMES * 2
 SCHEMA = pa.schema(
     [
@@ -40,7 +43,7 @@ SCHEMA = pa.schema(
         ("velocity", pa.list_(pa.int16())),
         ("timbre", pa.string()),
         ("mel", pa.int64()),
-        ("whole", pa.list_(pa.float32())),  # of a track's first segment, empty for the others
+        ("whole", pa.list_(pa.float32())),  # in a track's first segment, empty in the others
     ]
 )
 _OF_A_PART = pa.schema([field for field in SCHEMA if field.name not in ("split", "mel")])
@@ -49,7 +52,13 @@ Spectrogram = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Part:
-    """Some songs that are read and written together; `mark` tells their files from others."""
+    """Songs that are read and written together.
+
+    Attributes:
+        number: index of the part.
+        songs: in the order of the source.
+        mark: checksum of the songs' files and of how they are read.
+    """
 
     number: int
     songs: list[Song]
@@ -58,13 +67,15 @@ class Part:
 
 @dataclass
 class Contents:
-    """What is known of a part beside its segments.
+    """The description of a part, stored in the metadata of its table.
 
     Attributes:
-        segments, mels: how many.
-        songs: names of those that gave a segment.
-        skipped: `song`, `track` (empty: the whole song), `file` and `why` of each.
-        sketches: of each song, for finding versions of one another; see `camil.midi.versions`.
+        mark: see `Part`.
+        segments, mels: their numbers.
+        songs: names of the songs with segments.
+        skipped: ``song``, ``track`` (empty for a whole song), ``file`` and ``why`` of each.
+        warnings: ``song``, ``file`` and the fields of a `camil.midi.score.MidiWarning`.
+        sketches: by song, for `camil.midi.versions.groups_of`.
     """
 
     mark: str
@@ -72,11 +83,12 @@ class Contents:
     mels: int = 0
     songs: list[str] = field(default_factory=list)
     skipped: list[dict[str, str]] = field(default_factory=list)
+    warnings: list[dict[str, Any]] = field(default_factory=list)
     sketches: dict[str, list[int]] = field(default_factory=dict)
 
 
 class Parts:
-    """The folder that holds the parts."""
+    """The files of the parts in a folder."""
 
     def __init__(self, folder: Path):
         self.folder = Path(folder)
@@ -87,14 +99,17 @@ class Parts:
     def mels(self, number: int) -> Path:
         return self.folder / f"{number:06d}.mels"
 
+    def arrays(self, number: int) -> Path:
+        return self.folder / f"{number:06d}.npz"
+
     def forget_unfinished(self) -> None:
-        """Remove what stopped runs left half written: on a full disk it is in the way. Only for
-        who is alone on the corpus."""
+        """Remove partial files of interrupted runs, to free space. No other process may be writing
+        parts."""
         for path in self.folder.glob("*.partial"):
             path.unlink(missing_ok=True)
 
     def contents(self, part: Part) -> Contents | None:
-        """What a finished part holds; None if it is not finished or was made of other files."""
+        """The description of a finished part; None if it is unfinished or of other files."""
         try:
             metadata = pq.read_schema(self.table(part.number)).metadata
             contents = Contents(**json.loads(metadata[b"camil"]))
@@ -103,20 +118,26 @@ class Parts:
         return contents if contents.mark == part.mark else None
 
     def has_mels(self, part: Part, contents: Contents) -> bool:
-        """Whether the part's mels are there in full: a merge takes them away one by one."""
+        """Whether the part's mels are complete; a merge moves them away, part by part."""
         path = self.mels(part.number)
         return path.is_file() and path.stat().st_size == contents.mels * MEL_BYTES
 
     def is_done(self, part: Part) -> bool:
         contents = self.contents(part)
-        return contents is not None and self.has_mels(part, contents)
+        return (
+            contents is not None
+            and self.has_mels(part, contents)
+            and (not contents.segments or self.arrays(part.number).is_file())
+        )
 
 
 class PartWriter:
-    """Reads the songs of a part and writes it; goes to worker processes.
+    """Read the songs of a part and write it; pickled to worker processes.
 
     Args:
-        spectrogram: turns a segment's audio into `(128, 282)`; None writes no mels.
+        folder: of the parts.
+        source: of the songs.
+        spectrogram: converts a segment's audio to ``(128, 282)``; None writes no mels.
     """
 
     def __init__(self, folder: Path, source: Source, spectrogram: Spectrogram | None):
@@ -125,26 +146,31 @@ class PartWriter:
         self.spectrogram = spectrogram
 
     def __call__(self, part: Part, faults: dict[str, str], report: Callable[[str], None]) -> int:
-        """Write one part unless it is there already; `faults` names songs that are given up.
+        """Write one part unless it exists.
+
+        Args:
+            faults: by song name, why songs are not to be read.
+            report: called with the name of each song before it is read.
 
         Returns:
             The part's number.
 
         Raises:
-            OSError: if it cannot be written, because the disk is full for example.
+            OSError: if it cannot be written, for example because the disk is full.
         """
         if self.parts.is_done(part):
             return part.number
         contents = Contents(part.mark)
         rows: list[dict[str, Any]] = []
-        mine = f".{os.getpid()}.partial"  # another process may be writing the same part
+        suffix = f".{os.getpid()}.partial"  # another process may be writing the same part
         table, mels = self.parts.table(part.number), self.parts.mels(part.number)
-        with open(f"{mels}{mine}", "wb") as file:
+        with open(f"{mels}{suffix}", "wb") as file:
             for song in part.songs:
                 report(song.name)
                 read = extract_song(song, self.source, self.spectrogram, faults.get(song.name, ""))
                 rows += read.rows
                 contents.skipped += read.skipped
+                contents.warnings += read.warnings
                 contents.mels += len(read.mels)
                 if read.rows:
                     contents.songs.append(song.name)
@@ -155,42 +181,52 @@ class PartWriter:
         contents.segments = len(rows)
         schema = _OF_A_PART.with_metadata({"camil": json.dumps(vars(contents))})
         columns = {name: [row[name] for row in rows] for name in schema.names}
-        with open(f"{table}{mine}", "wb") as file:
-            pq.write_table(pa.table(columns, schema), file)
+        segments = pa.table(columns, schema)
+        with open(f"{table}{suffix}", "wb") as file:
+            pq.write_table(segments, file)
             sync(file)
-        os.replace(f"{mels}{mine}", mels)
-        os.replace(f"{table}{mine}", table)
+        if rows:
+            arrays = self.parts.arrays(part.number)
+            with open(f"{arrays}{suffix}", "wb") as file:
+                np.savez(file, **arrays_of(segments))
+                sync(file)
+            os.replace(f"{arrays}{suffix}", arrays)
+        os.replace(f"{mels}{suffix}", mels)
+        os.replace(f"{table}{suffix}", table)
         return part.number
 
 
 @dataclass
 class SongSegments:
-    """What one song gives: table rows and their mels `(128, 282)`, what was skipped, a sketch."""
+    """The segments of one song as table rows, with their mels ``(128, 282)``; see `Contents`."""
 
     rows: list[dict[str, Any]]
     mels: list[np.ndarray]
     skipped: list[dict[str, str]]
-    sketch: list[int]
+    warnings: list[dict[str, Any]] = field(default_factory=list)
+    sketch: list[int] = field(default_factory=list)
 
 
 def extract_song(
     song: Song, source: Source, spectrogram: Spectrogram | None, fault: str = ""
 ) -> SongSegments:
-    """Read one song; whatever is wrong with its files is told in `skipped`, never raised.
+    """Read one song; faults of its files are returned in ``skipped``, not raised.
 
     Args:
-        fault: why the song is not to be read at all; empty if it is.
+        spectrogram: see `PartWriter`.
+        fault: the reason if the song is not to be read, else empty.
     """
 
     def skip(why: str, track: str = "") -> dict[str, str]:
         return {"song": song.name, "track": track, "file": str(song.path), "why": why}
 
     if fault:
-        return SongSegments([], [], [skip(fault)], [])
-    rows, mels, skipped = [], [], []
+        return SongSegments([], [], [skip(fault)])
+    rows, mels, skipped, warnings = [], [], [], []
     try:
         for track in source.read(song):
             why = track.skipped
+            warnings += [_warning(song, warning) for warning in track.warnings]
             try:
                 if spectrogram is not None:
                     mels += [spectrogram(track.audio(segment)) for segment in track.segments]
@@ -204,16 +240,19 @@ def extract_song(
                 del mels[len(rows) :]
         sketch = source.sketch(song) if rows else []
     except (ValueError, OSError) as error:
-        return SongSegments([], [], [skip(str(error))], [])
+        return SongSegments([], [], [skip(str(error))])
     except MemoryError:
-        return SongSegments([], [], [skip("it needs more memory than there is")], [])
-    except Exception as error:  # what only a damaged file can lead to must not end the others
+        return SongSegments([], [], [skip("it needs more memory than is available")])
+    except Exception as error:  # an unforeseen kind of damage must not end the run
         why = f"it is damaged in a way that this program does not know ({error!r})"
-        return SongSegments([], [], [skip(why)], [])
+        return SongSegments([], [], [skip(why)])
     if not rows:
-        why = "no track of the eight instruments has two measures with enough notes"
-        skipped.append(skip(why))
-    return SongSegments(rows, mels, skipped, sketch)
+        skipped.append(skip("no track of any class has two measures with enough notes"))
+    return SongSegments(rows, mels, skipped, warnings, sketch)
+
+
+def _warning(song: Song, warning: MidiWarning) -> dict[str, Any]:
+    return {"song": song.name, "file": str(song.path), **asdict(warning)}
 
 
 def _row(
@@ -238,6 +277,6 @@ def _row(
 
 
 def sync(file) -> None:
-    """See that what was written is on the disk before anything is made to depend on it."""
+    """Write a file's content to the disk before other files depend on it."""
     file.flush()
     os.fsync(file.fileno())

@@ -1,71 +1,67 @@
-"""Whole songs as notes: what `SongEncoder` reads, drawn in batches of songs.
+"""Whole songs of a corpus as notes and features: the input of CAMIL+, in batches of songs."""
 
-Notes belong to segments, segments to tracks, tracks to songs; arrays of counts say how many. A note
-is told by its pitch, place and length, and by the notes around it: the chord it stands in, the
-steps of the melody to it and from it, the silence after it.
-"""
-
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
+import pyarrow.compute
+import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from camil.encoders.song_batch import SongBatch
-from camil.midi.features import TRACK, segment_features, song_features, track_features
-from camil.midi.performance import OWN, performance_of
+from camil.corpus.arrays import arrays_of, mapped, open_arrays
+from camil.encoders.song_batch import FEATURES, SongBatch
 from camil.midi.segments import LOWEST_PITCH, NOTE_COLUMNS, SEGMENT_STEPS, Segment
+
+PER_SEGMENT = ("of_segment",)  # of `FEATURES`; the others are per track
 
 
 class Songs:
     """The songs of a corpus, in the order of its rows.
 
+    `Songs(table)` holds everything in memory; `Songs.of_corpus(folder)` reads each batch from disk.
+
     Args:
-        segments: rows of `segments.parquet`; those of a track, and the tracks of a song, must
-            stand together.
+        segments: rows of ``segments.parquet``; the rows of a track, and the tracks of a song, must
+            be consecutive.
 
     Attributes:
-        track_of: `(segments,)`; song_of: `(tracks,)`.
+        track_of: ``(segments,)`` int64, the track of each segment.
+        song_of: ``(tracks,)`` int64, the song of each track.
+        song_names: names of the songs.
 
     Raises:
-        ValueError: if there is no segment, or a song's or track's rows do not stand together.
+        ValueError: if there is no segment, or the rows of a song or track are not consecutive.
     """
 
     def __init__(self, segments: pa.Table):
-        about = segments.select([*TRACK, "bpm"]).to_pandas()
-        if not len(about):
-            raise ValueError("there are no segments, and so no songs")
-        self.song_names, song_of_segment = _runs(about["song"])
-        names, self.track_of = _runs(about["song"] + "\0" + about["track"])
-        if len(set(self.song_names)) < len(self.song_names) or len(set(names)) < len(names):
-            raise ValueError("segments of a track, and tracks of a song, must stand together")
-        first = np.flatnonzero(np.diff(self.track_of, prepend=-1))
-        self.song_of = song_of_segment[first]
-        self.bpm = about["bpm"].to_numpy(float)
-        self._notes = _Lists.of(segments)
-        self._segments = _Bounds.of(self.track_of)
-        self._tracks = _Bounds.of(self.song_of)
-        features = segment_features(segments)
-        tracks = track_features(features, about)
-        order = tracks.index.get_indexer(pd.MultiIndex.from_frame(about[TRACK].iloc[first]))
-        songs = song_features(tracks).iloc[order]
-        self.of_segment = features.to_numpy(np.float32)
-        self.of_track = songs[tracks.columns].to_numpy(np.float32)
-        self.of_song = songs.drop(columns=tracks.columns).to_numpy(np.float32)
-        whole = performance_of(segments).to_numpy()
-        self.own, self.among = np.split(whole, [len(OWN)], axis=1)
+        self._load(arrays_of(segments), segments["song"])
+
+    @classmethod
+    def of_corpus(cls, folder: Path | str) -> "Songs":
+        """The songs of a corpus on disk; see `camil.corpus.arrays`.
+
+        Raises:
+            FileNotFoundError: if the folder holds no corpus.
+        """
+        songs = cls.__new__(cls)
+        names = pq.read_table(Path(folder) / "segments.parquet", columns=["song"],
+                              read_dictionary=["song"])["song"]  # fmt: skip
+        songs._load(open_arrays(folder), names.unify_dictionaries())
+        return songs
 
     @classmethod
     def of_one(
         cls, tracks: Sequence[Sequence[Segment]], wholes: Sequence[Sequence[float]] = ()
     ) -> "Songs":
-        """One song, from the segments of its tracks; each track has one at least.
+        """One song, given the segments of its tracks; each track has at least one.
 
         Args:
-            wholes: how each track is played, see `camil.midi.performance`; if left out, nothing is told.
+            wholes: performance features of each track, see `camil.midi.performance`; if empty, the
+                features are NaN.
         """
         found = [(number, one) for number, track in enumerate(tracks) for one in track]
         columns = {
@@ -79,28 +75,68 @@ class Songs:
             columns["whole"] = [wholes[number] for number, _ in found]
         return cls(pa.table(columns))
 
+    def _load(self, arrays: Mapping[str, np.ndarray | Path], names: pa.ChunkedArray) -> None:
+        self._arrays = arrays
+        self.song_names = pa.compute.unique(names).to_pylist()
+        self._notes = _Bounds.of(self._array("notes_per_segment"))
+        self._segments = _Bounds.of(self._array("segments_per_track"))
+        self._tracks = _Bounds.of(self._array("tracks_per_song"))
+        self.track_of, self.song_of = self._segments.groups(), self._tracks.groups()
+        self._reader = ThreadPoolExecutor(max_workers=1)
+        self._next: tuple[Tensor, Future] | None = None
+
+    def _array(self, name: str) -> np.ndarray:
+        array = self._arrays[name]
+        return mapped(array) if isinstance(array, Path) else array
+
     def __len__(self) -> int:
-        return len(self.song_names)
+        return len(self._tracks.first) - 1
 
     def songs_of(self, segments: Tensor) -> Tensor:
-        """The songs that some segments belong to: `(songs,)`, ascending."""
+        """The songs of some segments: ``(songs,)`` int64, ascending."""
         return torch.from_numpy(np.unique(self.song_of[self.track_of[segments.cpu().numpy()]]))
 
     def first_segments(self) -> Tensor:
-        """The first segment of each track: `(tracks,)`."""
+        """The first segment of each track: ``(tracks,)`` int64."""
         return torch.from_numpy(self._segments.first[:-1])
 
-    def batch(self, songs: Tensor) -> SongBatch:
-        """Some songs, whole.
+    def features(self, songs: Tensor) -> dict[str, Tensor]:
+        """Hand-crafted features of some songs, without their notes.
 
         Args:
-            songs: `(songs,)`, their numbers.
+            songs: ``(songs,)`` int64, indices of the songs.
+
+        Returns:
+            The arrays of `camil.encoders.song_batch.FEATURES`, float32, as in `batch`.
         """
-        tracks, song = self._tracks.members(songs.cpu().numpy())
+        tracks, _ = self._tracks.members(songs.cpu().numpy())
+        segments, _ = self._segments.members(tracks)
+        rows = {name: segments if name in PER_SEGMENT else tracks for name in FEATURES}
+        return {name: torch.from_numpy(self._array(name)[rows[name]]) for name in FEATURES}
+
+    def prefetch(self, songs: Tensor) -> None:
+        """Begin to read a batch in a background thread; `batch` returns it if asked for it next."""
+        songs = songs.cpu()
+        self._next = songs, self._reader.submit(self._read, songs)
+
+    def batch(self, songs: Tensor) -> SongBatch:
+        """Some whole songs.
+
+        Args:
+            songs: ``(songs,)`` int64, indices of the songs.
+        """
+        songs, coming = songs.cpu(), self._next
+        if coming is not None and torch.equal(coming[0], songs):
+            self._next = None
+            return coming[1].result()
+        return self._read(songs)
+
+    def _read(self, songs: Tensor) -> SongBatch:
+        tracks, song = self._tracks.members(songs.numpy())
         segments, track = self._segments.members(tracks)
-        bpm = self.bpm[segments]
-        rows, segment = self._notes.bounds.members(segments)
-        pitch, step, length, velocity = (column[rows] for column in self._notes.columns)
+        bpm = self._array("bpm")[segments]
+        rows, segment = self._notes.members(segments)
+        pitch, step, length, velocity = self._array("notes")[rows].T.astype(np.int64)
         arrays = {
             "notes": note_features(pitch, step, length, segment, bpm[segment]),
             "loudness": _loudness(velocity, segment),
@@ -111,28 +147,29 @@ class Songs:
             "track": track,
             "song": song,
             "tempo": np.log(bpm / 120).astype(np.float32),
-            "of_segment": self.of_segment[segments],
-            "of_track": self.of_track[tracks],
-            "of_song": self.of_song[tracks],
-            "own": self.own[tracks],
-            "among": self.among[tracks],
             "segments": segments,
             "tracks": tracks,
         }
-        return SongBatch(**{name: torch.from_numpy(array) for name, array in arrays.items()})
+        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        return SongBatch(**tensors, **self.features(songs))
 
 
 def note_features(
     pitch: np.ndarray, step: np.ndarray, length: np.ndarray, segment: np.ndarray, bpm: np.ndarray
 ) -> np.ndarray:
-    """What a note is and what stands around it: `(notes, NOTE_FEATURES)` of float32, about -3 to 3.
+    """Pitch, length and position of each note, and the context of the note in its segment.
 
-    Notes are sorted by segment, step and pitch. An *onset* is all notes that begin together; the
-    one before and the one after count within the segment only.
+    The context is its chord, the intervals to the onsets before and after, and the rest that
+    follows. An *onset* is all notes that begin together.
 
     Args:
-        pitch, step, length: `(notes,)`, MIDI note numbers and 24ths of a quarter note.
-        segment: `(notes,)`, ascending; bpm: `(notes,)`, quarter notes a minute.
+        pitch, step, length: ``(notes,)`` integers, MIDI note numbers and 24ths of a quarter note,
+            sorted by segment, step and pitch.
+        segment: ``(notes,)`` integers, ascending.
+        bpm: ``(notes,)``, quarter notes per minute.
+
+    Returns:
+        ``(notes, NOTE_FEATURES)`` float32, roughly within -3 to 3.
     """
     time = segment * (2 * SEGMENT_STEPS) + step
     first = np.flatnonzero(np.diff(time, prepend=-1))  # of each onset
@@ -143,7 +180,7 @@ def note_features(
     joined = segment[first[1:]] == segment[first[:-1]]
     follows, leads = np.append(False, joined), np.append(joined, False)
 
-    def from_before(values):
+    def from_previous(values):
         return np.where(follows, np.diff(values, prepend=0), 0)[onset]
 
     def to_next(values):
@@ -151,8 +188,8 @@ def note_features(
 
     ends = np.sort(time - step + np.minimum(step + length, 2 * SEGMENT_STEPS - 1))
     sounding = np.searchsorted(time, time, "right") - np.searchsorted(ends, time, "right")
-    wait = to_next(step[first])
-    silence = np.where(leads[onset], wait - length, 0)
+    interval = to_next(step[first])
+    rest = np.where(leads[onset], interval - length, 0)
     columns = [
         (pitch - 60) / 24,
         np.log1p(length) / 3,
@@ -162,16 +199,16 @@ def note_features(
         (sounding - 1) / 3,
         np.where(rank > 0, np.diff(pitch, prepend=0), 0) / 12,
         np.where(rank < size[onset] - 1, np.diff(pitch, append=0), 0) / 12,
-        from_before(high) / 12,
-        from_before(low) / 12,
+        from_previous(high) / 12,
+        from_previous(low) / 12,
         to_next(high) / 12,
         to_next(low) / 12,
         follows[onset],
         leads[onset],
-        np.log1p(from_before(step[first])) / 3,
-        np.log1p(wait) / 3,
-        np.clip(silence, -96, 96) / 24,
-        np.clip(silence, -6, 6) / 6,
+        np.log1p(from_previous(step[first])) / 3,
+        np.log1p(interval) / 3,
+        np.clip(rest, -96, 96) / 24,
+        np.clip(rest, -6, 6) / 6,
         step == 0,
         step / SEGMENT_STEPS,
         (high - low)[onset] / 24,
@@ -187,39 +224,22 @@ def _loudness(velocity: np.ndarray, segment: np.ndarray) -> np.ndarray:
 
 @dataclass
 class _Bounds:
-    """Where the members of each group begin, all lying group after group; and the last end."""
+    """Groups of consecutive members: ``first[i]`` to ``first[i + 1]``."""
 
-    first: np.ndarray
+    first: np.ndarray  # (groups + 1,) int64
 
     @classmethod
-    def of(cls, group: np.ndarray) -> "_Bounds":
-        return cls(np.searchsorted(group, np.arange(group[-1] + 2)))
+    def of(cls, counts: np.ndarray) -> "_Bounds":
+        """The bounds of groups with these numbers of members."""
+        return cls(np.append(0, np.cumsum(counts, dtype=np.int64)))
+
+    def groups(self) -> np.ndarray:
+        """The group of each member."""
+        return np.repeat(np.arange(len(self.first) - 1), np.diff(self.first))
 
     def members(self, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The members of some groups, and which of these groups each belongs to."""
+        """The members of some groups, and the index in ``groups`` of each member's group."""
         count = self.first[groups + 1] - self.first[groups]
-        place = np.repeat(np.arange(len(groups)), count)
+        index = np.repeat(np.arange(len(groups)), count)
         within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
-        return self.first[groups][place] + within, place
-
-
-@dataclass
-class _Lists:
-    """The notes of all segments, one after the other, column by column."""
-
-    columns: list[np.ndarray]
-    bounds: _Bounds
-
-    @classmethod
-    def of(cls, segments: pa.Table) -> "_Lists":
-        lists = [segments[name].combine_chunks() for name in NOTE_COLUMNS]
-        counts = np.asarray(lists[0].value_lengths())
-        columns = [np.asarray(one.flatten()).astype(np.int64) for one in lists]
-        return cls(columns, _Bounds(np.append(0, np.cumsum(counts))))
-
-
-def _runs(names: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    """The name of each run of equal names, and the number of the run of each row."""
-    values = names.to_numpy(object)
-    begins = np.append(True, values[1:] != values[:-1])
-    return values[begins], np.cumsum(begins) - 1
+        return self.first[groups][index] + within, index

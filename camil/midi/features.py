@@ -1,11 +1,12 @@
-"""Hand-made features: what one would count in a score to guess who plays.
+"""Hand-crafted features of segments, of tracks, and of tracks among the others of their song.
 
-Of a segment, of a whole track, and of a track among the other tracks of its song. Everything is
-counted for all segments at once. Velocities are left out: they say more about who made a file than
-about what plays.
+They describe register, note lengths, rhythm, chords and melody. All segments are computed together,
+and each segment's values depend on its own notes alone. Velocities are not used: they depend more
+on the person who made the file than on the instrument.
 """
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,9 +16,9 @@ import pyarrow as pa
 from camil.midi.segments import SEGMENT_STEPS, STEPS_PER_QUARTER
 
 MEASURE = SEGMENT_STEPS // 2  # steps, in 4/4
-CHUNK = 10_000  # segments whose time is laid out at once
-TRACK = ["song", "track"]  # what names a track
-# What a track is compared by with the other tracks of its song.
+CHUNK = 10_000  # segments per pass of `_polyphony`, which needs (segments, 193) integers
+TRACK = ["song", "track"]  # the columns that identify a track
+# The features by which a track is compared with the other tracks of its song.
 COMPARED = (
     "pitch_min", "pitch_median", "pitch_max", "pitch_range", "onsets", "sounding", "polyphony",
     "length_median", "melody_step",
@@ -25,14 +26,17 @@ COMPARED = (
 
 
 def segment_features(segments: pa.Table) -> pd.DataFrame:
-    """A row a segment: register, lengths, rhythm, chords and melody of its two measures.
+    """Register, lengths, rhythm, chords and melody of each segment, one row per segment.
 
     Pitches are MIDI note numbers and intervals semitones; lengths and times are in 24ths of a
-    quarter note; shares lie between 0 and 1. What a segment has none of (the intervals of a single
-    onset) is NaN.
+    quarter note; shares lie between 0 and 1. A value that a segment does not have (the intervals of
+    a single onset) is NaN.
 
     Args:
-        segments: rows of `segments.parquet` with the lists pitch, step and length.
+        segments: rows of ``segments.parquet`` with the lists pitch, step and length.
+
+    Returns:
+        ``(segments, 51)``, integers and float64.
 
     Raises:
         ValueError: if a segment has no note.
@@ -43,15 +47,15 @@ def segment_features(segments: pa.Table) -> pd.DataFrame:
 
 
 def track_features(features: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFrame:
-    """A row a track: mean and spread of its segments' features, and how many segments it has.
+    """Mean and standard deviation of the features of a track's segments, and their number.
 
     Args:
-        features: of `segment_features`.
+        features: from `segment_features`.
         segments: ``song`` and ``track`` of the same rows.
 
     Returns:
-        Indexed by song and track, in the order of their names; the spread (standard deviation) of
-        a single segment is 0.
+        One row per track, ``(tracks, 105)``, indexed by song and track and sorted by both; the
+        standard deviation (``_spread``) of a single segment is 0.
     """
     by_track = features.groupby([segments[name].to_numpy() for name in TRACK])
     spread = by_track.std(ddof=0).add_suffix("_spread")
@@ -62,13 +66,17 @@ def track_features(features: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFra
 
 
 def song_features(tracks: pd.DataFrame) -> pd.DataFrame:
-    """A row a track: its own features, and where it stands among the tracks of its song.
+    """Features of each track, with its rank and distance among the tracks of its song.
 
-    A rank is 0 for the lowest and 1 for the highest of the song (0.5 for a track alone), a distance
-    is from the mean of the song's tracks, in the feature's unit.
+    A rank is 0 for the lowest and 1 for the highest value in the song (0.5 for a single track). A
+    distance is the difference from the mean of the song's tracks, in the feature's unit. The
+    instruments of the other tracks are not used.
 
     Args:
-        tracks: of `track_features`. Nothing says what plays the other tracks.
+        tracks: from `track_features`.
+
+    Returns:
+        ``(tracks, 124)``: the columns of ``tracks``, ranks, distances and the number of tracks.
     """
     compared = tracks[list(COMPARED)]
     by_song = compared.groupby(level="song")
@@ -82,14 +90,14 @@ def song_features(tracks: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass
 class _Groups:
-    """Values that lie group after group, and what is computed of each group."""
+    """Statistics per group of values that are stored group after group."""
 
-    first: np.ndarray  # (groups,), where each begins
+    first: np.ndarray  # (groups,), index of each group's first value
     count: np.ndarray  # (groups,)
 
     @classmethod
     def of(cls, key: np.ndarray) -> "_Groups":
-        """Of runs of equal keys."""
+        """Groups of consecutive equal keys."""
         first = np.flatnonzero(np.r_[len(key) > 0, key[1:] != key[:-1]])
         return cls(first, np.diff(np.r_[first, len(key)]))
 
@@ -110,25 +118,39 @@ class _Groups:
         return np.maximum.reduceat(values, self.first)
 
     def quantile(self, values: np.ndarray, share: float) -> np.ndarray:
-        """As numpy's: between two values in proportion."""
-        group = np.repeat(np.arange(len(self.first)), self.count)
-        ascending = values[np.lexsort((values, group))]
-        place = share * (self.count - 1)
-        below = place.astype(int)
-        low = ascending[self.first + below]
-        high = ascending[self.first + np.minimum(below + 1, self.count - 1)]
-        return low + (place - below) * (high - low)
+        """The quantile at ``share``, interpolated linearly as `numpy.quantile` does."""
+        return self.quantiles(values, [share])[0]
+
+    def quantiles(self, values: np.ndarray, shares: Sequence[float]) -> list[np.ndarray]:
+        """The quantiles at several shares, from one sort."""
+        ascending = self._sorted(values)
+        found = []
+        for share in shares:
+            rank = share * (self.count - 1)
+            below = rank.astype(int)
+            low = ascending[self.first + below]
+            high = ascending[self.first + np.minimum(below + 1, self.count - 1)]
+            found.append(low + (rank - below) * (high - low))
+        return found
 
     def distinct(self, values: np.ndarray) -> np.ndarray:
-        """How many different whole numbers."""
-        group = np.repeat(np.arange(len(self.first)), self.count)
-        pairs = np.unique(np.stack([group, values], axis=1), axis=0)
-        return np.bincount(pairs[:, 0], minlength=len(self.first))
+        """The number of different integers."""
+        ascending = self._sorted(values)
+        differs = np.diff(ascending, prepend=0) != 0
+        differs[self.first] = True
+        return np.add.reduceat(differs, self.first, dtype=np.int64)
+
+    def _sorted(self, values: np.ndarray) -> np.ndarray:
+        """Integers, ascending within each group. One key sorts faster than two."""
+        lowest = values.min(initial=0)
+        span = int(values.max(initial=0) - lowest) + 1
+        shift = np.repeat(np.arange(len(self.first)) * span, self.count) - lowest
+        return np.sort(values + shift) - shift
 
 
 @dataclass
 class _Notes:
-    """All notes, sorted by segment, step and pitch; `(notes,)` each."""
+    """All notes, sorted by segment, step and pitch: arrays ``(notes,)``."""
 
     pitch: np.ndarray
     step: np.ndarray
@@ -141,7 +163,9 @@ class _Notes:
         columns = [segments[name].combine_chunks() for name in ("pitch", "step", "length")]
         count = np.diff(columns[0].offsets.to_numpy())
         if not len(count) or not count.all():
-            raise ValueError("Features need segments with a note each; there is one without.")
+            empty = np.flatnonzero(count == 0)[:1].tolist()
+            where = f"row {empty[0]} has no notes" if empty else "there are no rows"
+            raise ValueError(f"features need segments with at least one note: {where}")
         segment = np.repeat(np.arange(len(count)), count)
         pitch, step, length = (column.flatten().to_numpy().astype(int) for column in columns)
         order = np.lexsort((pitch, step, segment))
@@ -150,12 +174,13 @@ class _Notes:
 
 def _register(notes: _Notes) -> dict[str, np.ndarray]:
     pitch, group = notes.pitch, notes.in_segment
-    quantiles = {"10": 0.1, "25": 0.25, "median": 0.5, "75": 0.75, "90": 0.9}
+    names = [f"pitch_{name}" for name in ("10", "25", "median", "75", "90")]
+    quantiles = group.quantiles(pitch, (0.1, 0.25, 0.5, 0.75, 0.9))
     least, most = group.least(pitch), group.most(pitch)
     return {
         "notes": group.count,
         "pitch_min": least,
-        **{f"pitch_{name}": group.quantile(pitch, share) for name, share in quantiles.items()},
+        **dict(zip(names, quantiles, strict=True)),
         "pitch_max": most,
         "pitch_mean": group.mean(pitch),
         "pitch_deviation": group.spread(pitch),
@@ -167,11 +192,12 @@ def _register(notes: _Notes) -> dict[str, np.ndarray]:
 
 def _lengths(notes: _Notes) -> dict[str, np.ndarray]:
     length, group = notes.length, notes.in_segment
+    lower, median, upper = group.quantiles(length, (0.25, 0.5, 0.75))
     return {
         "length_min": group.least(length),
-        "length_25": group.quantile(length, 0.25),
-        "length_median": group.quantile(length, 0.5),
-        "length_75": group.quantile(length, 0.75),
+        "length_25": lower,
+        "length_median": median,
+        "length_75": upper,
         "length_max": group.most(length),
         "length_mean": group.mean(length),
         "length_deviation": group.spread(length),
@@ -182,9 +208,9 @@ def _lengths(notes: _Notes) -> dict[str, np.ndarray]:
 
 
 def _rhythm(notes: _Notes) -> dict[str, np.ndarray]:
-    """Where notes begin, how far apart, and whether the second measure repeats the first."""
+    """Onset positions and intervals, and the share of the first measure that the second repeats."""
     onset = _onsets(notes)
-    place = notes.step[onset.first] % STEPS_PER_QUARTER
+    in_quarter = notes.step[onset.first] % STEPS_PER_QUARTER
     segment = notes.segment[onset.first]
     group = _Groups.of(segment)
     begin = notes.step[onset.first]
@@ -194,10 +220,10 @@ def _rhythm(notes: _Notes) -> dict[str, np.ndarray]:
     repeated = np.bincount(again[later] // SEGMENT_STEPS // 128, minlength=len(group.count))
     return {
         "onsets": group.count,
-        "on_beat": group.mean(place == 0),
-        "on_eighth": group.mean(place == 12),
-        "on_sixteenth": group.mean((place == 6) | (place == 18)),
-        "on_triplet": group.mean((place == 8) | (place == 16)),
+        "on_beat": group.mean(in_quarter == 0),
+        "on_eighth": group.mean(in_quarter == 12),
+        "on_sixteenth": group.mean((in_quarter == 6) | (in_quarter == 18)),
+        "on_triplet": group.mean((in_quarter == 8) | (in_quarter == 16)),
         "first_onset": group.least(begin),
         "onset_steps": group.distinct(begin % MEASURE),
         "apart_min": apart.of_all(apart.group.least(apart.size)),
@@ -208,7 +234,7 @@ def _rhythm(notes: _Notes) -> dict[str, np.ndarray]:
 
 
 def _chords(notes: _Notes) -> dict[str, np.ndarray]:
-    """How many notes sound, and what begins together."""
+    """The number of notes that sound together, and of those that begin together."""
     onset = _onsets(notes)
     group = _Groups.of(notes.segment[onset.first])
     size = onset.count
@@ -227,13 +253,13 @@ def _chords(notes: _Notes) -> dict[str, np.ndarray]:
 
 
 def _melody(notes: _Notes) -> dict[str, np.ndarray]:
-    """The line of the highest notes, and that of the lowest, from onset to onset."""
+    """Intervals from onset to onset of the highest and of the lowest notes."""
     onset = _onsets(notes)
     segment = notes.segment[onset.first]
     top = _Steps.of(onset.most(notes.pitch), segment)
     bottom = _Steps.of(onset.least(notes.pitch), segment)
     apart = _Steps.of(notes.step[onset.first], segment)
-    # How much of the time until the next onset a note is held; more than all of it is overlap.
+    # The share of the time to the next onset for which a note is held; above 1 the notes overlap.
     held = np.minimum(onset.most(notes.length)[:-1][apart.inside] / apart.size, 2)
     jump = np.abs(top.size)
     return {
@@ -250,19 +276,19 @@ def _melody(notes: _Notes) -> dict[str, np.ndarray]:
 
 
 def _onsets(notes: _Notes) -> _Groups:
-    """Notes that begin together."""
+    """Groups of the notes that begin together."""
     return _Groups.of(notes.segment * SEGMENT_STEPS + notes.step)
 
 
 @dataclass
 class _Steps:
-    """From one value to the next within each segment; a segment with a single value has none."""
+    """Differences between successive values of a segment; a single value has none."""
 
-    size: np.ndarray  # (steps,)
-    inside: np.ndarray  # (values - 1,) of bool, whether a pair of neighbours is of one segment
+    size: np.ndarray  # (differences,)
+    inside: np.ndarray  # (values - 1,) bool, True if two neighbours are of one segment
     group: _Groups
-    segments: np.ndarray  # (groups,), which segment each group is of
-    total: int  # segments
+    segments: np.ndarray  # (groups,), the segment of each group
+    total: int  # number of segments
 
     @classmethod
     def of(cls, values: np.ndarray, segment: np.ndarray) -> "_Steps":
@@ -272,14 +298,14 @@ class _Steps:
         return cls(size, inside, group, of[group.first], int(segment[-1]) + 1)
 
     def of_all(self, values: np.ndarray) -> np.ndarray:
-        """What was computed of each group, for every segment; NaN where there is none."""
+        """Values per group as values per segment; NaN for a segment without differences."""
         filled = np.full(self.total, np.nan)
         filled[self.segments] = values
         return filled
 
 
 def _polyphony(notes: _Notes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Share of the time in which anything sounds, and of that time how many notes: mean, most."""
+    """Share of the time in which a note sounds, and the mean and maximum number in that time."""
     found = []
     edges = np.searchsorted(notes.segment, np.arange(0, notes.segment[-1] + 1 + CHUNK, CHUNK))
     for first, last in itertools.pairwise(edges):

@@ -1,66 +1,89 @@
-"""Which MIDI files are versions of one song, told by their notes alone.
+"""Group MIDI files that are versions of one song, by their notes.
 
-A song is sketched by its melodic lines: of each track the highest note at each onset, as intervals
-from note to note. Intervals do not change when a song is transposed, moved, played at another tempo
-or saved with another resolution. Runs of intervals are hashed, and the smallest hashes kept; the
-share of equal ones among the smallest of two songs estimates how many runs the songs have in
-common (Broder, 1997).
+A song is described by its melodic lines: the highest note at each onset of each track, as intervals
+between successive notes. Intervals do not change if a song is transposed, moved, played at another
+tempo or saved with another resolution. Runs of intervals are hashed and the smallest hashes kept as
+the song's *sketch*; the share of equal hashes among the smallest of two sketches estimates the
+Jaccard index of the songs' runs (Broder, 1997).
+
+Two files are alike if they share a tenth of their runs and the shared runs are about as many as a
+phrase has, or half of all. Groups are joined in the order of similarity, and only if most pairs of
+their files are alike: single linkage would chain unrelated songs through scales and jingles.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from camil.midi.score import Score, Track
 
 RUN = 10  # intervals hashed together
-KEPT = 64  # hashes of a song
-DISTINCT = 4  # different intervals a run must have: scales and repeated notes are nobody's own
-ALIKE = 0.1  # share of runs from which two files are versions of a song; see docs/preprocessing.md
-FEW = 8  # songs with fewer runs than this are compared as a whole only
+KEPT = 64  # hashes per song
+DISTINCT = 4  # different intervals in a run at least: repeated notes and trills are in many songs
+ALIKE = 0.1  # share of runs from which two files are alike; see docs/preprocessing.md
+LINKED = 0.5  # share of pairs of files that must be alike for two groups to be joined
+RELATED = 0.5  # of `alike`: the share of runs for pairs of files in two groups that are joined
+COMPARED = 8  # files of a group that are compared with another group
+PHRASE = 24  # shared runs at least, unless half of the runs are shared
+FEW = 8  # songs with fewer runs than this are alike only if their runs are equal
+NEIGHBOURS = 4  # files with a common hash are each compared with so many next ones
+CHUNK = 20_000  # pairs compared at once
+
+_END = np.uint64(2**64 - 1)
 
 
 def sketch_of(score: Score) -> list[int]:
-    """The smallest hashes of a song's runs of intervals: at most 64, ascending; none without notes
-    other than drums."""
-    lines = [_line(track) for track in score.tracks if not track.is_drum]
+    """The smallest hashes of a song's runs of intervals.
+
+    Returns:
+        At most 64 integers, ascending. A song without distinctive runs has one hash of all its
+        notes; a song whose tracks repeat single notes, or have drums alone, has none.
+    """
+    tracks = [track for track in score.tracks if not track.is_drum]
+    lines = [_line(track) for track in tracks]
     hashes = np.unique(np.concatenate([*map(_runs, lines), np.empty(0, np.uint64)]))
-    if not len(hashes) and lines:  # nothing of its own: known again only as a whole
-        hashes = _hash(np.concatenate(lines)[None])
+    if not len(hashes) and any(line.any() for line in lines):
+        hashes = _hash(np.concatenate([_rhythm(track) for track in tracks] + lines)[None])
     return hashes[:KEPT].tolist()
 
 
 def groups_of(sketches: Mapping[str, Sequence[int]], alike: float = ALIKE) -> dict[str, str]:
-    """Join files whose sketches are alike, and files that are both like a third.
+    """Group the files that are versions of one song.
 
     Args:
-        sketches: of each file, from `sketch_of`. An empty one is like no other.
-        alike: the share of runs in common that makes two files versions of one song.
+        sketches: by file name, from `sketch_of`. An empty one is like no other.
+        alike: share of common runs from which two files are alike.
 
     Returns:
-        Of each file, the name of the first of its group.
+        By file name, the name of the first file of its group.
     """
     names = sorted(sketches)
-    kept = [np.array(sketches[name][:KEPT], np.uint64) for name in names]
-    parent = np.arange(len(names))
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
-
-    for a, b in _candidates(kept):
-        if root(a) != root(b) and _share(kept[a], kept[b]) >= alike:
-            first, second = sorted((root(a), root(b)))
-            parent[second] = first
-    return {name: names[root(i)] for i, name in enumerate(names)}
+    table = np.full((len(names), KEPT), _END)
+    for row, name in enumerate(names):
+        hashes = sketches[name][:KEPT]
+        table[row, : len(hashes)] = hashes
+    pairs, shares = [], []
+    for chunk in _candidates(table):
+        share = _shares(table, *chunk.T)
+        found = share >= alike
+        pairs.append(chunk[found])
+        shares.append(share[found])
+    group = np.arange(len(names))
+    if pairs:
+        _link(table, np.concatenate(pairs), np.concatenate(shares), alike, group)
+    return {name: names[first] for name, first in zip(names, group, strict=True)}
 
 
 def _line(track: Track) -> np.ndarray:
     """Intervals between the highest notes at successive onsets, in semitones."""
     last = np.append(np.diff(track.start_beat) > 0, True)  # notes are sorted by start and pitch
     return np.diff(track.pitch[last])
+
+
+def _rhythm(track: Track) -> np.ndarray:
+    """Time between successive onsets in twelfths of the first one, at any tempo."""
+    apart = np.diff(np.unique(track.start_beat))
+    return np.rint(12 * apart / apart[0]).astype(np.int64) if len(apart) else apart.astype(np.int64)
 
 
 def _runs(line: np.ndarray) -> np.ndarray:
@@ -73,7 +96,7 @@ def _runs(line: np.ndarray) -> np.ndarray:
 
 
 def _hash(runs: np.ndarray) -> np.ndarray:
-    """A well mixed number for each row."""
+    """A well mixed integer per row."""
     mixed = np.zeros(len(runs), np.uint64)
     for column in runs.T:
         mixed = (mixed ^ (column + 128).astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
@@ -82,28 +105,60 @@ def _hash(runs: np.ndarray) -> np.ndarray:
     return mixed ^ mixed >> np.uint64(32)
 
 
-def _candidates(kept: list[np.ndarray]) -> list[tuple[int, int]]:
-    """Pairs that have a hash in common. Of the files that share one, in order, each is paired with
-    the next and the first only, so that a tune in every tenth file does not cost its square."""
-    hashes = np.concatenate([*kept, np.empty(0, np.uint64)])
-    owner = np.repeat(np.arange(len(kept)), [len(one) for one in kept])
-    order = np.lexsort((owner, hashes))
-    hashes, owner = hashes[order], owner[order]
-    again = np.flatnonzero(hashes[1:] == hashes[:-1]) + 1
-    begins = np.flatnonzero(np.append(True, hashes[1:] != hashes[:-1]))
-    first = begins[np.searchsorted(begins, again, side="right") - 1]
-    count = max(len(kept), 1)
-    pairs = np.concatenate(
-        [owner[again - 1] * count + owner[again], owner[first] * count + owner[again]]
-    )
-    return [divmod(pair, count) for pair in np.unique(pairs).tolist()]
+def _candidates(table: np.ndarray) -> Iterator[np.ndarray]:
+    """Pairs of files with a common hash, ``(pairs, 2)`` at a time, each pair once.
+
+    Of the files with the same hash, in the order of their names, each is paired with the next few
+    only, so that a tune in every tenth file does not cost its square.
+    """
+    file, column = np.nonzero(table != _END)
+    hashes = table[file, column]
+    order = np.argsort(hashes, kind="stable")
+    hashes, file = hashes[order], file[order]
+    found = []
+    for apart in range(1, NEIGHBOURS + 1):
+        equal = np.flatnonzero(hashes[apart:] == hashes[:-apart])
+        found.append(np.unique(file[equal] * len(table) + file[equal + apart]))
+    pairs = np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
+    for begin in range(0, len(pairs), CHUNK):
+        yield np.stack(np.divmod(pairs[begin : begin + CHUNK], len(table)), axis=1)
 
 
-def _share(a: np.ndarray, b: np.ndarray) -> float:
-    """The estimated share of runs that two songs have in common, of all runs they have."""
-    if min(len(a), len(b)) < FEW:
-        return float(np.array_equal(a, b))
-    smallest = np.union1d(a, b)[:KEPT]
-    return float(np.isin(smallest, a).astype(int) @ np.isin(smallest, b).astype(int)) / len(
-        smallest
-    )
+def _shares(table: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """The estimated share of common runs of pairs of files, ``(pairs,)``; 0 if they are too few."""
+    one, two = table[first], table[second]
+    count = np.stack([(one != _END).sum(axis=1), (two != _END).sum(axis=1)])
+    both = np.sort(np.concatenate([one, two], axis=1), axis=1)
+    again = np.zeros(both.shape, bool)
+    again[:, 1:] = (both[:, 1:] == both[:, :-1]) & (both[:, 1:] != _END)
+    rank = np.cumsum(~again & (both != _END), axis=1)  # among the different hashes, from 1
+    size = np.minimum(rank[:, -1], KEPT)
+    common = (again & (rank <= KEPT)).sum(axis=1)
+    share = common / np.maximum(size, 1)
+    # The number of different runs of both files, from the largest of the smallest hashes.
+    largest = np.where((rank == size[:, None]) & ~again, both, 0).max(axis=1)
+    runs = np.where(rank[:, -1] < KEPT, rank[:, -1], size * (2.0**64 / np.maximum(largest, 1)))
+    share[(share * runs < PHRASE) & (share < 0.5)] = 0
+    few = count.min(axis=0) < FEW
+    share[few] = (one[few] == two[few]).all(axis=1)
+    return share
+
+
+def _link(
+    table: np.ndarray, pairs: np.ndarray, shares: np.ndarray, alike: float, group: np.ndarray
+) -> None:
+    """Join groups in the order of similarity; writes the first file of each group."""
+    members: dict[int, list[int]] = {}
+    for index in np.lexsort((pairs[:, 1], pairs[:, 0], -shares)):
+        first, second = sorted(int(group[file]) for file in pairs[index])
+        if first == second:
+            continue
+        one, two = members.get(first, [first]), members.get(second, [second])
+        if len(one) + len(two) > 2:
+            left, right = np.meshgrid(one[:COMPARED], two[:COMPARED])
+            related = _shares(table, left.ravel(), right.ravel()) >= RELATED * alike
+            if related.mean() < LINKED:
+                continue
+        members[first] = one + two
+        members.pop(second, None)
+        group[two] = first

@@ -14,13 +14,15 @@ from typing import Any
 import numpy as np
 
 from camil.registry import Registry
+from camil.sources.cocochorales import CocoChorales
 from camil.sources.demo import Demo
 from camil.sources.midi_folder import MidiFolder
 from camil.sources.protocol import Source
 from camil.sources.slakh import Slakh
 
 SOURCES: Registry[type[Source]] = Registry(
-    "camil.sources", {"demo": Demo, "midi": MidiFolder, "slakh": Slakh}
+    "camil.sources",
+    {"cocochorales": CocoChorales, "demo": Demo, "midi": MidiFolder, "slakh": Slakh},
 )
 
 __all__ = ["SOURCES", "open_source", "sound_of"]
@@ -42,7 +44,9 @@ def open_source(parameters: Mapping[str, Any]) -> Source:
     if not kind.reads_folder:
         folder = Path(parameters["corpus"]) / "midi"
     elif not folder:
-        raise ValueError(f"source is empty: dataset {dataset!r} needs the folder to read from.")
+        raise ValueError(
+            f"source is empty: dataset {dataset!r} needs the folder, manifest or list to read."
+        )
     accepted = inspect.signature(kind).parameters.keys() & parameters.keys()
     return kind(folder, **{name: parameters[name] for name in accepted - {"folder"}})
 

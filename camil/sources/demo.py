@@ -1,4 +1,4 @@
-"""The demonstration corpus: songs that the project composes itself, as MIDI files."""
+"""Demonstration songs, composed by `camil.composer` and written as MIDI files."""
 
 import csv
 import hashlib
@@ -14,7 +14,7 @@ from camil import composer
 from camil.sources.midi_folder import MidiFolder
 
 MANIFEST = "manifest.csv"
-RECIPE = "composed.txt"  # which songs these are
+RECIPE = "composed.txt"  # number of songs, seed and version of the composer
 COLUMNS = ("path", "group", "licence", "style", "key", "tempo", "metre")
 LICENCE = "MIT (composed by this program)"
 
@@ -23,16 +23,17 @@ class Demo(MidiFolder):
     """Songs composed from a seed into a folder of MIDI files, then read like any other folder.
 
     The files ``song-001.mid`` ... and their ``manifest.csv`` (tempo in quarter notes per minute)
-    are written if they are not there already; the same seed gives the same bytes.
+    are written unless they exist; the same seed gives the same bytes.
 
     Args:
-        folder: where the files are, or will be.
-        songs: how many.
-        seed: of the composer, and of the draw of soundfonts.
-        soundfonts, sample_rate, max_segments_per_track, audio, whole_tracks: see `MidiFolder`.
+        folder: of the MIDI files.
+        songs: number of songs.
+        seed: of the composer and of the choice of soundfonts.
+        soundfonts, sample_rate, max_segments_per_track, audio, whole_tracks, instruments: see
+            `MidiFolder`.
 
     Raises:
-        ValueError: if `songs` is not positive, or the folder holds something else.
+        ValueError: if `songs` is not positive, or the folder holds other files.
     """
 
     name = "demo"
@@ -48,6 +49,7 @@ class Demo(MidiFolder):
         max_segments_per_track: int | None = 4,
         audio: bool = True,
         whole_tracks: bool = False,
+        instruments: str = "",
     ):
         if songs < 1:
             raise ValueError(f"songs must be at least 1, got {songs}")
@@ -61,24 +63,25 @@ class Demo(MidiFolder):
             manifest=Path(folder) / MANIFEST,
             audio=audio,
             whole_tracks=whole_tracks,
+            instruments=instruments,
         )
         self.size = songs
 
     def description(self) -> dict:
-        """As a MIDI folder's, and that nobody should take its figures for the paper's."""
+        """The description of a MIDI folder, with a note that this is not the paper's data."""
         note = "demonstration corpus composed by this program; not the paper's data"
         return super().description() | {"songs": self.size, "note": note}
 
 
 def compose_folder(folder: Path, songs: int, seed: int) -> None:
-    """Compose the songs and their manifest into `folder`, unless they are there already.
+    """Compose the songs and their manifest into `folder` unless they exist.
 
-    They are written beside the folder and moved into place once complete, so that an interrupted
-    run leaves nothing half done. Songs of another seed, number or version of the composer are
-    replaced; a folder that holds anything else is not touched.
+    They are written beside the folder and moved there once complete, so that an interrupted run
+    leaves no partial files. Songs of another seed, number or version of the composer are replaced;
+    a folder that holds other files is not changed.
 
     Raises:
-        ValueError: if the folder holds something that was not composed here.
+        ValueError: if the folder holds files that were not composed here.
     """
     recipe = f"songs {songs}, seed {seed}, composer {_composer_version()}\n"
     if _recipe(folder) == recipe:
@@ -86,18 +89,18 @@ def compose_folder(folder: Path, songs: int, seed: int) -> None:
     if folder.exists() and not all(_is_ours(path) for path in folder.iterdir()):
         raise ValueError(
             f"the folder {folder} holds files that are not demonstration songs; "
-            "name an empty or a new folder to compose into"
+            "choose an empty or a new folder"
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        beside.chmod(0o755)  # mkdtemp's own is for its owner alone
+        beside.chmod(0o755)  # mkdtemp gives access to the owner alone
         _write(beside, songs, seed)
         (beside / RECIPE).write_text(recipe)
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(beside, folder)
     except OSError:
-        if _recipe(folder) != recipe:  # else another process was faster with the same songs
+        if _recipe(folder) != recipe:  # else another process has written the same songs
             raise
     finally:
         shutil.rmtree(beside, ignore_errors=True)
@@ -113,7 +116,7 @@ def _is_ours(path: Path) -> bool:
 
 
 def _composer_version() -> str:
-    """A fingerprint of the composer's source: other code composes other songs."""
+    """A checksum of the composer's source code: other code composes other songs."""
     sources = sorted(Path(composer.__file__).parent.glob("*.py"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
 

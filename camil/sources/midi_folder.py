@@ -1,6 +1,5 @@
-"""A folder of MIDI files, heard through soundfonts."""
+"""MIDI files below a folder or in a list, with audio from soundfonts."""
 
-import csv
 import hashlib
 import os
 from collections import Counter
@@ -14,38 +13,46 @@ from pathlib import Path
 import numpy as np
 
 from camil.audio import SoundFont, default_soundfont
-from camil.midi.instruments import INSTRUMENT_OF_PROGRAM
+from camil.midi.instruments import read_instruments
 from camil.midi.performance import performance
-from camil.midi.score import Track, read_midi
+from camil.midi.score import Score, Track, read_midi
 from camil.midi.segments import Segment, segments_of
 from camil.midi.versions import sketch_of
-from camil.sources.protocol import Song, TrackSegments, silence
+from camil.sources.manifest import listed_files, manifest_near, read_manifest
+from camil.sources.protocol import Song, TrackSegments, one_split_per_group, silence, unlabelled
 from camil.sources.slakh_bass import as_in_slakh
 
 MIN_TRACK_NOTES = 8
 
 
 class MidiFolder:
-    """Every MIDI file below a folder, its tracks labelled by General MIDI program.
+    """All MIDI files below a folder, or those of a list, with their tracks labelled by program.
 
-    Drums, programs of none of the eight classes and tracks of fewer than eight notes are left out.
-    Where there are several soundfonts, each track's is drawn from the seed, the song's and the
-    track's name, so that it does not depend on what else is in the folder.
+    Drums, programs of no class and tracks of fewer than eight notes are left out, and so are tracks
+    without a General MIDI program (``Track.labelled`` is False). If there are several soundfonts,
+    the one of each track is drawn from the seed and the names of song and track, so it does not
+    depend on the other files.
 
-    Songs that belong together (arrangements, editions) are told by a ``manifest.csv`` with the
-    columns ``path`` (relative to the manifest) and ``group``; a file it does not list is a group of
-    its own. Without a manifest their notes tell: see `camil.midi.versions`.
+    Versions of one song (arrangements, editions) are joined by the column ``group`` of a manifest,
+    see `camil.sources.manifest`; a file that the manifest does not list, and every file without a
+    manifest, is grouped by its notes, see `camil.midi.versions`. The manifest's column ``split`` is
+    used if present.
 
     Args:
-        folder: searched recursively for ``.mid`` and ``.midi``.
+        folder: searched recursively for ``.mid`` and ``.midi``. Also a manifest (``.csv``) or a
+            text file with one path per line: then the files that it lists.
         soundfonts: paths of ``.sf2`` files; by default the one that comes with pretty_midi.
         sample_rate: of the rendered audio, in hertz.
         max_segments_per_track: see `camil.midi.segments_of`.
-        seed: draws the soundfonts.
-        manifest: path of the manifest; by default looked for in the folder and two levels up.
-        audio: whether the segments are to be heard; without, no soundfont is opened.
+        seed: of the choice of soundfonts.
+        manifest: path of the manifest; by default it is looked for in the folder and up to two
+            levels above it.
+        audio: whether segments have audio; if False, no soundfont is opened.
         slakh_bass: move Bass notes as Slakh's generator does; see `camil.sources.slakh_bass`.
-        whole_tracks: tell how whole tracks are played, for `SongEncoder`; see `camil.midi.performance`.
+        whole_tracks: compute performance features of whole tracks, an input of `SongEncoder`; see
+            `camil.midi.performance`.
+        repair: also take files that only lenient reading can read; see `camil.midi.read_midi`.
+        instruments: path of an instrument table; empty for the eight families of the paper.
     """
 
     name = "midi"
@@ -62,52 +69,74 @@ class MidiFolder:
         audio: bool = True,
         slakh_bass: bool = False,
         whole_tracks: bool = False,
+        repair: bool = False,
+        instruments: str = "",
     ):
-        self.folder = Path(folder)
+        self.file_list = Path(folder) if Path(folder).is_file() else None
+        self.folder = self.file_list.parent if self.file_list else Path(folder)
         self.sample_rate = sample_rate
         self.max_segments_per_track = max_segments_per_track
         self.seed = seed
         self.slakh_bass = slakh_bass
         self.whole_tracks = whole_tracks
-        self.manifest = Path(manifest) if manifest else _manifest_near(self.folder)
+        self.repair = repair
+        self.instruments = read_instruments(instruments)
+        if self.file_list and self.file_list.suffix.lower() == ".csv":
+            manifest = manifest or self.file_list
+        self.manifest = Path(manifest) if manifest else manifest_near(self.folder)
         paths = (list(soundfonts) or [default_soundfont()]) if audio else []
         self.soundfonts = [SoundFont(path, sample_rate) for path in paths]
+        self._last: tuple[Path, Score] | None = None  # `sketch` follows `read` of the same song
+
+    def __getstate__(self):
+        return vars(self) | {"_last": None}
 
     def songs(self) -> list[Song]:
         """All files, sorted by name: the path below the folder without its suffix.
 
         Raises:
-            ValueError: if the folder, the manifest or a soundfont is missing or not what it should
-                be, or if the folder holds no MIDI file.
+            ValueError: if the folder, the list, the manifest or a soundfont is missing or invalid,
+                or if there is no MIDI file.
         """
-        if not self.folder.is_dir():
-            raise ValueError(f"the folder of MIDI files {self.folder} does not exist")
-        files = [
-            Path(place, name)
-            for place, _, names in os.walk(self.folder)
-            for name in names
-            if name.lower().endswith((".mid", ".midi"))
-        ]
+        files = listed_files(self.file_list) if self.file_list else self._files()
         if not files:
-            raise ValueError(f"the folder {self.folder} holds no .mid or .midi file")
+            what = (
+                f"the list {self.file_list} names"
+                if self.file_list
+                else f"the folder {self.folder} holds"
+            )
+            raise ValueError(f"{what} no .mid or .midi file")
         for soundfont in self.soundfonts:
-            soundfont.presets  # noqa: B018 - loads it, so that a wrong one is told before the work
-        names = [_name(path.relative_to(self.folder)) for path in files]
+            soundfont.presets  # noqa: B018 - loads it, so that an invalid one raises now
+        names = [self._name(path) for path in files]
         shared = {name for name, count in Counter(names).items() if count > 1}
         songs = []
         for name, path in zip(names, files, strict=True):
-            name = name + path.suffix if name in shared else name  # a.mid beside a.midi
-            songs.append(Song(name, path, self._group(path)))
-        return sorted(songs)
+            name = name + path.suffix if name in shared else name  # a.mid and a.midi
+            row = self._row(path)
+            songs.append(Song(name, path, row.get("group") or None, row.get("split") or None))
+        return one_split_per_group(sorted(songs))
 
     def read(self, song: Song) -> list[TrackSegments]:
-        """The melodic tracks of one song; raises MidiError if the file cannot be read."""
-        score = read_midi(song.path)
+        """The pitched tracks of one song that belong to a class.
+
+        Raises:
+            MidiError: if the file cannot be read.
+            ValueError: if the file has no measures.
+        """
+        score = self._score(song)
+        if not score.has_measures:
+            raise ValueError("its time is counted in SMPTE frames, so it has no measures")
         tracks = []
         wholes = performance(score) if self.whole_tracks else repeat(())
         for track, whole in zip(score.tracks, wholes, strict=False):
-            instrument = INSTRUMENT_OF_PROGRAM.get(track.program)
-            if track.is_drum or instrument is None or len(track.pitch) < MIN_TRACK_NOTES:
+            instrument = self.instruments.of_program(track.program)
+            if track.is_drum or len(track.pitch) < MIN_TRACK_NOTES:
+                continue
+            if not track.labelled:
+                tracks.append(unlabelled(track.name, track.program))
+                continue
+            if instrument is None:
                 continue
             if self.slakh_bass and instrument == "Bass":
                 track = replace(track, pitch=as_in_slakh(track.pitch))
@@ -116,31 +145,34 @@ class MidiFolder:
                 continue
             about = (track.name, instrument, track.program)
             if not self.soundfonts:
-                heard = partial(silence, self.sample_rate)
-                tracks.append(TrackSegments(*about, "", segments, heard, whole=whole))
+                audio = partial(silence, self.sample_rate)
+                tracks.append(TrackSegments(*about, "", segments, audio, whole=whole))
             elif soundfont := self._soundfont(song.name, track):
-                heard = _Rendering(soundfont, track)
+                audio = _Rendering(soundfont, track)
                 timbre = soundfont.path.stem
-                tracks.append(TrackSegments(*about, timbre, segments, heard, whole=whole))
+                tracks.append(TrackSegments(*about, timbre, segments, audio, whole=whole))
             else:
                 why = f"no soundfont has its program {track.program}"
                 tracks.append(TrackSegments(*about, "", [], silence, why))
+        if tracks:
+            tracks[0].warnings = score.warnings
         return tracks
 
     def sketch(self, song: Song) -> list[int]:
-        """The song's notes in short, where no manifest tells its group."""
-        return sketch_of(read_midi(song.path)) if song.group is None else []
+        """The sketch of the song's notes; empty if a manifest states its group."""
+        return sketch_of(self._score(song)) if song.group is None else []
 
     def description(self) -> dict:
-        """Licences and origins as the manifest tells them, soundfonts and parameters."""
+        """Licences and origins from the manifest, checksums of the soundfonts, and parameters."""
+        below = self.folder.resolve()
+        rows = [row for path, row in self._rows.items()
+                if self.file_list or path.is_relative_to(below)]  # fmt: skip
         return {
             "source": self.name,
-            "folder": self.folder.name,
-            "licence": sorted({row["licence"] for row in self._rows.values() if row.get("licence")})
+            "folder": (self.file_list or self.folder).name,
+            "licence": sorted({row["licence"] for row in rows if row.get("licence")})
             or "that of the files in the folder",
-            "origins": sorted(
-                {row["source_repo"] for row in self._rows.values() if row.get("source_repo")}
-            ),
+            "origins": sorted({row["source_repo"] for row in rows if row.get("source_repo")}),
             "manifest": self.manifest and _sha256(self.manifest),
             "groups": "manifest" if self.manifest else "notes",
             "soundfonts": {font.path.name: _sha256(font.path) for font in self.soundfonts},
@@ -149,31 +181,42 @@ class MidiFolder:
             "seed": self.seed,
             "slakh_bass": self.slakh_bass,
             "whole_tracks": self.whole_tracks,
+            "repair": self.repair,
         }
 
     @cached_property
-    def _rows(self) -> dict[Path, dict]:
-        """Rows of the manifest by absolute path, those below the folder."""
-        if self.manifest is None:
-            return {}
-        if not self.manifest.is_file():
-            raise ValueError(f"the manifest {self.manifest} does not exist")
-        # As spreadsheets write it: with a byte order mark, perhaps with spaces behind the commas.
-        with open(self.manifest, newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file, skipinitialspace=True))
-        if rows and not {"path", "group"} <= rows[0].keys():
-            raise ValueError(f"the manifest {self.manifest} needs the columns path and group")
-        below, top = self.folder.resolve(), self.manifest.resolve().parent
-        return {top / row["path"]: row for row in rows if (top / row["path"]).is_relative_to(below)}
+    def _rows(self) -> dict[Path, dict[str, str]]:
+        return read_manifest(self.manifest) if self.manifest else {}
 
-    def _group(self, path: Path) -> str | None:
-        if self.manifest is None:
-            return None
-        row = self._rows.get(path.resolve())
-        return (row and row["group"]) or None
+    def _row(self, path: Path) -> dict[str, str]:
+        """The file's row of the manifest; empty if there is none."""
+        if not self._rows:
+            return {}
+        return self._rows.get(path) or self._rows.get(path.resolve(), {})
+
+    def _files(self) -> list[Path]:
+        if not self.folder.is_dir():
+            raise ValueError(f"the folder of MIDI files {self.folder} does not exist")
+        return [
+            Path(parent, name)
+            for parent, _, names in os.walk(self.folder)
+            for name in names
+            if name.lower().endswith((".mid", ".midi"))
+        ]
+
+    def _score(self, song: Song) -> Score:
+        if self._last is None or self._last[0] != song.path:
+            self._last = song.path, read_midi(song.path, strict=not self.repair)
+        return self._last[1]
+
+    def _name(self, path: Path) -> str:
+        """The path below the folder without its suffix; escaped if it is not valid Unicode."""
+        below = self.folder.resolve() if self.file_list else self.folder
+        path = path.relative_to(below) if path.is_relative_to(below) else Path(*path.parts[1:])
+        return path.with_suffix("").as_posix().encode(errors="backslashreplace").decode()
 
     def _soundfont(self, song: str, track: Track) -> SoundFont | None:
-        """The one drawn for this track, of those that have its program."""
+        """The soundfont drawn for this track from those that have its program; None if none has."""
         able = [font for font in self.soundfonts if track.program in font.presets]
         if not able:
             return None
@@ -182,7 +225,7 @@ class MidiFolder:
 
 
 class _Rendering:
-    """A track through a soundfont: the audio of any of its segments."""
+    """The audio of a track's segments, rendered through a soundfont."""
 
     def __init__(self, soundfont: SoundFont, track: Track):
         self.soundfont = soundfont
@@ -199,29 +242,6 @@ class _Rendering:
             segment.start_seconds,
             segment.end_seconds,
         )
-
-
-def _name(path: Path) -> str:
-    """The path without its suffix, also where it is not valid Unicode."""
-    return path.with_suffix("").as_posix().encode(errors="backslashreplace").decode()
-
-
-def _manifest_near(folder: Path) -> Path | None:
-    """The nearest ``manifest.csv`` with the columns path and group, up to two levels up."""
-    folder = folder.resolve()
-    for place in [folder, *folder.parents][:3]:
-        path = place / "manifest.csv"
-        if path.is_file():
-            with open(path, newline="", encoding="utf-8-sig", errors="replace") as file:
-                columns = {name.strip() for name in next(csv.reader(file), [])}
-            if {"path", "group"} <= columns:
-                return path
-            if place == folder:
-                raise ValueError(
-                    f"{path} needs the columns path and group, separated by commas; it has "
-                    f"{', '.join(columns) or 'nothing'}. Mend it or give it another name."
-                )
-    return None
 
 
 def _sha256(path: Path) -> str:

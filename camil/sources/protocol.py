@@ -1,6 +1,6 @@
-"""Where songs come from. Every source gives the same: songs, and for a song its tracks' segments.
+"""The interface of a source: songs, and for each song the segments of its tracks.
 
-To add one, see `camil.sources`.
+`camil.sources` says how to add a source.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,15 +10,24 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from camil.midi.instruments import InstrumentTable
+from camil.midi.score import MidiWarning
 from camil.midi.segments import Segment
+
+SPLITS = ("train", "validation", "test")
+# The reason of a track without a General MIDI program: it has no label.
+UNKNOWN_INSTRUMENT = "instrument unknown: the file states no General MIDI program for the track"
 
 
 class Song(NamedTuple):
     """One song of a source.
 
-    ``name`` is unique in the source. Songs of one ``group`` are versions of one another and must
-    stay on the same side of a split; ``None`` leaves it to their notes to tell. ``split`` is
-    "train", "validation" or "test" where the data set says so itself, else ``None``.
+    Attributes:
+        name: unique in the source.
+        path: of the song's file or folder.
+        group: songs of one group are versions of each other and belong to one split. None if the
+            notes decide, see `camil.midi.versions`.
+        split: "train", "validation" or "test" if the data set defines it, else None.
     """
 
     name: str
@@ -29,13 +38,23 @@ class Song(NamedTuple):
 
 @dataclass
 class TrackSegments:
-    """One track of a song: its class, its two-measure segments and how to hear them.
+    """One track of a song: its class, its two-measure segments and their audio.
 
-    ``instrument`` is one of `camil.midi.INSTRUMENTS`; ``timbre`` names what made the sound (a
-    soundfont, a plugin). ``audio(segment)`` gives that span of the track's own audio: mono float32
-    at the source's sample rate. ``whole`` tells how the whole track is played, see
-    `camil.midi.performance`; empty where nobody asked. A track that belongs to one of the classes but
-    cannot be used has no segments, and tells in ``skipped`` why.
+    A track that belongs to a class but cannot be used has no segments and a reason in ``skipped``.
+
+    Attributes:
+        track: name, unique in the song.
+        instrument: a class name of the source's instrument table.
+        program: General MIDI program, 0 to 127.
+        timbre: name of the sound generator: a soundfont, a plugin.
+        segments: two measures each; see `camil.midi.segments_of`.
+        audio: returns the audio of one segment of this track alone, mono float32 at the source's
+            sample rate.
+        skipped: the reason if the track cannot be used, else empty.
+        whole: performance features of the whole track, see `camil.midi.performance`; empty if they
+            were not requested.
+        warnings: faults of the track's file that were repaired; if several tracks share a file,
+            the first of them has the warnings.
     """
 
     track: str
@@ -46,48 +65,71 @@ class TrackSegments:
     audio: Callable[[Segment], np.ndarray]
     skipped: str = ""
     whole: Sequence[float] = ()
+    warnings: Sequence[MidiWarning] = ()
 
 
 class Source(Protocol):
-    """What preprocessing asks of a data set. Sources are pickled to worker processes."""
+    """A data set that a corpus can be built from. Sources are pickled to worker processes.
+
+    Attributes:
+        name: the key of the source in `camil.sources.SOURCES`.
+        sample_rate: of the audio, in hertz.
+        reads_folder: True if the parameter ``source`` names the data to read.
+        instruments: the classes of the tracks.
+    """
 
     name: str
-    sample_rate: int  # hertz
-    reads_folder: bool  # whether the parameter `source` names a folder to read
+    sample_rate: int
+    reads_folder: bool
+    instruments: InstrumentTable
 
     def songs(self) -> list[Song]:
-        """All songs, sorted by name, without reading them.
+        """List all songs, sorted by name, without reading them.
 
         Raises:
-            ValueError: if the folder is missing or holds none, saying which folder.
+            ValueError: if the folder is missing or has no songs, with its path.
         """
 
     def read(self, song: Song) -> list[TrackSegments]:
-        """The song's tracks of the eight classes that have a segment, or a fault to tell of.
+        """Read the tracks of a song that belong to a class and have segments or a fault.
 
         Raises:
-            ValueError: if the song cannot be read, with the reason; the others still can.
+            ValueError: if the song cannot be read, with the reason.
         """
 
     def sketch(self, song: Song) -> list[int]:
-        """What `camil.midi.versions.groups_of` needs, for songs without a group."""
+        """The input of `camil.midi.versions.groups_of`, for songs without a group."""
 
     def description(self) -> dict:
         """Origin, licence, checksums and parameters, ready for JSON."""
 
 
 def silence(sample_rate: int, segment: Segment) -> np.ndarray:
-    """What a segment sounds like in a source without audio: float32 zeros, as long as it is."""
+    """The audio of a segment in a source without audio: float32 zeros of its length."""
     return np.zeros(round((segment.end_seconds - segment.start_seconds) * sample_rate), np.float32)
 
 
+def unlabelled(track: str, program: int) -> TrackSegments:
+    """A track that states no General MIDI program: skipped, with `UNKNOWN_INSTRUMENT`."""
+    return TrackSegments(track, "", program, "", [], np.zeros_like, UNKNOWN_INSTRUMENT)
+
+
+def one_split_per_group(songs: Sequence[Song]) -> list[Song]:
+    """Give all songs of a group the split of the group's first song that has one."""
+    first: dict[str | None, str | None] = {}
+    for song in songs:
+        if song.group is not None and song.split is not None:
+            first.setdefault(song.group, song.split)
+    return [song._replace(split=first.get(song.group, song.split)) for song in songs]
+
+
 def first_segment(source: Source) -> tuple[Song, TrackSegments, Segment]:
-    """The first segment of the first song that has one, with its track and song.
+    """The first segment of the first song that has segments, with its track and song.
 
     Raises:
-        ValueError: if no song has any, with the reason that the last one gives.
+        ValueError: if no song has segments, with the reason of the last one.
     """
-    why = "their tracks have no two measures with enough notes, or none of the eight instruments"
+    why = "no track of any class has two measures with enough notes"
     for song in source.songs():
         try:
             for track in source.read(song):
@@ -96,4 +138,4 @@ def first_segment(source: Source) -> tuple[Song, TrackSegments, Segment]:
                 why = track.skipped
         except ValueError as fault:
             why = str(fault)
-    raise ValueError(f"None of the songs of source {source.name!r} has a segment: {why}")
+    raise ValueError(f"no song of source {source.name!r} has a segment: {why}")

@@ -1,4 +1,4 @@
-"""Slakh2100: Lakh songs with a recording of every track, made with sampled instruments."""
+"""Slakh2100: Lakh songs with a recording of every track, rendered with sampled instruments."""
 
 import json
 import re
@@ -10,18 +10,18 @@ import numpy as np
 import yaml
 
 from camil.audio import Recording
-from camil.midi.instruments import INSTRUMENTS
+from camil.midi.instruments import read_instruments
 from camil.midi.score import Score, Track, read_midi
 from camil.midi.segments import STEPS_PER_QUARTER, Segment, segments_of
+from camil.sources.protocol import SPLITS as SPLIT_FOLDERS
 from camil.sources.protocol import Song, TrackSegments, silence
 
 SPLITS = ("redux", "original", "split2")
 MIDI_SOURCES = ("stem", "all_src")
-_SPLIT_FOLDERS = ("train", "validation", "test")
 _LISTS = {"redux": "redux.json", "split2": "splits_v2.json"}
-# Stems whose recording does not play their notes, as people who listened published them: issue 21
-# of ethman/slakh-utils, and 17 of the 22 of its issue 17, by way of the file that the reporter kept
-# (problem_stems.json in greenbech/slakh-pytorch-dataset, of which an earlier state was at hand).
+# Stems whose recording does not match their notes, as listeners have published them: issue 21 of
+# ethman/slakh-utils, and 17 of the 22 stems of its issue 17, from an earlier version of the
+# reporter's file (problem_stems.json in greenbech/slakh-pytorch-dataset).
 _SILENT = "its recording lacks its notes"
 _PITCH = "its recording has other pitches than its notes"
 _SHORT = "its notes are shorter than its recording has them"
@@ -50,31 +50,33 @@ FAULTY = {
 
 
 class Slakh:
-    """Slakh2100 as FLAC (folders train, validation, test, omitted) or flat, as BabySlakh is.
+    """Slakh2100 as FLAC (folders train, validation, test, omitted) or flat, like BabySlakh.
 
-    A stem's class is the ``inst_class`` of ``metadata.yaml``; the paths in there are not used, as
-    some are wrong. A stem is taken if its MIDI and its audio are both there and can be read to the
-    end, and if it is not known to be `FAULTY`. Tracks made from one Lakh file are a group, and all
-    are on the side of the first of them, whatever the split says.
+    A stem's class is the ``inst_class`` of ``metadata.yaml``, or, with another instrument table,
+    the class of its ``program_num``. The paths in the metadata are not used, as some are wrong. A
+    stem is used if its MIDI and audio files exist and can be read to the end, and if it is not
+    listed in `FAULTY`. Tracks made from one Lakh file form a group and belong to the split of the
+    first of them, whatever the split says of the others.
 
     Args:
         folder: holds ``TrackNNNNN`` folders, directly or in the split's folders.
-        split: "redux", as the folders say, without duplicates; "original", by track number, with
-            the omitted tracks; or "split2", the second edition, which needs ``split_lists``. Flat
-            folders have no redux split unless ``split_lists`` gives one.
+        split: "redux", by folder, without duplicates; "original", by track number, with the
+            omitted tracks; or "split2", the second edition, which needs ``split_lists``. Flat
+            folders have no redux split unless ``split_lists`` defines it.
         split_lists: the folder ``splits`` of slakh-utils (``redux.json``, ``splits_v2.json``,
             ``duplicates.json``).
-        midi_source: "stem" takes the notes of ``MIDI/SXX.mid``, "all_src" those of the Lakh file.
-            They differ: Slakh moved its basses up by an octave and folded them into 35..79.
+        midi_source: "stem" uses the notes of ``MIDI/SXX.mid``, "all_src" those of the Lakh file.
+            They differ: Slakh moved Bass up by an octave and folded it into 35..79.
         merge_strings: count the class "Strings (continued)" (ensembles, choirs, orchestra hits) as
-            Strings; otherwise its stems are left out.
+            Strings; if False, its stems are left out.
         sample_rate: to which the stems are resampled, in hertz.
         max_segments_per_track: see `camil.midi.segments_of`.
-        audio: whether recordings are needed; without, only the notes are read.
+        audio: whether recordings are needed; if False, only the notes are read.
+        repair: also take MIDI files that only lenient reading can read.
+        instruments: path of an instrument table; empty for the eight families of the paper.
 
     Raises:
-        ValueError: if ``split`` or ``midi_source`` is none of the values above, or split2 is
-            without its lists.
+        ValueError: if ``split`` or ``midi_source`` has another value, or split2 lacks its lists.
     """
 
     name = "slakh"
@@ -90,6 +92,8 @@ class Slakh:
         max_segments_per_track: int | None = 12,
         split_lists: str | PathLike | None = None,
         audio: bool = True,
+        repair: bool = False,
+        instruments: str = "",
     ):
         if split not in SPLITS:
             raise ValueError(f"split must be one of {SPLITS}, got {split!r}")
@@ -103,11 +107,14 @@ class Slakh:
         self.max_segments_per_track = max_segments_per_track
         self.split_lists = Path(split_lists) if split_lists else None
         self.audio = audio
+        self.repair = repair
+        self.instruments = read_instruments(instruments)
+        self._by_program = bool(instruments)
         if split == "split2" and not self.split_lists:
-            raise ValueError("split2 needs split_lists, the folder splits of ethman/slakh-utils")
+            raise ValueError("split2 needs split_lists: the folder splits of ethman/slakh-utils")
 
     def songs(self) -> list[Song]:
-        """All tracks of the split; those made from the same Lakh file (``UUID``) share a group.
+        """All tracks of the split; those made from one Lakh file (``UUID``) share a group.
 
         Raises:
             ValueError: if the folder is missing or holds no ``TrackNNNNN``.
@@ -119,7 +126,7 @@ class Slakh:
         if not paths:
             raise ValueError(
                 f"the folder {self.folder} holds no TrackNNNNN folder, neither directly "
-                f"nor in {', '.join(_SPLIT_FOLDERS)}"
+                f"nor in {', '.join(SPLIT_FOLDERS)}"
             )
         songs = []
         for path in sorted(paths, key=lambda path: path.name):
@@ -131,36 +138,38 @@ class Slakh:
         return [song._replace(split=side[song.group]) for song in songs]
 
     def read(self, song: Song) -> list[TrackSegments]:
-        """The stems of one track; those that cannot be used say why.
+        """The stems of one track; unusable ones have a reason in ``skipped``.
 
         Raises:
-            ValueError: if the track has no readable ``metadata.yaml`` or, where it is asked for, no
-                readable ``all_src.mid``.
+            ValueError: if the track has no readable ``metadata.yaml`` or, with midi_source
+                "all_src", no readable ``all_src.mid``.
         """
-        lakh = read_midi(song.path / "all_src.mid") if self.midi_source == "all_src" else None
+        lakh = self._score(song.path / "all_src.mid") if self.midi_source == "all_src" else None
         tracks = []
         for stem, about in sorted(_stems(song.path).items()):
             instrument = self._instrument(about)
             if instrument is None:
                 continue
-            audio, segments, why = partial(silence, self.sample_rate), [], ""
+            audio, segments, why, repaired = partial(silence, self.sample_rate), [], "", []
             try:
-                segments, audio = self._stem(song, stem, about, lakh)
+                segments, audio, repaired = self._stem(song, stem, about, lakh)
             except ValueError as error:
                 why = str(error)
             if segments or why:
                 program, timbre = int(about["program_num"]), str(about.get("plugin_name", ""))
-                tracks.append(
-                    TrackSegments(stem, instrument, program, timbre, segments, audio, why)
-                )
+                found = TrackSegments(stem, instrument, program, timbre, segments, audio, why)
+                found.warnings = repaired
+                tracks.append(found)
+        if lakh and tracks:
+            tracks[0].warnings = lakh.warnings
         return tracks
 
     def sketch(self, song: Song) -> list[int]:
-        """Nothing: groups are known by the Lakh file."""
+        """Empty: groups follow from the Lakh file."""
         return []
 
     def _stem(self, song: Song, stem: str, about: dict, lakh: Score | None) -> tuple:
-        """Segments and audio of a stem; raises ValueError if it cannot be used."""
+        """Segments, audio and warnings of a stem; raises ValueError if it cannot be used."""
         if fault := FAULTY.get((song.name, stem)):
             raise ValueError(f"it is on the published list of faulty stems: {fault}")
         duration = np.inf
@@ -169,13 +178,16 @@ class Slakh:
             recording = Recording(_audio_of(song.path, stem), self.sample_rate)
             duration = recording.duration()
             audio = partial(_audio, recording)
-        score = lakh or read_midi(song.path / "MIDI" / f"{stem}.mid")
+        score = lakh or self._score(song.path / "MIDI" / f"{stem}.mid")
         track = score.tracks[0] if lakh is None else _lakh_track(lakh, stem, about)
         found = segments_of(track, score, self.max_segments_per_track)
         segments = [one for one in found if _last_second(one, score) <= duration]
         if found and not segments:
             raise ValueError(f"its recording ends after {duration:.1f} seconds, before a segment")
-        return segments, audio
+        return segments, audio, [] if lakh else score.warnings
+
+    def _score(self, path: Path) -> Score:
+        return read_midi(path, strict=not self.repair)
 
     def description(self) -> dict:
         """Origin, licence and parameters."""
@@ -189,17 +201,22 @@ class Slakh:
             "sample_rate": self.sample_rate,
             "max_segments_per_track": self.max_segments_per_track,
             "audio": self.audio,
+            "repair": self.repair,
         }
 
     def _instrument(self, about: dict) -> str | None:
+        if about.get("is_drum"):
+            return None
+        if self._by_program:
+            return self.instruments.of_program(int(about["program_num"]))
         name = about.get("inst_class")
         if name == "Strings (continued)" and self.merge_strings:
             name = "Strings"
-        return name if name in INSTRUMENTS and not about.get("is_drum") else None
+        return name if name in self.instruments.names else None
 
     @cached_property
     def _changes(self) -> dict[str, dict]:
-        """What the list of the split omits or moves, by track."""
+        """The tracks that the list of the split omits or moves, with the change."""
         return self._list(_LISTS[self.split]) if self.split in _LISTS else {}
 
     @cached_property
@@ -216,7 +233,7 @@ class Slakh:
             raise ValueError(f"the split list {self.split_lists / name} cannot be read") from error
 
     def _split_of(self, path: Path) -> str | None:
-        """One of train, validation, test and omitted, or None where nothing tells."""
+        """One of train, validation, test and omitted, or None if the data set defines no split."""
         if self._changes:
             change = self._changes.get(path.name, {})
             if change.get("action") == "omit":
@@ -224,7 +241,7 @@ class Slakh:
             return change.get("destination_split") or _original_split(path)
         if self.split == "original":
             return _original_split(path)
-        return path.parent.name if path.parent.name in (*_SPLIT_FOLDERS, "omitted") else None
+        return path.parent.name if path.parent.name in (*SPLIT_FOLDERS, "omitted") else None
 
 
 def _original_split(path: Path) -> str:
@@ -233,7 +250,7 @@ def _original_split(path: Path) -> str:
 
 
 def _lakh_file(path: Path) -> str | None:
-    """The MD5 of the Lakh file, found without parsing the YAML, as every song is asked for it."""
+    """The MD5 of the Lakh file, read without parsing the YAML, as it is needed of every song."""
     try:
         found = re.search(r"^UUID:\s*(\w+)", (path / "metadata.yaml").read_text(), re.MULTILINE)
     except (OSError, UnicodeDecodeError):
@@ -249,7 +266,7 @@ def _stems(path: Path) -> dict[str, dict]:
     except OSError as error:
         raise ValueError(f"{path.name} has no readable metadata.yaml") from error
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"the metadata.yaml of {path.name} does not list its stems") from error
+        raise ValueError(f"the metadata.yaml of {path.name} lists no stems") from error
 
 
 def _audio_of(path: Path, stem: str) -> Path:
@@ -270,7 +287,7 @@ def _lakh_track(lakh: Score, stem: str, about: dict) -> Track:
 
 
 def _last_second(segment: Segment, score: Score) -> float:
-    """When the last note ends: a recording may stop there, and the measure be filled by silence."""
+    """Seconds at which the last note ends; a recording that stops there is filled with silence."""
     steps = int((segment.step + segment.length).max())
     return float(score.seconds_at(segment.start_beat + steps / STEPS_PER_QUARTER))
 

@@ -1,4 +1,4 @@
-"""What Slakh's generator does to Bass before it renders it, to try on other music."""
+"""The octave shifts that Slakh's generator applies to Bass, for use on other music."""
 
 import numpy as np
 
@@ -6,13 +6,16 @@ LOWEST, HIGHEST = 35, 79  # MIDI note numbers
 
 
 def as_in_slakh(pitch: np.ndarray) -> np.ndarray:
-    """Bass notes as Slakh2100 has them in `MIDI/SXX.mid`, of those in `all_src.mid`.
+    """Convert Bass notes of `all_src.mid` to those of `MIDI/SXX.mid` in Slakh2100.
 
-    Folded by octaves into 35..79, then an octave up (ethman/slakh-generation, issue 2): the lowest
-    string of a bass guitar, 28, becomes 52, and the written register is gone.
+    They are folded by octaves into 35..79 and then moved up an octave (ethman/slakh-generation,
+    issue 2): the lowest string of a bass guitar, 28, becomes 52, and the written register is lost.
 
     Args:
-        pitch: `(notes,)`, MIDI note numbers.
+        pitch: ``(notes,)``, MIDI note numbers.
+
+    Returns:
+        ``(notes,)``, MIDI note numbers.
     """
     octaves_up = np.maximum(-((pitch - LOWEST) // 12), 0)
     octaves_down = np.maximum(-((HIGHEST - pitch) // 12), 0)
