@@ -88,8 +88,10 @@ def track_spans(data: bytes, header: Header) -> list[tuple[int, int]]:
         kind = b""
         while kind != b"MTrk":  # skip chunks of other kinds
             if position + 8 > header.end:
-                fault = f"it announces {header.tracks} tracks and ends before number {number}"
-                raise ValueError(located(fault, offset=header.end))
+                fault = (
+                    f"the file ends before this track of {header.tracks} that the header announces"
+                )
+                raise ValueError(located(fault, number, header.end))
             kind, size = struct.unpack(">4sI", data[position : position + 8])
             if not is_chunk_name(kind):
                 fault = f"no chunk begins with the bytes {kind.hex(' ')}; is the one before longer?"
@@ -97,8 +99,8 @@ def track_spans(data: bytes, header: Header) -> list[tuple[int, int]]:
             begin, position = position + 8, position + 8 + size
         if position > header.end:
             fault = (
-                f"the file ends in the middle of track {number} (truncated?): the track announces "
-                f"{size:,} bytes, and {header.end - begin:,} are left"
+                f"the track announces {size:,} bytes, and the file ends after "
+                f"{header.end - begin:,} of them (truncated?)"
             )
             raise ValueError(located(fault, number, begin - 4))
         spans.append((begin, position))

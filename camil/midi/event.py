@@ -38,10 +38,7 @@ def read_event(data: bytes, position: int, limit: int, running: int) -> tuple[in
     Raises:
         Unreadable: if it is not valid. A time of more than four bytes is accepted.
     """
-    at = position
-    while at < limit and data[at] >= 0x80:
-        at += 1
-    at += 1
+    at = end_of_time(data, position, limit)
     if at >= limit:
         raise Unreadable(CUT, position, at)
     status = own = data[at]
@@ -72,6 +69,13 @@ def read_event(data: bytes, position: int, limit: int, running: int) -> tuple[in
     if end > limit:
         raise Unreadable(CUT, position, at, own)
     return end, at, status
+
+
+def end_of_time(data: bytes, position: int, limit: int) -> int:
+    """The offset after the time of an event; after the limit if the time does not end before."""
+    while position < limit and data[position] >= 0x80:
+        position += 1
+    return position + 1
 
 
 def is_end_of_track(data: bytes, at: int) -> bool:

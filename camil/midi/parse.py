@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from camil.midi.container import Header, is_chunk_name, track_spans
-from camil.midi.event import CUT, UNDEFINED, Unreadable, read_event
+from camil.midi.event import CUT, UNDEFINED, Unreadable, end_of_time, read_event
 from camil.midi.faults import data_byte_fault, located
 
 # The meta events that are kept.
@@ -143,10 +143,10 @@ def _decode(data: bytes, spans: list[tuple[int, int]], header: Header) -> Events
         )
         counts, special = np.bincount(track, minlength=len(spans)), np.flatnonzero(status >= 0xF0)
     if not valid.all():
-        one = int(np.argmin(valid))
-        raise ValueError(
-            located("a time has more than four bytes", int(track[one]) + 1, int(starts[one]))
-        )
+        begin = int(starts[np.argmin(valid)])
+        time = data[begin : end_of_time(data, begin, len(data))]
+        fault = f"a time has {len(time)} bytes, {time[:16].hex(' ')}"
+        raise ValueError(located(fault, int(track[np.argmin(valid)]) + 1, begin))
 
     begins = np.repeat(np.cumsum(counts) - counts, counts)  # of each event, its track's first
     tick = np.cumsum(delta)
@@ -192,7 +192,7 @@ def _check_ends(data, spans, end, kept, counts, after, starts) -> None:
     """Raise if the last event of a track overruns it, or if the track goes on after its chunk."""
     last = np.cumsum(counts) - 1
     for number, (first, limit) in enumerate(spans):
-        if 0 <= kept[number] < counts[number] or not counts[number]:
+        if 0 < kept[number] < counts[number]:
             continue
         if after[number] > limit:
             try:
@@ -200,7 +200,7 @@ def _check_ends(data, spans, end, kept, counts, after, starts) -> None:
             except Unreadable as fault:
                 raise ValueError(located(fault.what, number + 1, fault.offset)) from None
             raise ValueError(located(CUT, number + 1, int(starts[last[number]])))
-        if kept[number] < 0 and limit < end and not is_chunk_name(data[limit : limit + 4]):
+        if kept[number] <= 0 and limit < end and not is_chunk_name(data[limit : limit + 4]):
             fault = f"the track announces {limit - first:,} bytes and goes on after them"
             raise ValueError(located(fault, number + 1, limit))
 

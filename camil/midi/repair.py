@@ -161,7 +161,7 @@ class _Repair:
                 copied = position
                 continue
             if at - position > 4:
-                fault = f"a time has {at - position} bytes"
+                fault = f"a time has {at - position} bytes, {data[position:at][:16].hex(' ')}"
                 self._copy(copied, position)
                 ticks = sum((data[i] & 0x7F) << 7 * (at - 1 - i) for i in range(position, at))
                 ticks = ticks if ticks <= _MAX_TICKS else 0
