@@ -1,24 +1,23 @@
 # make figures   the whole graph on the demo corpus; PROFILE=config/midi.yaml SOURCE=folder for yours
-# make report    after it: a page with all tables, figures and executed notebooks
-# make test      formatter, linter and tests, a file a core
+# make test      formatter, linters and tests, one test file per core at a time
 # make lab       JupyterLab on the notebooks
 PROFILE ?= config/demo.yaml
 CORES ?= all
-# The environment at hand if CAMIL is installed in it (conda, a container); else one in .venv.
+# The active environment if CAMIL is installed in it (conda, a container), else one in .venv.
 PYTHON := $(shell python3 -I -c "import importlib.metadata as m; m.version('camil'), m.version('snakemake')" 2>/dev/null && echo python3 || echo .venv/bin/python)
-# The Snakefile reads it from here: no quoting, no reading as YAML.
+# Read by the Snakefile from the environment, without quoting or YAML. It remembers them per profile.
 export SOURCE SOUNDFONTS UNSEEN
+# Idle threads sleep instead of spinning, so that training beside another process stays fast.
+export OMP_WAIT_POLICY ?= PASSIVE
 READY := $(if $(filter .venv/bin/python,$(PYTHON)),.venv/ready)
 
 figures: $(READY)
 	$(PYTHON) -m snakemake --cores $(CORES) --configfile '$(PROFILE)' --rerun-incomplete
 
-report: figures
-	$(PYTHON) -m camil.workbook.report '$(PROFILE)'
-
 test: $(READY)
 	$(PYTHON) -m ruff format --check
 	$(PYTHON) -m ruff check
+	$(PYTHON) -c "from importlinter.cli import lint_imports_command as lint; lint()" --no-cache
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto --dist loadfile
 
 lab: $(READY)
@@ -30,4 +29,4 @@ lab: $(READY)
 	.venv/bin/python -m uv pip install --quiet --compile-bytecode --python .venv/bin/python -c constraints.txt -e '.[workbook,workflow,test]'
 	touch $@
 
-.PHONY: figures report test lab
+.PHONY: figures test lab

@@ -1,5 +1,7 @@
 # The notebooks as a graph: `make figures`, or `snakemake --cores all --configfile config/demo.yaml`.
-# A profile in config/ names the data and the conditions; every job runs one notebook.
+# A profile in config/ names the data and the conditions; each job runs one notebook.
+import hashlib
+import json
 import os
 import shlex
 import sys
@@ -11,22 +13,27 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, workflow.basedir)
 from camil.workbook.parameters import ParameterError
 from camil.workbook.profile import check_profile
+from camil.workbook.provenance import code_files
+from camil.workbook.rooms import NOTEBOOKS
+from camil.workbook.source import remembered, source_state
 
 if not config:
 
     configfile: "config/demo.yaml"
 
 
-# `make figures SOURCE=folder` comes by way of the environment, which leaves any name as it is.
-if source := os.environ.get("SOURCE") or config.get("source"):
+# `make figures SOURCE=folder` passes it in the environment, where any path stays as it is. Paths of
+# a source and of soundfonts are remembered in runs/<profile>/source.yaml for later calls.
+given = remembered(config.get("name", ""), os.environ)
+if source := given.get("SOURCE") or config.get("source"):
     config["source"] = os.path.normpath(str(source))
-# Soundfonts have other places on every machine: SOUNDFONTS=one.sf2:two.sf2, UNSEEN=three.sf2.
-if fonts := os.environ.get("SOUNDFONTS"):
+# SOUNDFONTS=one.sf2:two.sf2 and UNSEEN=three.sf2, whose paths differ between machines.
+if fonts := given.get("SOUNDFONTS"):
     config["preprocess"]["soundfonts"] = fonts.split(os.pathsep)
-unseen = os.environ.get("UNSEEN", "")
-for name, given in list(config.get("corpora", {}).items()):
-    if given.get("soundfonts") == ["UNSEEN"]:
-        given["soundfonts"] = unseen.split(os.pathsep)
+unseen = given.get("UNSEEN", "")
+for name, further in list(config.get("corpora", {}).items()):
+    if further.get("soundfonts") == ["UNSEEN"]:
+        further["soundfonts"] = unseen.split(os.pathsep)
         if not unseen:
             del config["corpora"][name]
 try:
@@ -34,42 +41,40 @@ try:
 except ParameterError as error:
     raise WorkflowError(f"The profile is not right: {error}")
 
-# Before each command and not in it: `make` and `snakemake` may call the same Python by two names,
-# and what has another command is run again.
+# Set before each command, not in it: `make` and `snakemake` may call the same Python by two names,
+# and a job with another command would run again.
 python = shlex.quote(sys.executable).replace("{", "{{").replace("}", "}}")
 shell.prefix(f"set -euo pipefail; python={python}; ")
 
 NAME = config["name"]
-# Profiles may share a corpus; a profile may have further ones, which differ a little from it.
+# Profiles may share a corpus. A profile may have further corpora, which differ in some parameters.
 MAIN = config.get("corpus", NAME)
 CORPORA = {MAIN: {}} | config.get("corpora", {})
 CORPUS, RUNS, FIGURES = f"corpora/{MAIN}", f"runs/{NAME}", f"figures/{NAME}"
 EXECUTED = f"{RUNS}/notebooks"
 PRETRAIN, CLASSIFY = config["pretrain"]["runs"], config["classify"]["runs"]
-# The pre-training whose joint space is drawn; none where nothing is heard.
+# The pre-training whose joint space is drawn; empty without audio.
 SPACE = CLASSIFY[config["shown"]].get("pretrained", "")
-
-
-def camil(*rooms):
-    """All files of some rooms of `camil`."""
-    paths = [Path(f"camil/{room}") for room in rooms]
-    return [str(file) for path in paths
-            for file in ([path] if path.suffix else sorted(path.rglob("*.py")))]  # fmt: skip
-
-
-# The rooms that each notebook's results depend on: all that it imports. `figures` and `widgets`,
-# which only show, are inputs of the notebooks that leave figures.
-MAKES_CORPUS = camil("midi", "audio.py", "composer", "sources", "workbook", "corpus")
-TRAINS = camil("samplers", "losses", "encoders", "midi", "workbook", "corpus", "training")
-EVALUATES = TRAINS + camil("evaluation")
-DRAWS = EVALUATES + camil("figures")
-SHOWS = DRAWS + camil("audio.py", "composer", "sources", "labelling", "widgets")
 # GPUs of a training job; with more than one, as many processes share its batches.
 GPUS = config.get("gpus", 0)
+# A change of the source files runs preprocessing again, which reads only what has changed.
+SOURCE_STATE = source_state(config.get("source", ""))
+
+
+def code_of(notebook):
+    """All files of the rooms that a notebook depends on."""
+    return [str(file.relative_to(workflow.basedir)) for file in code_files(NOTEBOOKS[notebook])]
+
+
+def cells_of(notebook):
+    """Checksum of a notebook's code: prose and outputs may change without a job running again."""
+    cells = json.loads(Path(f"notebooks/{notebook}.ipynb").read_text(encoding="utf-8"))["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    return hashlib.sha256("\0".join(code).encode()).hexdigest()
 
 
 def execute(notebook, processes=1):
-    """The command that runs a notebook; its log is shown when it fails."""
+    """The command that runs a notebook; the end of its log is shown when it fails."""
     several = f"torch.distributed.run --standalone --nproc-per-node {processes} -m "
     return (
         f'"$python" -m {several if processes > 1 else ""}camil.workbook.execute'
@@ -92,7 +97,7 @@ def run_folders(names):
 
 
 def parameters_of_run(stage, wildcards):
-    """A run's parameters: the stage's own, then its; a run it builds on is named by its folder."""
+    """A run's parameters: those of all runs of the stage, then its own; runs become folders."""
     given = config[stage]["all"] | config[stage]["runs"][wildcards.name]
     for key in "pretrained", "pretrained_audio":
         if given.get(key):
@@ -108,6 +113,8 @@ def corpus_of(stage, name):
 
 
 def runs_below(stage):
+    """The records of the runs that a run builds on."""
+
     def inputs(wildcards):
         given = config[stage]["runs"][wildcards.name]
         names = {given.get("pretrained"), given.get("pretrained_audio")} - {None}
@@ -118,7 +125,7 @@ def runs_below(stage):
 
 rule all:
     input:
-        # The corpus and the runs stand here beside the figures, which come with the repository.
+        # Corpora and runs are listed, so that a deleted one is made again although figures exist.
         [f"corpora/{corpus}/corpus.json" for corpus in CORPORA],
         [f"{folder}/run.json" for folder in run_folders(PRETRAIN) + run_folders(CLASSIFY)],
         f"{FIGURES}/table1.csv",
@@ -148,14 +155,16 @@ rule preprocess_shard:
         corpus="|".join(CORPORA),
         number=r"\d+",
     input:
-        notebook="notebooks/01_preprocess.ipynb",
-        code=MAKES_CORPUS,
+        notebook=ancient("notebooks/01_preprocess.ipynb"),
+        code=code_of("01_preprocess"),
     output:
         touch(f"{EXECUTED}/01_preprocess-{{corpus}}-{{number}}-of-{SHARDS}.done"),
     log:
         notebook=f"{EXECUTED}/01_preprocess-{{corpus}}-{{number}}-of-{SHARDS}.ipynb",
         text=f"{EXECUTED}/01_preprocess-{{corpus}}-{{number}}-of-{SHARDS}.log",
     params:
+        cells=cells_of("01_preprocess"),
+        source=SOURCE_STATE,
         yaml=lambda wildcards, threads: preprocessing(
             wildcards, shard=f"{wildcards.number}/{SHARDS}", workers=threads
         ),
@@ -175,12 +184,12 @@ rule preprocess:
             for number in range(1, SHARDS + 1)
             if SHARDS > 1
         ],
-        notebook="notebooks/01_preprocess.ipynb",
-        code=MAKES_CORPUS,
+        notebook=ancient("notebooks/01_preprocess.ipynb"),
+        code=code_of("01_preprocess"),
     output:
-        # Snakemake takes these away before it runs the job again: from then on there is no corpus
-        # until the new one is whole. (`update` would keep them, but copy them first, and take the
-        # old ones for new after a job that failed.)
+        # Snakemake removes these before it runs the job again: from then on there is no corpus until
+        # the new one is complete. (`update` would keep them, but it copies them first and mistakes
+        # the restored old ones for new after a job that failed.)
         "corpora/{corpus}/corpus.json",
         "corpora/{corpus}/segments.parquet",
         "corpora/{corpus}/mels.npy",
@@ -190,6 +199,8 @@ rule preprocess:
         notebook=f"{EXECUTED}/01_preprocess-{{corpus}}.ipynb",
         text=f"{EXECUTED}/01_preprocess-{{corpus}}.log",
     params:
+        cells=cells_of("01_preprocess"),
+        source=SOURCE_STATE,
         yaml=lambda wildcards: preprocessing(wildcards),
     threads: workflow.cores
     shell:
@@ -201,8 +212,8 @@ rule pretrain:
         name="|".join(PRETRAIN) or "none",
     input:
         runs_below("pretrain"),
-        notebook="notebooks/02_pretrain.ipynb",
-        code=TRAINS,
+        notebook=ancient("notebooks/02_pretrain.ipynb"),
+        code=code_of("02_pretrain"),
         corpus=lambda wildcards: f"{corpus_of('pretrain', wildcards.name)}/corpus.json",
     output:
         f"{RUNS}/{{name}}-seed{{seed}}/run.json",
@@ -211,6 +222,7 @@ rule pretrain:
         notebook=f"{EXECUTED}/02_pretrain-{{name}}-seed{{seed}}.ipynb",
         text=f"{EXECUTED}/02_pretrain-{{name}}-seed{{seed}}.log",
     params:
+        cells=cells_of("02_pretrain"),
         yaml=lambda wildcards: parameters_of_run("pretrain", wildcards),
     threads: config["threads"]
     resources:
@@ -224,8 +236,8 @@ rule classify:
         name="|".join(CLASSIFY),
     input:
         runs_below("classify"),
-        notebook="notebooks/03_classify.ipynb",
-        code=EVALUATES,
+        notebook=ancient("notebooks/03_classify.ipynb"),
+        code=code_of("03_classify"),
         corpus=lambda wildcards: f"{corpus_of('classify', wildcards.name)}/corpus.json",
     output:
         f"{RUNS}/{{name}}-seed{{seed}}/run.json",
@@ -236,6 +248,7 @@ rule classify:
         notebook=f"{EXECUTED}/03_classify-{{name}}-seed{{seed}}.ipynb",
         text=f"{EXECUTED}/03_classify-{{name}}-seed{{seed}}.log",
     params:
+        cells=cells_of("03_classify"),
         yaml=lambda wildcards: parameters_of_run("classify", wildcards),
     threads: config["threads"]
     resources:
@@ -247,8 +260,8 @@ rule classify:
 rule confusion:
     input:
         f"{run_folder(config['shown'], config['seeds'][0])}/metrics.json",
-        notebook="notebooks/04_confusion.ipynb",
-        code=SHOWS,
+        notebook=ancient("notebooks/04_confusion.ipynb"),
+        code=code_of("04_confusion"),
     output:
         f"{FIGURES}/fig2.pdf",
         f"{FIGURES}/fig2.png",
@@ -256,6 +269,7 @@ rule confusion:
         notebook=f"{EXECUTED}/04_confusion.ipynb",
         text=f"{EXECUTED}/04_confusion.log",
     params:
+        cells=cells_of("04_confusion"),
         yaml=as_yaml(run=run_folder(config["shown"], config["seeds"][0]), figure=f"{FIGURES}/fig2"),
     shell:
         execute("04_confusion")
@@ -264,8 +278,8 @@ rule confusion:
 rule umap:
     input:
         [f"{run_folder(SPACE, config['seeds'][0])}/run.json"] if SPACE else [],
-        notebook="notebooks/05_umap.ipynb",
-        code=SHOWS,
+        notebook=ancient("notebooks/05_umap.ipynb"),
+        code=code_of("05_umap"),
         corpus=f"{CORPUS}/corpus.json",
     output:
         f"{FIGURES}/umap.pdf",
@@ -274,6 +288,7 @@ rule umap:
         notebook=f"{EXECUTED}/05_umap.ipynb",
         text=f"{EXECUTED}/05_umap.log",
     params:
+        cells=cells_of("05_umap"),
         yaml=as_yaml(
             corpus=CORPUS, run=run_folder(SPACE, config["seeds"][0]), figure=f"{FIGURES}/umap"
         ),
@@ -281,41 +296,43 @@ rule umap:
         execute("05_umap")
 
 
-FLOORS = [run_folder(f"floor-{name}", config["seeds"][0])
-          for name in ("majority", "segments", "tracks", "songs") if "floors" in config]  # fmt: skip
+BASELINES = [run_folder(f"floor-{name}", config["seeds"][0])
+             for name in ("majority", "segments", "tracks", "songs") if "baselines" in config]  # fmt: skip
 
 
-rule floors:
+rule baselines:
     input:
-        notebook="notebooks/08_floors.ipynb",
-        code=EVALUATES + camil("audio.py", "composer", "sources"),
+        notebook=ancient("notebooks/08_floors.ipynb"),
+        code=code_of("08_floors"),
         corpus=f"{CORPUS}/corpus.json",
     output:
-        [f"{folder}/{file}" for folder in FLOORS or [f"{RUNS}/no-floors"]
+        [f"{folder}/{file}" for folder in BASELINES or [f"{RUNS}/no-baselines"]
          for file in ("run.json", "metrics.json", "predictions.parquet")],  # fmt: skip
     log:
         notebook=f"{EXECUTED}/08_floors.ipynb",
         text=f"{EXECUTED}/08_floors.log",
     params:
+        cells=cells_of("08_floors"),
         yaml=as_yaml(
-            **(config.get("floors") or {}), corpus=CORPUS, runs=RUNS, seed=config["seeds"][0]
+            **(config.get("baselines") or {}), corpus=CORPUS, runs=RUNS, seed=config["seeds"][0]
         ),
     threads: config["threads"]
     shell:
         execute("08_floors")
 
 
-LEVELS = ("segment", "track", "song")  # what CAMIL+ reads from
+LEVELS = ("segment", "track", "song")  # of CAMIL+
 SONGS = [f"{folder}-{level}" for folder in run_folders(["plus"]) for level in LEVELS
          if "songs" in config]  # fmt: skip
 
 
 rule songs:
     input:
-        notebook="notebooks/11_songs.ipynb",
-        code=EVALUATES,
+        notebook=ancient("notebooks/11_songs.ipynb"),
+        code=code_of("11_songs"),
         corpus=f"{CORPUS}/corpus.json",
     output:
+        f"{RUNS}/plus-seed{{seed}}/run.json",
         f"{RUNS}/plus-seed{{seed}}/songs.safetensors",
         [f"{RUNS}/plus-seed{{seed}}-{level}/{file}" for level in LEVELS
          for file in ("run.json", "metrics.json", "predictions.parquet")],  # fmt: skip
@@ -323,6 +340,7 @@ rule songs:
         notebook=f"{EXECUTED}/11_songs-seed{{seed}}.ipynb",
         text=f"{EXECUTED}/11_songs-seed{{seed}}.log",
     params:
+        cells=cells_of("11_songs"),
         yaml=lambda wildcards: as_yaml(
             **(config.get("songs") or {}),
             corpus=CORPUS,
@@ -339,9 +357,9 @@ rule songs:
 rule results:
     input:
         [f"{folder}/run.json" for folder in run_folders(PRETRAIN)],
-        [f"{folder}/metrics.json" for folder in run_folders(CLASSIFY) + FLOORS + SONGS],
-        notebook="notebooks/06_results.ipynb",
-        code=DRAWS,
+        [f"{folder}/metrics.json" for folder in run_folders(CLASSIFY) + BASELINES + SONGS],
+        notebook=ancient("notebooks/06_results.ipynb"),
+        code=code_of("06_results"),
     output:
         expand(
             f"{FIGURES}/{{file}}",
@@ -359,7 +377,7 @@ rule results:
                 "data_efficiency.png",
                 "training_curves.pdf",
                 "training_curves.png",
-                # The architecture is that of two encoders.
+                # The architecture needs an audio encoder.
                 *(["fig1.pdf", "fig1.png"] if SPACE else []),
             ],
         ),
@@ -367,9 +385,11 @@ rule results:
         notebook=f"{EXECUTED}/06_results.ipynb",
         text=f"{EXECUTED}/06_results.log",
     params:
+        cells=cells_of("06_results"),
         yaml=as_yaml(
-            runs=",".join(run_folders(PRETRAIN) + run_folders(CLASSIFY) + FLOORS + SONGS),
+            runs=",".join(run_folders(PRETRAIN) + run_folders(CLASSIFY) + BASELINES + SONGS),
             figures=FIGURES,
+            mix_corpora=len(CORPORA) > 1,
         ),
     shell:
         execute("06_results")
@@ -378,8 +398,8 @@ rule results:
 rule label:
     input:
         f"{run_folder(config['shown'], config['seeds'][0])}/classifier.safetensors",
-        notebook="notebooks/07_label.ipynb",
-        code=SHOWS,
+        notebook=ancient("notebooks/07_label.ipynb"),
+        code=code_of("07_label"),
         corpus=f"{CORPUS}/corpus.json",
     output:
         f"{RUNS}/label/labels.csv",
@@ -387,6 +407,7 @@ rule label:
         notebook=f"{EXECUTED}/07_label.ipynb",
         text=f"{EXECUTED}/07_label.log",
     params:
+        cells=cells_of("07_label"),
         yaml=as_yaml(
             midi_file=config.get("label", ""),
             pretrained=run_folder(config["shown"], config["seeds"][0]),
@@ -397,7 +418,7 @@ rule label:
 
 
 def asked():
-    """The parameters of 09_questions; a corpus that this time is not made is left out."""
+    """The parameters of 09_questions; a corpus that is not made is left out."""
     given = dict(config.get("questions") or {})
     corpora = {key: given[key] for key in ("unseen", "moved") if given.get(key)}
     given |= {key: f"corpora/{name}" if name in CORPORA else "" for key, name in corpora.items()}
@@ -409,8 +430,8 @@ rule questions:
     input:
         [f"{folder}/run.json" for folder in run_folders(PRETRAIN) + run_folders(CLASSIFY)],
         [f"corpora/{corpus}/corpus.json" for corpus in CORPORA],
-        notebook="notebooks/09_questions.ipynb",
-        code=DRAWS,
+        notebook=ancient("notebooks/09_questions.ipynb"),
+        code=code_of("09_questions"),
     output:
         f"{FIGURES}/questions/answers.csv",
         f"{FIGURES}/questions/answers.md",
@@ -418,13 +439,14 @@ rule questions:
         notebook=f"{EXECUTED}/09_questions.ipynb",
         text=f"{EXECUTED}/09_questions.log",
     params:
+        cells=cells_of("09_questions"),
         yaml=asked(),
     shell:
         execute("09_questions")
 
 
 def compared():
-    """The parameters of 10_transfer, in which runs are named by their folders."""
+    """The parameters of 10_transfer; runs become folders."""
     given = dict(config.get("transfer") or {})
     for key in set(given) & {"camil", "sic"}:
         given[key] = run_folder(given[key], config["seeds"][0])
@@ -434,8 +456,8 @@ def compared():
 rule transfer:
     input:
         [f"{folder}/run.json" for key, folder in compared().items() if key in ("camil", "sic")],
-        notebook="notebooks/10_transfer.ipynb",
-        code=DRAWS,
+        notebook=ancient("notebooks/10_transfer.ipynb"),
+        code=code_of("10_transfer"),
         corpus=f"{CORPUS}/corpus.json",
     output:
         f"{FIGURES}/transfer/answers.csv",
@@ -444,6 +466,7 @@ rule transfer:
         notebook=f"{EXECUTED}/10_transfer.ipynb",
         text=f"{EXECUTED}/10_transfer.log",
     params:
+        cells=cells_of("10_transfer"),
         yaml=as_yaml(**compared()),
     shell:
         execute("10_transfer")

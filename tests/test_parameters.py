@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,7 @@ from camil.workbook.parameters import (
     use_project_folder,
 )
 
+PROJECT = Path(__file__).parent.parent
 DECLARED = (
     'name: str = "a"\nepochs: int = 3\nrate: float = 0.1\nfreeze: bool = True\nmany: list = []'
 )
@@ -148,7 +150,7 @@ def test_names_and_types_are_checked_before_torch_is_imported():
 def test_instrument_table_must_be_readable(tmp_path):
     check = CHECKS["instruments"]
     assert check("") is None
-    assert check("config/families5.yaml") is None
+    assert check(str(PROJECT / "config/families5.yaml")) is None
     assert "is not a usable instrument table" in check(str(tmp_path / "none.yaml"))
     (tmp_path / "one.yaml").write_text("name: x\ninstruments: []\n")
     assert "two or more different classes" in check(str(tmp_path / "one.yaml"))

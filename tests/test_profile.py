@@ -1,14 +1,19 @@
-import json
+"""Profiles are checked against the notebooks before any job starts."""
+
 from pathlib import Path
 
 import pytest
 import yaml
 
-from camil.workbook.parameters import ParameterError
+from camil.midi.instruments import read_instruments
+from camil.workbook.parameters import ParameterError, parameter_cells
 from camil.workbook.profile import check_profile
+from camil.workbook.source import remembered, source_state
 
 PROJECT = Path(__file__).parent.parent
-PROFILES = sorted((PROJECT / "config").glob("*.yaml"))
+FILES = sorted((PROJECT / "config").glob("*.yaml"))
+# The folder also holds an instrument table.
+PROFILES = [path for path in FILES if "seeds" in yaml.safe_load(path.read_text())]
 
 
 @pytest.fixture
@@ -17,23 +22,48 @@ def profile():
 
 
 @pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.stem)
-def test_the_profiles_that_come_with_the_project_are_right(path, tmp_path):
+def test_profiles_of_the_project_are_accepted(path, tmp_path):
     profile = yaml.safe_load(path.read_text()) | {"source": str(tmp_path)}
     check_profile(profile, PROJECT / "notebooks")
+
+
+def defaults_of(notebook):
+    """The default parameters of a notebook."""
+    (cell,) = parameter_cells(PROJECT / f"notebooks/{notebook}.ipynb")
+    values: dict = {}
+    exec(cell, values)
+    return values
 
 
 @pytest.mark.parametrize(
     ("notebook", "stage", "run"),
     [("02_pretrain", "pretrain", "unsupervised"), ("03_classify", "classify", "sic")],
 )
-def test_a_notebook_run_by_hand_makes_what_the_graph_makes(profile, notebook, stage, run):
-    cells = json.loads((PROJECT / f"notebooks/{notebook}.ipynb").read_text())["cells"]
-    cell = next(c for c in cells if "parameters" in c["metadata"].get("tags", []))
-    defaults: dict = {}
-    exec("".join(cell["source"]), defaults)
+def test_defaults_of_a_notebook_make_a_run_of_the_demo(profile, notebook, stage, run):
+    defaults = defaults_of(notebook)
     assert defaults["run"] == f"runs/demo/{run}-seed0"
     for name, value in (profile[stage]["all"] | profile[stage]["runs"][run]).items():
         assert defaults[name] == value, name
+
+
+@pytest.mark.parametrize(
+    ("notebook", "stage"),
+    [("01_preprocess", "preprocess"), ("08_floors", "baselines"), ("11_songs", "songs")],
+)
+def test_defaults_of_a_notebook_are_those_of_the_demo(profile, notebook, stage):
+    """So that running all cells leaves the demo's corpus and runs as the graph made them."""
+    defaults = defaults_of(notebook)
+    for name, value in profile[stage].items():
+        assert defaults[name] == value, name
+    assert defaults["seed"] == profile["seeds"][0]
+
+
+@pytest.mark.parametrize("notebook", sorted((PROJECT / "notebooks").glob("*.ipynb")))
+def test_defaults_write_no_figure_or_label_of_the_graph(notebook):
+    defaults = defaults_of(notebook.stem)
+    for name in ("figure", "figures", "output"):
+        folder = str(defaults.get(name, ""))
+        assert not folder.startswith(("figures/demo", "runs/demo/label")), name
 
 
 @pytest.mark.parametrize(
@@ -65,29 +95,73 @@ def test_a_notebook_run_by_hand_makes_what_the_graph_makes(profile, notebook, st
         (lambda p: p["preprocess"].update(corpus="x"), "corpus is set by the graph"),
     ],
 )
-def test_a_wrong_entry_is_named_before_any_job_starts(profile, change, message):
+def test_wrong_entry_raises_with_its_name(profile, change, message):
     change(profile)
     with pytest.raises(ParameterError, match=message):
         check_profile(profile, PROJECT / "notebooks")
 
 
-def test_a_run_may_be_trained_on_another_corpus_of_its_profile(profile):
+def test_run_may_use_another_corpus_of_its_profile(profile):
     profile["corpora"] = {"one-a-track": {"max_segments_per_track": 1, "seed": 3}}
     profile["classify"]["runs"]["sic"]["corpus"] = "one-a-track"
     check_profile(profile, PROJECT / "notebooks")
 
 
-def test_what_a_profile_asks_for_beside_is_checked_too(profile):
-    check_profile(profile | {"floors": {}, "questions": None}, PROJECT / "notebooks")
+def test_optional_sections_are_checked(profile):
+    check_profile(profile | {"baselines": {}, "questions": None}, PROJECT / "notebooks")
     with pytest.raises(ParameterError, match=r"questions: .*mean points\?"):
         check_profile(profile | {"questions": {"point": 3}}, PROJECT / "notebooks")
     with pytest.raises(ParameterError, match="transfer: sic must name a run of classify"):
         check_profile(profile | {"transfer": {"camil": "camil"}}, PROJECT / "notebooks")
 
 
-def test_a_source_that_is_fetched_first_need_not_be_there(profile):
+def test_source_that_is_downloaded_may_be_missing(profile):
     profile["preprocess"] |= {"dataset": "slakh", "download": "baby"}
     check_profile(profile | {"source": "nowhere/babyslakh_16k"}, PROJECT / "notebooks")
     profile["preprocess"] |= {"download": ""}
     with pytest.raises(ParameterError, match="is not a folder"):
         check_profile(profile | {"source": "nowhere/babyslakh_16k"}, PROJECT / "notebooks")
+
+
+def test_instrument_table_of_a_profile_must_be_readable(profile):
+    profile["preprocess"]["instruments"] = "config/families5.yaml"
+    check_profile(profile, PROJECT / "notebooks")
+    profile["preprocess"]["instruments"] = "config/nowhere.yaml"
+    with pytest.raises(ParameterError, match=r"preprocess: instruments = .* is not a usable"):
+        check_profile(profile, PROJECT / "notebooks")
+
+
+def test_families5_is_the_table_of_dong_et_al():
+    table = read_instruments(PROJECT / "config/families5.yaml")
+    assert table.names == ("Piano", "Guitar", "Bass", "Strings", "Brass")
+    assert [table.of_program(program) for program in (0, 27, 33, 40, 60, 73)] == [
+        "Piano", "Guitar", "Bass", "Strings", "Brass", None,
+    ]  # fmt: skip
+
+
+def test_source_and_soundfonts_are_remembered_for_a_profile(tmp_path):
+    assert remembered("real", {}, tmp_path) == {}
+    assert not (tmp_path / "real").exists()
+    given = {"SOURCE": "a folder/ü", "SOUNDFONTS": "a.sf2:b.sf2", "HOME": "x", "UNSEEN": ""}
+    expected = {"SOURCE": "a folder/ü", "SOUNDFONTS": "a.sf2:b.sf2"}
+    assert remembered("real", given, tmp_path) == expected
+    assert remembered("real", {}, tmp_path) == expected
+    assert remembered("real", {"SOURCE": "b"}, tmp_path)["SOURCE"] == "b"
+    assert remembered("real", {}, tmp_path) == expected | {"SOURCE": "b"}
+    assert remembered("other", {}, tmp_path) == {}
+
+
+def test_source_state_changes_with_every_file(tmp_path):
+    (tmp_path / "below").mkdir()
+    file = tmp_path / "below" / "a.mid"
+    file.write_bytes(b"a")
+    (tmp_path / "b.mid").write_bytes(b"b")
+    first = source_state(tmp_path)
+    assert source_state(str(tmp_path)) == first
+    file.write_bytes(b"ab")
+    changed = source_state(tmp_path)
+    file.unlink()
+    removed = source_state(tmp_path)
+    assert len({first, changed, removed}) == 3
+    assert source_state("") == source_state(tmp_path / "nowhere") == ""
+    assert source_state(tmp_path / "b.mid")

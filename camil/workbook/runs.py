@@ -11,22 +11,9 @@ from camil.encoders.hub import read_tensors
 from camil.midi.instruments import FAMILIES, InstrumentTable
 from camil.workbook.files import read_json, write_json
 from camil.workbook.provenance import code_checksum, commit, versions
+from camil.workbook.rooms import RUN
 
 CHECKPOINT = "checkpoint.safetensors"
-# The rooms whose code decides the content of a run.
-ROOMS = (
-    "samplers",
-    "losses",
-    "encoders",
-    "midi",
-    "sources",
-    "composer",
-    "audio.py",
-    "workbook",
-    "corpus",
-    "training",
-    "evaluation",
-)
 # Parameters that change how a run is computed or shown, not what is computed.
 NOT_OF_THE_RUN = ("device", "tensorboard")
 
@@ -69,7 +56,7 @@ class Run:
             "corpus": corpus,
             "instruments": instruments.to_json(),
             "weights": weights,
-            "code": code_checksum(ROOMS),
+            "code": code_checksum(RUN),
             "commit": commit(),
         }
         self.finished = self._is_there()
