@@ -9,7 +9,7 @@ import camil
 from camil.encoders.classifier import Classifier, save_classifier
 from camil.encoders.resnet import AudioEncoder, MIDIEncoder
 from camil.evaluation.metrics import track_predictions
-from camil.labelling.label import label, skipped, track_labels
+from camil.labelling.label import label, repairs, skipped, track_labels
 from camil.labelling.networks import TrackReading, load_labeller
 from camil.midi.instruments import INSTRUMENTS
 from camil.midi.score import MidiError, read_midi
@@ -18,7 +18,7 @@ from camil.midi.segments import segments_of
 
 @pytest.fixture(scope="module")
 def pretrained(tmp_path_factory):
-    """A run whose classifier is untrained, but surer than chance."""
+    """A run with an untrained classifier."""
     folder = tmp_path_factory.mktemp("run")
     torch.manual_seed(0)
     save_classifier(
@@ -29,7 +29,7 @@ def pretrained(tmp_path_factory):
 
 @pytest.fixture
 def song(tmp_path):
-    """A flute without a program of its own, a bass and drums, eight measures at 120."""
+    """A high part with program 0, a bass and drums, eight measures at 120."""
     midi = pretty_midi.PrettyMIDI(initial_tempo=120)
     for program, drum, base in ((0, False, 72), (33, False, 36), (0, True, 40)):
         part = pretty_midi.Instrument(program, is_drum=drum, name=f"part {base}")
@@ -41,7 +41,7 @@ def song(tmp_path):
     return path
 
 
-def test_every_pitched_track_is_labelled_every_two_measures(song, pretrained):
+def test_every_pitched_track_is_labelled_per_two_measures(song, pretrained):
     labels = label(song, pretrained)
     assert labels["track"].unique().tolist() == ["00-part 72", "01-part 36"]
     one = labels[labels["track"] == "00-part 72"]
@@ -51,13 +51,13 @@ def test_every_pitched_track_is_labelled_every_two_measures(song, pretrained):
     assert labels[columns].sum(axis=1).to_numpy() == pytest.approx(1)
 
 
-def test_what_is_not_probable_is_not_sure(song, pretrained):
+def test_label_below_threshold_is_uncertain(song, pretrained):
     labels = label(song, pretrained)
     best = labels.filter(like="p_").max(axis=1)
-    assert ((labels["predicted"] == "not sure") == (best < 0.5)).all()
+    assert ((labels["predicted"] == "uncertain") == (best < 0.5)).all()
 
 
-def test_programs_of_the_file_are_not_looked_at(song, pretrained, tmp_path):
+def test_programs_of_the_file_do_not_change_labels(song, pretrained, tmp_path):
     midi = pretty_midi.PrettyMIDI(str(song))
     midi.instruments[0].program = 73
     midi.write(str(tmp_path / "other.mid"))
@@ -66,14 +66,14 @@ def test_programs_of_the_file_are_not_looked_at(song, pretrained, tmp_path):
     assert np.allclose(first[columns], second[columns])
 
 
-def test_a_tracks_label_is_its_segments_vote_as_in_the_table(song, pretrained):
+def test_track_label_is_the_vote_of_its_segments(song, pretrained):
     labels = label(song, pretrained)
     as_predictions = labels.assign(song="s", instrument="Pipe")
     expected = track_predictions(as_predictions)
     assert np.allclose(track_labels(labels).filter(like="p_"), expected.filter(like="p_"))
 
 
-def test_an_audio_classifier_is_refused(song, tmp_path):
+def test_audio_classifier_raises_value_error(song, tmp_path):
     save_classifier(
         tmp_path / "classifier.safetensors", Classifier(AudioEncoder(width=4), INSTRUMENTS)
     )
@@ -81,7 +81,7 @@ def test_an_audio_classifier_is_refused(song, tmp_path):
         label(song, tmp_path)
 
 
-def test_files_that_cannot_be_labelled_say_why(tmp_path, pretrained):
+def test_files_without_label_raise_the_reason(tmp_path, pretrained):
     (tmp_path / "text.mid").write_text("no music")
     with pytest.raises(MidiError, match=r"text\.mid"):
         label(tmp_path / "text.mid", pretrained)
@@ -93,7 +93,7 @@ def test_files_that_cannot_be_labelled_say_why(tmp_path, pretrained):
         label(tmp_path / "one.mid", pretrained)
 
 
-def test_drums_and_parts_too_short_are_told_and_not_labelled(song, pretrained):
+def test_drums_and_short_parts_are_listed_as_skipped(song, pretrained):
     midi = pretty_midi.PrettyMIDI(str(song))
     short = pretty_midi.Instrument(73, name="one note")
     short.notes.append(pretty_midi.Note(80, 60, 0, 1))
@@ -101,13 +101,13 @@ def test_drums_and_parts_too_short_are_told_and_not_labelled(song, pretrained):
     midi.write(str(song))
     labels = label(song, pretrained)
     assert labels["track"].nunique() == 2
-    told = skipped(labels).set_index("track")["why"]
-    assert told["02-part 40"] == "drums are not labelled"
-    assert "no two notes within two measures" in told["03-one note"]
-    assert len(told) == 2
+    why = skipped(labels).set_index("track")["why"]
+    assert why["02-part 40"] == "drums are not labelled"
+    assert "no two notes within two measures" in why["03-one note"]
+    assert len(why) == 2
 
 
-def test_the_channels_of_a_type_0_file_are_parts_of_their_own(song, pretrained):
+def test_channels_of_a_type_0_file_are_parts(song, pretrained):
     flat = mido.MidiFile(type=0, ticks_per_beat=mido.MidiFile(song).ticks_per_beat)
     flat.tracks.append(mido.merge_tracks(mido.MidiFile(song).tracks))
     flat.save(song.with_name("flat.mid"))
@@ -129,7 +129,7 @@ def test_more_than_sixteen_tracks_are_all_labelled(tmp_path, pretrained):
     assert label(tmp_path / "many.mid", pretrained)["track"].nunique() == 20
 
 
-def test_a_file_of_patterns_is_refused(song, pretrained):
+def test_format_2_file_raises_midi_error(song, pretrained):
     midi = mido.MidiFile(song)
     midi.type = 2
     midi.save(song)
@@ -137,7 +137,7 @@ def test_a_file_of_patterns_is_refused(song, pretrained):
         label(song, pretrained)
 
 
-def test_what_repeats_is_on_the_time_line_but_votes_once(tmp_path, pretrained):
+def test_repeated_segments_are_listed_and_vote_once(tmp_path, pretrained):
     midi = pretty_midi.PrettyMIDI(initial_tempo=120)
     part = pretty_midi.Instrument(0, name="part")
     for pair, base in enumerate((60, 60, 60, 40)):  # two measures last four seconds
@@ -178,21 +178,22 @@ def test_temperatures_and_velocities_of_the_classifier_are_used(song, tmp_path):
     assert np.allclose(track.to_numpy(float), sharper / sharper.sum(), atol=1e-4)
 
 
-class AllKnowing:
-    """Another kind of labeller: it knows each track by its place, and leaves out the last."""
+class ByIndex:
+    """Another kind of labeller: it labels each track by its index, and leaves out the last."""
 
     classes = INSTRUMENTS
 
     def __call__(self, tracks, score):
-        sure = np.eye(8) * 0.9 + 0.0125
+        certain = np.eye(8) * 0.9 + 0.0125
         found = [
-            TrackReading(np.array([[0.0, 8.0]]), sure[[7]], sure[i]) for i in range(len(tracks))
+            TrackReading(np.array([[0.0, 8.0]]), certain[[7]], certain[i])
+            for i in range(len(tracks))
         ]
         return [*found[:-1], None]
 
 
-def test_another_labeller_has_its_own_say_on_tracks(song):
-    labels = label(song, AllKnowing())
+def test_custom_labeller_predicts_tracks(song):
+    labels = label(song, ByIndex())
     tracks = track_labels(labels)
     assert labels["predicted"].tolist() == ["Reed"]
     assert tracks["predicted"].tolist() == ["Guitar"]
@@ -200,26 +201,51 @@ def test_another_labeller_has_its_own_say_on_tracks(song):
     assert skipped(labels)["track"].tolist() == ["01-part 36", "02-part 40"]
 
 
-def test_a_folder_is_labelled_and_what_is_broken_is_listed(song, tmp_path, pretrained):
+def test_folder_is_labelled_and_unreadable_files_are_listed(song, tmp_path, pretrained):
     folder = tmp_path / "folder"
     (folder / "below").mkdir(parents=True)
     for name in ("b.mid", "below/a.KAR"):
         (folder / name).write_bytes(song.read_bytes())
-    (folder / "c.mid").write_bytes(song.read_bytes()[:-20])
-    (folder / "notes.txt").write_text("not asked for")
+    (folder / "c.mid").write_text("no MIDI")
+    (folder / "notes.txt").write_text("no MIDI")
     labels = label(folder, pretrained)
     alone = label(song, pretrained)
     for name in ("b.mid", "below/a.KAR"):
         mine = labels[labels["file"] == name].drop(columns="file").reset_index(drop=True)
         pd.testing.assert_frame_equal(mine, alone.drop(columns="file"))
     assert track_labels(labels)["file"].tolist() == ["b.mid"] * 2 + ["below/a.KAR"] * 2
-    told = skipped(labels)
-    assert told[told["track"] == ""]["file"].tolist() == ["c.mid"]
-    assert "truncated" in told["why"].iloc[0]
-    assert (told["why"] == "drums are not labelled").sum() == 2
+    why = skipped(labels)
+    assert why[why["track"] == ""]["file"].tolist() == ["c.mid"]
+    assert "does not begin like a MIDI file" in why["why"].iloc[0]
+    assert (why["why"] == "drums are not labelled").sum() == 2
 
 
-def test_a_folder_without_music_says_so(tmp_path, pretrained):
+def test_damaged_file_is_labelled_with_warning_and_listed_repair(song, tmp_path, pretrained):
+    (tmp_path / "cut.mid").write_bytes(song.read_bytes()[:-20])
+    with pytest.warns(
+        UserWarning, match=r"cut\.mid is damaged .* track 4, offset .*: the track ann"
+    ):
+        labels = label(tmp_path / "cut.mid", pretrained)
+    assert track_labels(labels)["track"].tolist() == ["00-part 72", "01-part 36"]
+    found = repairs(labels)
+    assert set(found["file"]) == {"cut.mid"}
+    assert found["what"].str.contains("the track announces").any()
+    assert repairs(label(song, pretrained)).empty
+
+
+def test_unstated_program_is_written_as_unknown(song, tmp_path, pretrained):
+    midi = mido.MidiFile(song)
+    for track in midi.tracks:
+        if any(event.type == "note_on" and event.channel == 0 for event in track):
+            track[:] = [event for event in track if event.type != "program_change"]
+    midi.save(tmp_path / "a.mid")
+    labels = label(tmp_path / "a.mid", pretrained)
+    assert labels.groupby("track")["labelled"].first().tolist() == [False, True]
+    written = track_labels(labels)["written"].tolist()
+    assert written == ["unknown", "Electric Bass (finger)"]
+
+
+def test_folder_without_music_raises_value_error(tmp_path, pretrained):
     with pytest.raises(ValueError, match=r"holds no \.mid"):
         label(tmp_path, pretrained)
     (tmp_path / "a.mid").write_text("no music")
@@ -227,7 +253,7 @@ def test_a_folder_without_music_says_so(tmp_path, pretrained):
         label(tmp_path, pretrained)
 
 
-def test_without_a_classifier_one_is_told_how_to_get_it(tmp_path, monkeypatch, song):
+def test_missing_classifier_error_names_the_command(tmp_path, monkeypatch, song):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("camil.labelling.networks.SHIPPED", tmp_path / "none")
     with pytest.raises(FileNotFoundError, match="make figures"):
@@ -238,19 +264,21 @@ def test_without_a_classifier_one_is_told_how_to_get_it(tmp_path, monkeypatch, s
         label(song, "nowhere")
 
 
-def test_by_default_the_classifier_that_comes_with_camil_labels(monkeypatch, song, pretrained):
+def test_default_labeller_is_the_included_classifier(monkeypatch, song, pretrained):
     monkeypatch.setattr("camil.labelling.networks.SHIPPED", pretrained)
     pd.testing.assert_frame_equal(label(song), label(song, pretrained))
 
 
-def test_the_demo_stands_in_and_says_so(monkeypatch, tmp_path, song, pretrained, capsys):
+def test_demo_classifier_replaces_the_included_one_with_notice(
+    monkeypatch, tmp_path, song, pretrained, capsys
+):
     monkeypatch.setattr("camil.labelling.networks.SHIPPED", tmp_path / "none")
     monkeypatch.setattr("camil.labelling.networks.DEMO", pretrained)
     assert load_labeller().classes == INSTRUMENTS
     assert "trained on demo songs only" in capsys.readouterr().out
 
 
-def test_what_others_build_on_can_be_imported_from_the_package():
+def test_public_names_can_be_imported_from_the_package():
     for name in camil.__all__:
         assert getattr(camil, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):

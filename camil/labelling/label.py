@@ -1,8 +1,9 @@
-"""Name the instrument of every track of a MIDI file, or of a folder of them, from notes alone."""
+"""Label the instrument of every track of a MIDI file, or of a folder of files, from its notes."""
 
 import os
+import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,39 +11,45 @@ import pandas as pd
 import pretty_midi
 
 from camil.labelling.networks import Labeller, TrackReading, load_labeller
+from camil.midi.faults import MidiWarning
 from camil.midi.score import Score, Track, read_midi
 from camil.training.progress import each
 
-# A label with a lower probability is "not sure": probabilities are calibrated, so below a half the
+# Labels with a lower probability are uncertain: probabilities are calibrated, so below one half the
 # label is more likely wrong than right.
-SURE = 0.5
+THRESHOLD = 0.5
+UNCERTAIN = "uncertain"
 SUFFIXES = (".mid", ".midi", ".kar")
 DRUMS = "drums are not labelled"
 TOO_SHORT = "it has no two notes within two measures, between C1 and B7"
+_SHOWN_REPAIRS = 3  # per file, in the Python warning
 
 
 def label(path: Path | str, pretrained: Path | str | Labeller | None = None) -> pd.DataFrame:
-    """Label a MIDI file, or all of a folder, two measures by two measures.
+    """Label a MIDI file, or all files of a folder, per two measures.
 
-    What a file says about its instruments is not looked at. A part is what one program plays on one
-    channel of one MIDI track, so the channels of a type-0 file are parts. In a folder, a file that
-    cannot be read is skipped; `skipped` lists it with the reason.
+    The programs in a file are not used. A part is the notes that one program plays on one channel
+    of one MIDI track, so each channel of a type-0 file is a part. Damaged files are repaired as far
+    as possible; a Python warning is issued for each, and `repairs` lists the repairs. In a folder,
+    a file that cannot be read is skipped; `skipped` lists it with the reason.
 
     Args:
-        path: a `.mid`, `.midi` or `.kar` file, or a folder of them, searched recursively.
-        pretrained: a run of `03_classify` on MIDI, or what `load_labeller` gives; by default the
-            classifier that comes with camil.
+        path: a ``.mid``, ``.midi`` or ``.kar`` file, or a folder, which is searched recursively.
+        pretrained: a run of ``03_classify`` on MIDI, or a labeller from `load_labeller`; by default
+            the classifier that is included in camil.
 
     Returns:
-        A row a segment: `file` (its name, in a folder its path from there), `track`, `channel` (1
-        to 16), `program` (0 to 127, as the file has it), `start_beat`, `end_beat` (quarter notes),
-        `start_seconds`, `end_seconds`, `predicted` (a class, or `not sure`), its probabilities
-        `p_Guitar` ... `p_Reed`, and those of the whole track, `track_Guitar` ... `track_Reed`.
+        One row per segment: ``file`` (its name; in a folder, its path from there), ``track``,
+        ``channel`` (1 to 16), ``program`` (0 to 127, as in the file), ``labelled`` (False if the
+        file states no General MIDI program for the part), ``start_beat``, ``end_beat`` (quarter
+        notes), ``start_seconds``, ``end_seconds``, ``predicted`` (a class, or ``uncertain``), the
+        probabilities ``p_Guitar`` ... ``p_Reed`` of the segment, and those of the whole track,
+        ``track_Guitar`` ... ``track_Reed``.
 
     Raises:
         MidiError: if the file cannot be read.
-        ValueError: if no track has two notes within two measures, if the folder holds no MIDI file
-            or none that can be labelled, or the run classifies audio.
+        ValueError: if no track has two notes within two measures, if the folder has no MIDI file or
+            none that can be labelled, or if the run classifies audio.
         FileNotFoundError: if there is no such file or no classifier.
 
     Example:
@@ -70,40 +77,64 @@ def label(path: Path | str, pretrained: Path | str | Labeller | None = None) -> 
 
 
 def track_labels(labels: pd.DataFrame) -> pd.DataFrame:
-    """A row a track: `file`, `track`, `channel`, `program`, `written` (the program's General MIDI
-    name), `predicted` (a class, or `not sure` below `SURE`), `probability` of the most probable
-    class, and the probabilities of all, `p_Guitar` ... `p_Reed`.
+    """Labels per track.
 
     Args:
         labels: from `label`.
+
+    Returns:
+        One row per track: ``file``, ``track``, ``channel``, ``program``, ``written`` (the General
+        MIDI name of the program, or ``unknown`` if the file states none), ``predicted`` (a class,
+        or ``uncertain`` below `THRESHOLD`), ``probability`` of the most probable class, and the
+        probabilities of all classes, ``p_Guitar`` ... ``p_Reed``.
     """
     classes = [name.removeprefix("p_") for name in labels if name.startswith("p_")]
     first = labels.groupby(["file", "track"], sort=False).first().reset_index()
     tracks = first[["file", "track", "channel", "program"]].copy()
-    names = [pretty_midi.program_to_instrument_name(program) for program in tracks["program"]]
-    tracks["written"] = names
+    stated = first["labelled"] if "labelled" in first else np.ones(len(first), bool)
+    tracks["written"] = [
+        pretty_midi.program_to_instrument_name(program) if known else "unknown"
+        for program, known in zip(tracks["program"], stated, strict=True)
+    ]
     shares = first[[f"track_{name}" for name in classes]]
-    tracks["predicted"] = _named(shares.to_numpy(), classes)
+    tracks["predicted"] = _predicted(shares.to_numpy(), classes)
     tracks["probability"] = shares.max(axis=1)
     return tracks.join(shares.set_axis([f"p_{name}" for name in classes], axis=1))
 
 
 def skipped(labels: pd.DataFrame) -> pd.DataFrame:
-    """What has no label and why: `file`, `track` (empty: the whole file) and `why`.
+    """Files and tracks without a label.
 
     Args:
         labels: from `label`, as it was returned.
+
+    Returns:
+        One row per file or track: ``file``, ``track`` (empty for a whole file) and ``why``.
     """
     return pd.DataFrame(labels.attrs["skipped"], columns=["file", "track", "why"])
 
 
+def repairs(labels: pd.DataFrame) -> pd.DataFrame:
+    """Faults of damaged files that were repaired.
+
+    Args:
+        labels: from `label`, as it was returned.
+
+    Returns:
+        One row per repair: ``file``, ``track`` (from 1; 0 if the fault is in no track), ``offset``
+        (bytes; -1 if the fault is at no position), ``what`` (the fault) and ``done``.
+    """
+    columns = ["file", "track", "offset", "what", "done"]
+    return pd.DataFrame(labels.attrs["repairs"], columns=columns)
+
+
 def midi_files(folder: Path) -> list[Path]:
-    """All MIDI files below a folder, sorted.
+    """All MIDI files in a folder and its subfolders, sorted.
 
     Raises:
         ValueError: if there is none.
     """
-    found = [Path(place, name) for place, _, names in os.walk(folder) for name in names]
+    found = [Path(parent, name) for parent, _, names in os.walk(folder) for name in names]
     files = sorted(file for file in found if file.suffix.lower() in SUFFIXES)
     if not files:
         raise ValueError(f"the folder {folder} holds no {', '.join(SUFFIXES)} file")
@@ -112,27 +143,38 @@ def midi_files(folder: Path) -> list[Path]:
 
 @dataclass
 class _Labelled:
-    """One file: its rows and what of it was skipped."""
+    """The rows of one file, its tracks without a label, and its repairs."""
 
     rows: pd.DataFrame
     skipped: list[dict[str, str]]
+    repairs: list[dict[str, str | int]]
 
 
 def _label_file(path: Path, name: str, labeller: Labeller) -> _Labelled:
-    score = read_midi(path)
+    score = read_midi(path, strict=False)
+    _show(path, score.warnings)
     pitched = [track for track in score.tracks if not track.is_drum]
     readings = zip(pitched, labeller(pitched, score), strict=True)
     read = [(track, reading) for track, reading in readings if reading is not None]
     if not read:
         raise ValueError(f"{path} has no pitched track with two notes within two measures.")
     labelled = {track.name for track, _ in read}
-    left = [
+    unlabelled = [
         {"file": name, "track": track.name, "why": DRUMS if track.is_drum else TOO_SHORT}
         for track in score.tracks
         if track.name not in labelled
     ]
     rows = [_rows(name, track, reading, score, labeller.classes) for track, reading in read]
-    return _Labelled(pd.concat(rows, ignore_index=True), left)
+    found = [{"file": name} | asdict(warning) for warning in score.warnings]
+    return _Labelled(pd.concat(rows, ignore_index=True), unlabelled, found)
+
+
+def _show(path: Path, found: list[MidiWarning]) -> None:
+    """Issue one Python warning with the first repairs of a file."""
+    if found:
+        more = f"; and {len(found) - _SHOWN_REPAIRS} more" if len(found) > _SHOWN_REPAIRS else ""
+        text = "; ".join(str(one) for one in found[:_SHOWN_REPAIRS])
+        warnings.warn(f"{path} is damaged and was repaired: {text}{more}", stacklevel=4)
 
 
 def _rows(
@@ -144,11 +186,12 @@ def _rows(
         "track": track.name,
         "channel": track.channel + 1,
         "program": track.program,
+        "labelled": track.labelled,
         "start_beat": start,
         "end_beat": end,
         "start_seconds": score.seconds_at(start),
         "end_seconds": score.seconds_at(end),
-        "predicted": _named(reading.probabilities, classes),
+        "predicted": _predicted(reading.probabilities, classes),
     }
     columns = zip(classes, reading.probabilities.T, strict=True)
     of_track = zip(classes, reading.track, strict=True)
@@ -159,10 +202,11 @@ def _rows(
 def _table(files: list[_Labelled], faults: list[dict[str, str]]) -> pd.DataFrame:
     labels = pd.concat([one.rows for one in files], ignore_index=True)
     labels.attrs["skipped"] = faults + [row for one in files for row in one.skipped]
+    labels.attrs["repairs"] = [row for one in files for row in one.repairs]
     return labels
 
 
-def _named(probabilities: np.ndarray, classes: Sequence[str]) -> np.ndarray:
-    """The most probable class of each row, or `not sure`."""
+def _predicted(probabilities: np.ndarray, classes: Sequence[str]) -> np.ndarray:
+    """The most probable class of each row, or ``uncertain``."""
     best = np.asarray(classes, dtype=object)[probabilities.argmax(axis=1)]
-    return np.where(probabilities.max(axis=1) >= SURE, best, "not sure")
+    return np.where(probabilities.max(axis=1) >= THRESHOLD, best, UNCERTAIN)
