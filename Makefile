@@ -1,5 +1,6 @@
 # make figures   the whole graph on the demo corpus; PROFILE=config/midi.yaml SOURCE=folder for yours
 # make test      formatter, linters and tests, one test file per core at a time
+# make book      the notebooks and docs as a site: book/html/index.html
 # make lab       JupyterLab on the notebooks
 PROFILE ?= config/demo.yaml
 CORES ?= all
@@ -20,13 +21,16 @@ test: $(READY)
 	$(PYTHON) -c "from importlinter.cli import lint_imports_command as lint; lint()" --no-cache
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto --dist loadfile
 
+book: $(READY)
+	$(PYTHON) -m sphinx -q -b html -c book . book/html
+
 lab: $(READY)
 	$(PYTHON) -m jupyterlab --notebook-dir=. $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/01_preprocess.ipynb
 
 .venv/ready: pyproject.toml constraints.txt
 	python3 -m venv .venv
 	.venv/bin/python -m pip install --quiet uv
-	.venv/bin/python -m uv pip install --quiet --compile-bytecode --python .venv/bin/python -c constraints.txt -e '.[workbook,workflow,test]'
+	.venv/bin/python -m uv pip install --quiet --compile-bytecode --python .venv/bin/python -c constraints.txt -e '.[workbook,workflow,test,book]'
 	touch $@
 
-.PHONY: figures test lab
+.PHONY: figures book test lab
