@@ -1,4 +1,4 @@
-"""The notebooks and the graph, run for real on a corpus of a few songs."""
+"""The notebooks and the graph, executed on a corpus of a few songs."""
 
 import json
 import shutil
@@ -17,6 +17,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from camil.encoders.hub import load_encoder
 from camil.encoders.resnet import MIDIEncoder
 from camil.midi.instruments import INSTRUMENT_OF_PROGRAM
+from camil.workbook import rooms
 
 PROJECT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
@@ -31,7 +32,7 @@ CONDITIONS = {
     ("CAMIL", 0.5),
     ("Unsupervised CAMIL", 0.5),
 }
-# What needs no sound, and what each reads from: segments, as all of the above, tracks or songs.
+# Conditions without audio, and their context: segments, as all of the above, tracks or songs.
 NOTES_ALONE = {
     ("Majority", 1.0, "segment"),
     ("Trees on segments", 1.0, "segment"),
@@ -47,7 +48,7 @@ SMALL_SONGS = {"width": 8, "size": 8, "epochs": 1}
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A copy of the project whose demo is tiny, with its graph run once."""
+    """A copy of the project with a tiny demo, whose graph was run once."""
     folder = tmp_path_factory.mktemp("project")
     for part in ("camil", "notebooks", "config", "Snakefile"):
         copy = shutil.copytree if (PROJECT / part).is_dir() else shutil.copy
@@ -72,7 +73,7 @@ def graph(
 
 
 def jobs(folder: Path, **how) -> set[str]:
-    """What the graph would do now: rule and run folder of each job."""
+    """The jobs that the graph would run now: rule and run of each."""
     result = graph(folder, "--dry-run", **how)
     assert result.returncode == 0, result.stdout + result.stderr
     lines = (result.stdout + result.stderr).splitlines()
@@ -91,7 +92,7 @@ def conditions(table: pd.DataFrame) -> set[tuple[str, float, str]]:
     return set(table[columns].itertuples(index=False, name=None))
 
 
-def test_the_table_has_every_condition_of_the_paper_recomputed_from_predictions(project):
+def test_table_has_every_condition_of_the_paper_recomputed_from_predictions(project):
     table = pd.read_csv(project / "figures/demo/table1.csv")
     of_the_paper = {(*condition, "segment") for condition in CONDITIONS}
     assert conditions(table) == of_the_paper | NOTES_ALONE
@@ -114,7 +115,7 @@ def test_the_table_has_every_condition_of_the_paper_recomputed_from_predictions(
         assert (best == predicted).all()
 
 
-def test_predictions_are_of_the_test_songs_all_of_them(project):
+def test_predictions_cover_all_test_segments(project):
     segments = pd.read_parquet(project / "corpora/demo/segments.parquet")
     test = segments[segments["split"] == "test"]
     predictions = pd.read_parquet(project / "runs/demo/sic-seed0/predictions.parquet")
@@ -122,11 +123,11 @@ def test_predictions_are_of_the_test_songs_all_of_them(project):
     assert predictions[keys].to_numpy().tolist() == test[keys].to_numpy().tolist()
 
 
-def test_every_question_has_a_sentence_and_what_is_missing_is_said(project):
-    told = pd.read_csv(project / "figures/demo/questions/answers.csv").set_index("question")
-    answers = told["answer"]
+def test_every_question_has_an_answer_or_names_the_missing_runs(project):
+    table = pd.read_csv(project / "figures/demo/questions/answers.csv").set_index("question")
+    answers = table["answer"]
     assert answers["margin"].startswith("No answer yet")
-    assert "comes best" in answers["controls"]
+    assert "scores highest" in answers["controls"]
     searched = pd.read_csv(project / "figures/demo/questions/retrieval.csv")
     assert f"MRR {searched['MRR'].max():.3f}" in answers["retrieval"]
     tasks = pd.read_csv(project / "figures/demo/transfer/answers.csv").set_index("task")["answer"]
@@ -134,7 +135,7 @@ def test_every_question_has_a_sentence_and_what_is_missing_is_said(project):
     assert tasks["composer"].startswith("No answer")
 
 
-def test_every_figure_is_there_and_says_that_it_shows_a_demonstration(project):
+def test_every_figure_exists_and_tables_state_the_demonstration_corpus(project):
     for name in ("fig1", "fig2", "umap", "data_efficiency", "training_curves"):
         for suffix in (".pdf", ".png"):
             assert (project / "figures/demo" / (name + suffix)).stat().st_size > 5000
@@ -142,40 +143,40 @@ def test_every_figure_is_there_and_says_that_it_shows_a_demonstration(project):
         assert "emonstration corpus" in (project / "figures/demo" / name).read_text()
 
 
-def test_every_notebook_was_executed_top_to_bottom_and_stays_small(project):
+def test_every_notebook_of_the_graph_was_executed_from_top_to_bottom(project):
     executed = list((project / "runs/demo/notebooks").glob("*.ipynb"))
-    assert {path.name[:2] for path in executed} == {path.name[:2] for path in NOTEBOOKS}
+    assert {path.name[:2] for path in executed} == {name[:2] for name in rooms.NOTEBOOKS}
     for path in executed:
         cells = [c for c in json.loads(path.read_text())["cells"] if c["cell_type"] == "code"]
         assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
         assert path.stat().st_size < 3_000_000
 
 
-def test_01_05_07_and_08_have_something_to_hear(project):
+def test_notebooks_01_05_07_and_08_contain_audio(project):
     for name in ("01_preprocess-demo", "05_umap", "07_label", "08_floors"):
         text = (project / f"runs/demo/notebooks/{name}.ipynb").read_text()
         assert "data:audio/wav;base64," in text
 
 
-def test_a_labelled_copy_plays_what_the_labels_say(project):
+def test_labelled_copy_has_the_programs_of_the_labels(project):
     tracks = pd.read_csv(project / "runs/demo/label/tracks.csv")
     assert len(tracks) >= 2
     (copy,) = (project / "runs/demo/label").glob("*-labelled.mid")
     pitched = [i for i in pretty_midi.PrettyMIDI(str(copy)).instruments if not i.is_drum]
     for row, instrument in zip(tracks.to_dict("records"), pitched, strict=True):
-        if row["predicted"] in ("not sure", INSTRUMENT_OF_PROGRAM.get(row["program"])):
+        if row["predicted"] in ("uncertain", INSTRUMENT_OF_PROGRAM.get(row["program"])):
             assert instrument.program == row["program"]
         else:
             assert INSTRUMENT_OF_PROGRAM[instrument.program] == row["predicted"]
 
 
-def test_a_second_run_does_nothing_and_says_so(project):
+def test_second_run_of_the_graph_does_nothing(project):
     result = graph(project)
     assert result.returncode == 0
     assert "Nothing to be done" in result.stdout + result.stderr
 
 
-def test_nothing_runs_again_because_the_same_python_has_another_name(project):
+def test_another_name_of_the_same_python_reruns_nothing(project):
     here = Path(sys.executable)
     names = (here.with_name(name) for name in ("python", "python3"))
     other = next((path for path in names if path.exists() and path != here), None)
@@ -184,7 +185,7 @@ def test_nothing_runs_again_because_the_same_python_has_another_name(project):
     assert jobs(project, python=other) == set()
 
 
-def test_a_changed_parameter_reruns_its_condition_and_what_depends_on_it(project):
+def test_changed_parameter_reruns_its_condition_and_its_dependents(project):
     path = project / "config/demo.yaml"
     before = path.read_text()
     profile = yaml.safe_load(before)
@@ -196,18 +197,49 @@ def test_a_changed_parameter_reruns_its_condition_and_what_depends_on_it(project
     assert jobs(project) == set()
 
 
-def test_an_edited_loss_reruns_training_but_not_preprocessing(project):
-    path = project / "camil/losses.py"
+def test_edited_loss_reruns_training_but_neither_preprocessing_nor_baselines(project):
+    path = project / "camil/losses/contrastive.py"
     before = path.read_text()
     path.write_text(before + "\n# edited\n")
     planned = jobs(project)
     assert {"pretrain camil", "pretrain unsupervised", "classify camil-frozen"} <= planned
-    assert "preprocess" not in planned
-    assert "classify sic" not in planned
+    assert not {"preprocess", "baselines"} & planned
     path.write_text(before)
 
 
-def test_a_failing_notebook_shows_the_reason_and_leaves_its_copy(project):
+def test_prose_and_outputs_of_a_notebook_rerun_nothing(project):
+    path = project / "notebooks/03_classify.ipynb"
+    before = path.read_text()
+    content = json.loads(before)
+    content["cells"][0]["source"] = ["# Other prose"]
+    code = next(cell for cell in content["cells"] if cell["cell_type"] == "code")
+    code["outputs"] = [{"output_type": "stream", "name": "stdout", "text": ["executed"]}]
+    path.write_text(json.dumps(content))
+    assert jobs(project) == set()
+    path.write_text(before)
+
+
+@pytest.mark.parametrize(
+    ("notebook", "parameters"),
+    [
+        ("03_classify", SMALL),
+        ("08_floors", {}),
+        ("11_songs", SMALL_SONGS),
+        ("02_pretrain", SMALL),
+    ],
+)
+def test_finished_run_is_shown_instead_of_computed_again(project, tmp_path, notebook, parameters):
+    folders = ("corpora/demo", "runs/demo", "figures/demo")
+    files = [path for folder in folders for path in (project / folder).rglob("*") if path.is_file()]
+    before = {path: path.read_bytes() for path in files}
+    result = execute(project, notebook, tmp_path / "executed.ipynb", parameters)
+    assert result.returncode == 0, result.stderr
+    assert "holds this run already" in (tmp_path / "executed.ipynb").read_text()
+    assert [path for path in files if path.read_bytes() != before[path]] == []
+    assert jobs(project) == set()
+
+
+def test_failing_notebook_prints_the_error_and_keeps_its_copy(project):
     notebook = project / "notebooks/04_confusion.ipynb"
     before = notebook.read_text()
     notebook.write_text(before.replace("figures.confusion(", "figures.no_such_figure("))
@@ -221,7 +253,7 @@ def test_a_failing_notebook_shows_the_reason_and_leaves_its_copy(project):
     assert graph(project).returncode == 0
 
 
-def test_the_profile_of_notes_alone_runs_on_a_folder_of_midi_without_a_sound(project, tmp_path):
+def test_notes_profile_runs_on_a_folder_of_midi_without_audio(project, tmp_path):
     shutil.copytree(project / "corpora/demo/midi", tmp_path / "songs")
     profile = yaml.safe_load((project / "config/notes.yaml").read_text())
     profile |= {"source": str(tmp_path / "songs"), "seeds": [0]}
@@ -236,6 +268,10 @@ def test_the_profile_of_notes_alone_runs_on_a_folder_of_midi_without_a_sound(pro
     assert table["macro_f1"].between(0, 1).all()
     assert len(np.load(project / "corpora/notes/mels.npy")) == 0
     assert not (project / "figures/notes/umap.pdf").exists()
+    # A removed file is noticed, and the corpus is made again.
+    assert jobs(project, profile="notes") == set()
+    next((tmp_path / "songs").glob("*.mid")).unlink()
+    assert "preprocess" in jobs(project, profile="notes")
 
 
 def execute(folder: Path, notebook: str, output: Path, parameters: dict):
@@ -262,14 +298,16 @@ def execute(folder: Path, notebook: str, output: Path, parameters: dict):
         ("06_results", {"runs": "runs/nowhere", "figures": "figures/x"}, "runs/nowhere"),
     ],
 )
-def test_a_wrong_parameter_is_a_sentence(project, tmp_path, notebook, parameters, message):
+def test_wrong_parameter_is_reported_without_a_traceback(
+    project, tmp_path, notebook, parameters, message
+):
     result = execute(project, notebook, tmp_path / "executed.ipynb", parameters)
     assert result.returncode == 1
     assert message in result.stderr
     assert "Traceback" not in result.stderr
 
 
-def test_a_random_encoder_is_probed_as_it_was_built(project, tmp_path):
+def test_random_encoder_is_probed_unchanged(project, tmp_path):
     given = {"run": str(tmp_path / "run"), "condition": "Random encoder", "freeze": True}
     given |= {"width": 4, "embedding": 16, "seed": 3}
     result = execute(project, "03_classify", tmp_path / "executed.ipynb", given)
@@ -280,7 +318,7 @@ def test_a_random_encoder_is_probed_as_it_was_built(project, tmp_path):
     assert all(torch.equal(kept[name], untouched[name]) for name in untouched)
 
 
-def test_midi_supcon_needs_no_sound(project, tmp_path):
+def test_midi_supcon_needs_no_audio(project, tmp_path):
     corpus = shutil.copytree(
         project / "corpora/demo", tmp_path / "silent", ignore=shutil.ignore_patterns("*.mid")
     )
@@ -288,7 +326,7 @@ def test_midi_supcon_needs_no_sound(project, tmp_path):
     given = {"corpus": str(corpus), "run": str(tmp_path / "run"), "objective": "midi-supcon"}
     given |= {"negatives": "class", "width": 4, "epochs": 1}
     result = execute(project, "02_pretrain", tmp_path / "executed.ipynb", given)
-    assert "compares two changed copies" in result.stderr
+    assert "compares two augmented views" in result.stderr
     result = execute(project, "02_pretrain", tmp_path / "executed.ipynb", given | {"transpose": 1})
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "run/encoder.safetensors").is_file()
@@ -296,7 +334,7 @@ def test_midi_supcon_needs_no_sound(project, tmp_path):
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_source_notebook_is_clean_and_papermill_knows_its_parameters(notebook):
+def test_source_notebook_is_clean_and_papermill_knows_its_parameters(notebook):
     content = json.loads(notebook.read_text())
     code = [cell for cell in content["cells"] if cell["cell_type"] == "code"]
     assert not any(cell["outputs"] or cell["execution_count"] for cell in code)
@@ -310,15 +348,15 @@ def test_a_source_notebook_is_clean_and_papermill_knows_its_parameters(notebook)
         text=True,
         check=True,
     ).stdout
-    for line in lines:
+    for line in (line for line in lines if not line.startswith("#")):
         name, kind = line.split("=")[0].split(":")
         assert f"{name}: {kind.strip()}" in help_text
         assert line.partition("#")[2].strip() in help_text
-        assert "#" in line, f"{name} lacks its meaning"
+        assert "#" in line, f"{name} has no comment"
 
 
 def test_two_processes_train_a_notebook_together(tmp_path, tiny_corpus):
-    """`torchrun` as the graph starts it: one run is left, and it is that of one process."""
+    """Started by torchrun, as in the graph: one run is written, equal to that of one process."""
     losses = {}
     for processes in (1, 2):
         run = tmp_path / f"run-{processes}"
@@ -341,5 +379,5 @@ def test_two_processes_train_a_notebook_together(tmp_path, tiny_corpus):
         lines = (run / "history.jsonl").read_text().splitlines()
         losses[processes] = [json.loads(line)["train_loss"] for line in lines]
     assert len(losses[1]) == 2
-    # In half precision, in which the sums of two shares are rounded otherwise than that of one.
+    # In half precision the sums of two shares are rounded differently from one sum.
     np.testing.assert_allclose(losses[2], losses[1], rtol=0.05)

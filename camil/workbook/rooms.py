@@ -41,7 +41,7 @@ NOTEBOOKS = {
     "05_umap": ORDER,
     "06_results": _FIGURES,
     "07_label": ORDER,
-    "08_floors": (*_EVALUATION, "audio.py", "composer", "sources"),
+    "08_floors": (*_CORPUS, "encoders", "evaluation"),
     "09_questions": _FIGURES,
     "10_transfer": (*_FIGURES, "audio.py", "composer", "sources"),
     "11_songs": _EVALUATION,
