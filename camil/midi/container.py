@@ -3,7 +3,7 @@
 import struct
 from dataclasses import dataclass
 
-from camil.midi.faults import located
+from camil.midi.faults import fail
 
 _KNOWN_STARTS = (
     (b"PK", "a ZIP archive"),
@@ -49,17 +49,17 @@ class Header:
         size, kind, count, division = struct.unpack(">IHHh", data[offset + 4 : offset + 14])
         if kind == 2 and count > 1:
             fault = "the file is of format 2: independent patterns, not one song"
-            raise ValueError(located(fault, offset=offset + 8))
+            fail(fault, offset=offset + 8)
         if division == 0:
             fault = "time is in 0 ticks per quarter note, in no unit at all"
-            raise ValueError(located(fault, offset=offset + 12))
+            fail(fault, offset=offset + 12)
         ticks, frames = float(division), 0.0
         if division < 0:
             per_frame, form = division & 0xFF, -(division >> 8)
             frames = _FRAMES.get(form, 0.0)
             if not frames or not per_frame:
                 fault = f"time is in {per_frame} ticks per SMPTE frame of format {form}"
-                raise ValueError(located(f"{fault}, which is not defined", offset=offset + 12))
+                fail(f"{fault}, which is not defined", offset=offset + 12)
             ticks = frames * per_frame / 2
         return cls(offset, end, count, ticks, frames, offset + 8 + size)
 
@@ -91,18 +91,18 @@ def track_spans(data: bytes, header: Header) -> list[tuple[int, int]]:
                 fault = (
                     f"the file ends before this track of {header.tracks} that the header announces"
                 )
-                raise ValueError(located(fault, number, header.end))
+                fail(fault, number, header.end)
             kind, size = struct.unpack(">4sI", data[position : position + 8])
             if not is_chunk_name(kind):
                 fault = f"no chunk begins with the bytes {kind.hex(' ')}; is the one before longer?"
-                raise ValueError(located(fault, number, position))
+                fail(fault, number, position)
             begin, position = position + 8, position + 8 + size
         if position > header.end:
             fault = (
                 f"the track announces {size:,} bytes, and the file ends after "
                 f"{header.end - begin:,} of them (truncated?)"
             )
-            raise ValueError(located(fault, number, begin - 4))
+            fail(fault, number, begin - 4)
         spans.append((begin, position))
     return spans
 

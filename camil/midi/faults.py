@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NoReturn
 
 IGNORED = "the event was ignored"
 
@@ -72,6 +73,11 @@ def located(what: str, track: int = 0, offset: int = -1) -> str:
     where = [f"track {track}"] if track else []
     where += [f"offset {offset:,}"] if offset >= 0 else []
     return f"{', '.join(where)}: {what}" if where else what
+
+
+def fail(what: str, track: int = 0, offset: int = -1) -> NoReturn:
+    """Raise a ValueError with a located fault."""
+    raise ValueError(located(what, int(track), int(offset))) from None
 
 
 def data_byte_fault(status: int, first: int, second: int) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from camil.midi.container import Header, is_chunk_name, track_spans
 from camil.midi.event import CUT, UNDEFINED, Unreadable, end_of_time, read_event
-from camil.midi.faults import data_byte_fault, located
+from camil.midi.faults import data_byte_fault, fail
 
 # The meta events that are kept.
 NAME, DEVICE, PORT, TEMPO, METRE = 0x03, 0x09, 0x21, 0x51, 0x58
@@ -111,13 +111,8 @@ def read_events(data: bytes, frames: bool = False) -> tuple[float, Events]:
     """
     header = Header.read(data)
     if header.frames and not frames:
-        raise ValueError(
-            located(
-                f"time is in SMPTE frames ({header.frames:g} per second), not in ticks per quarter "
-                "note, so there are no measures",
-                offset=header.offset + 12,
-            )
-        )
+        fault = f"time is in SMPTE frames ({header.frames:g} per second), so there are no measures"
+        fail(fault, offset=header.offset + 12)
     spans = track_spans(data, header)
     if not any(end > begin for begin, end in spans):
         raise ValueError("it has no events")
@@ -133,7 +128,8 @@ def _decode(data: bytes, spans: list[tuple[int, int]], header: Header) -> Events
     delta, at, valid = _variable_length(raw, starts)
     status = raw[at]
     special = np.flatnonzero(status >= 0xF0)
-    kept = _events_until_end_of_track(raw, at, special, track, counts)
+    limits = np.array([limit for _, limit in spans])
+    kept = _events_until_end_of_track(raw, at, special, track, counts, after == limits)
     _check_ends(data, spans, header.end, kept, counts, after, starts)
     if (kept < counts).any():  # what follows an end of track is padding
         first = np.cumsum(counts) - counts
@@ -146,7 +142,7 @@ def _decode(data: bytes, spans: list[tuple[int, int]], header: Header) -> Events
         begin = int(starts[np.argmin(valid)])
         time = data[begin : end_of_time(data, begin, len(data))]
         fault = f"a time has {len(time)} bytes, {time[:16].hex(' ')}"
-        raise ValueError(located(fault, int(track[np.argmin(valid)]) + 1, begin))
+        fail(fault, int(track[np.argmin(valid)]) + 1, begin)
 
     begins = np.repeat(np.cumsum(counts) - counts, counts)  # of each event, its track's first
     tick = np.cumsum(delta)
@@ -158,7 +154,7 @@ def _decode(data: bytes, spans: list[tuple[int, int]], header: Header) -> Events
     if len(lost):
         one = lost[0]
         fault = f"the data byte {raw[at[one]]} stands where an event should begin"
-        raise ValueError(located(fault, int(track[one]) + 1, int(at[one])))
+        fail(fault, track[one] + 1, at[one])
     status = np.where(running, status[latest], status)
 
     channel = np.flatnonzero(status < 0xF0)
@@ -169,8 +165,7 @@ def _decode(data: bytes, spans: list[tuple[int, int]], header: Header) -> Events
     if len(wrong):
         one = wrong[0]
         fault = data_byte_fault(status[channel[one]], int(first[one]), int(second[one]))
-        offset = int(body[one]) + int(first[one] < 0x80)
-        raise ValueError(located(fault, int(track[channel[one]]) + 1, offset))
+        fail(fault, track[channel[one]] + 1, body[one] + (first[one] < 0x80))
 
     meta, sysex = _other_events(data, raw, special, channel, starts, at, track, tick)
     last_tick = np.zeros(len(spans), np.int64)
@@ -180,11 +175,19 @@ def _decode(data: bytes, spans: list[tuple[int, int]], header: Header) -> Events
     return Events(*kept, meta, sysex, spans, last_tick)
 
 
-def _events_until_end_of_track(raw, at, special, track, counts) -> np.ndarray:
-    """The number of events of each track up to its first end of track, negative if it has none."""
+def _events_until_end_of_track(raw, at, special, track, counts, whole) -> np.ndarray:
+    """The number of events of each track up to its end of track, negative if it has none.
+
+    That is its first end-of-track event, unless all bytes of its chunk are events (``whole``) and
+    the last one is an end of track too.
+    """
     ends = special[(raw[at[special]] == 0xFF) & (raw[at[special] + 1] == _END_OF_TRACK)]
+    of_track = track[ends]
+    ends = ends + 1 - (np.cumsum(counts) - counts)[of_track]
     kept = -counts
-    kept[track[ends[::-1]]] = ends[::-1] + 1 - (np.cumsum(counts) - counts)[track[ends[::-1]]]
+    kept[of_track[::-1]] = ends[::-1]
+    closed = of_track[(ends == counts[of_track]) & whole[of_track]]
+    kept[closed] = counts[closed]
     return kept
 
 
@@ -198,11 +201,11 @@ def _check_ends(data, spans, end, kept, counts, after, starts) -> None:
             try:
                 read_event(data, int(starts[last[number]]), limit, 0x90)
             except Unreadable as fault:
-                raise ValueError(located(fault.what, number + 1, fault.offset)) from None
-            raise ValueError(located(CUT, number + 1, int(starts[last[number]])))
+                fail(fault.what, number + 1, fault.offset)
+            fail(CUT, number + 1, int(starts[last[number]]))
         if kept[number] <= 0 and limit < end and not is_chunk_name(data[limit : limit + 4]):
             fault = f"the track announces {limit - first:,} bytes and goes on after them"
-            raise ValueError(located(fault, number + 1, limit))
+            fail(fault, number + 1, limit)
 
 
 def _other_events(data, raw, special, channel, starts, at, track, tick):
