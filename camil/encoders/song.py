@@ -136,7 +136,7 @@ class SongEncoder(nn.Module):
             batch.notes,
             self.pitch(batch.pitch),
             self.step(batch.step),
-            self.length(torch.bucketize(batch.length, self.lengths)),
+            self.length(torch.bucketize(batch.length.contiguous(), self.lengths)),
             *([batch.loudness] if self.config["velocity"] else []),
         )
         notes = self.note(torch.cat(inputs, dim=1))  # (notes, width)

@@ -96,7 +96,7 @@ def labelled_song(
     """
     file = file or labels["file"].iloc[0]
     of_file = labels[labels["file"] == file]
-    score = read_midi(_path_of(path, file))
+    score = read_midi(_path_of(path, file), strict=False)
     return LabelledSong(file, score, of_file, track_labels(of_file), instruments)
 
 
