@@ -63,28 +63,28 @@ def instruments_of(events: Events, notes: Notes) -> list[Instrument]:
     """The parts of a file, in the order in which their first notes end."""
     begin, end, end_tick = notes
     programs = programs_of(events, begin, end)
-    line = events.track[begin].astype(np.int64) * 16 + (events.status[begin] & 0x0F)
+    line = events.track[begin] * 16 + (events.status[begin] & 0x0F)
     key = ((line * 128 + programs.program) * 2 + programs.is_drum) * 2 + programs.labelled
-    keys, first, which = np.unique(key, return_index=True, return_inverse=True)
     pitch, start = events.first[begin], events.tick[begin]
-    order = np.lexsort((pitch, start, which))
+    order = _sorted_by(key, start, pitch)
+    key = key[order]
+    bounds = np.append(np.flatnonzero(np.diff(key, prepend=-1)), len(key))
+    first = np.minimum.reduceat(order, bounds[:-1])
     columns = [pitch, events.second[begin], start, end_tick, begin, programs.change]
     columns = [column[order].astype(np.int64, copy=False) for column in columns]
-    bounds = np.append(0, np.cumsum(np.bincount(which))).tolist()
+    names = [one for one in events.meta if one.kind == NAME]
     instruments = []
     for index in np.argsort(first).tolist():
         mine = slice(bounds[index], bounds[index + 1])
-        number, labelled = divmod(int(keys[index]), 2)
+        number, labelled = divmod(int(key[bounds[index]]), 2)
         number, is_drum = divmod(number, 2)
         number, program = divmod(number, 128)
         track, channel = divmod(number, 16)
-        names = [
-            one.content for one in events.meta
-            if one.kind == NAME and one.track == track and one.index <= end[first[index]]
-        ]  # fmt: skip
+        last = end[first[index]]
+        name = [one.content for one in names if one.track == track and one.index <= last]
         instruments.append(
             Instrument(
-                decode_name(names[-1]) if names else "",
+                decode_name(name[-1]) if name else "",
                 program,
                 bool(is_drum),
                 bool(labelled),
@@ -95,6 +95,13 @@ def instruments_of(events: Events, notes: Notes) -> list[Instrument]:
             )
         )
     return instruments
+
+
+def _sorted_by(key: np.ndarray, start: np.ndarray, pitch: np.ndarray) -> np.ndarray:
+    """Indices that sort by key, start and pitch; notes equal in all three keep their order."""
+    if start.max() < 2**27 and key.max() < 2**29:
+        return np.argsort(key << 34 | start << 7 | pitch, kind="stable")
+    return np.lexsort((pitch, start, key))
 
 
 def pair_notes(events: Events, faults: Faults) -> Notes:
@@ -115,7 +122,8 @@ def pair_notes(events: Events, faults: Faults) -> Notes:
         return Notes(chosen, chosen, chosen)
     key = events.track * 16 + (events.status & 0x0F)
     key = (key * 128 + events.first)[chosen]
-    by_key = np.argsort(key, kind="stable")  # by track, channel and pitch, then in time
+    small = key.astype(np.uint16) if key.max() < 2**16 else key  # is sorted faster
+    by_key = np.argsort(small, kind="stable")  # by track, channel and pitch, then in time
     chosen, key = chosen[by_key], key[by_key]
     tick, ends = events.tick[chosen], off[chosen]
 
@@ -143,7 +151,7 @@ def pair_notes(events: Events, faults: Faults) -> Notes:
     if unended:
         pairs = zip((begin, end, end_tick), unended, strict=True)
         begin, end, end_tick = (np.concatenate(pair) for pair in pairs)
-    by_end = np.lexsort((begin, end))
+    by_end = np.argsort(end * len(events.status) + begin)
     return Notes(begin[by_end], end[by_end], end_tick[by_end])
 
 
@@ -156,8 +164,8 @@ def _unended(events: Events, chosen, key, ends, faults: Faults) -> Notes | None:
         ends: ``(events,)`` True for note-offs.
     """
     line = key >> 7
-    ended = np.bincount(line, ends)
-    silent = (ended == 0) & (np.bincount(line) >= (MIN_UNENDED if ended.any() else 1))
+    played, ended = np.bincount(line), np.bincount(line[ends], minlength=line[-1] + 1)
+    silent = (ended == 0) & (played >= (MIN_UNENDED if ended.any() else 1))
     if not silent.any():
         return None
     for number in np.flatnonzero(silent).tolist():

@@ -52,22 +52,23 @@ def programs_of(events: Events, begin: np.ndarray, end: np.ndarray) -> Programs:
     change = np.append(placed, -1)[latest]
     own = (latest >= 0) & (change // count == line[end])
     change = np.where(own, change % count, -1)
-    port = ports_of(events)
-    address = port[events.track] * 16 + channel
     missing = np.flatnonzero(~own)
     if len(missing) and len(changes):
+        address = ports_of(events)[events.track] * 16 + channel
         change[missing] = _of_other_tracks(events, line, address, changes, begin[missing])
 
     is_drum, labelled, banks = channel[end] == _DRUM_CHANNEL, change >= 0, {}
-    bank = (kind == 0xB0) & (events.second > 0)
-    bank &= (events.first == BANK_MSB) | (events.first == BANK_LSB)
+    controls = np.flatnonzero(kind == 0xB0)
+    banked = np.isin(events.first[controls], (BANK_MSB, BANK_LSB)) & (events.second[controls] > 0)
     found = [(one, sent) for one in events.sysex if (sent := messages(one.content))]
-    if found or bank.any():
+    if banked.any() or any(one.decides for _, sent in found for one in sent):
+        port = ports_of(events)
         standards = Standards(events, found, line, port)
         other = [i for i, one in standards.selections.items() if not one.labelled]
         labelled &= ~np.isin(change, other)
         banks = {index: standards.selections[index].banks for index in other}
-        is_drum = _drums(standards, address[begin], events.tick[begin], change)
+        address = port[events.track[begin]] * 16 + channel[begin]
+        is_drum = _drums(standards, address, events.tick[begin], change)
     change[is_drum & ~own] = -1  # a drum part has the kit of its own track
     program = np.where(change >= 0, events.first[change], 0).astype(np.int64)
     return Programs(change, program, is_drum, labelled | is_drum, banks)

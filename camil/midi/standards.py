@@ -51,6 +51,11 @@ class Message:
     drums: bool = False
     other_port: bool = False
 
+    @property
+    def decides(self) -> bool:
+        """Whether it can change the meaning of programs of bank 0."""
+        return self.standard not in ("", _GM, _GM2, _GS)
+
 
 @dataclass(frozen=True)
 class Selection:
