@@ -6,13 +6,13 @@ on the person who made the file than on the instrument.
 """
 
 import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from camil.midi.groups import Groups, mean_and_deviation
 from camil.midi.segments import SEGMENT_STEPS, STEPS_PER_QUARTER
 
 MEASURE = SEGMENT_STEPS // 2  # steps, in 4/4
@@ -58,11 +58,19 @@ def track_features(features: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFra
         standard deviation (``_spread``) of a single segment is 0.
     """
     by_track = features.groupby([segments[name].to_numpy() for name in TRACK])
-    spread = by_track.std(ddof=0).add_suffix("_spread")
-    result = by_track.mean().join(spread).join(by_track.size().rename("segments"))
-    result["pitch_lowest"] = by_track["pitch_min"].min()
-    result["pitch_highest"] = by_track["pitch_max"].max()
-    return result.rename_axis(TRACK)
+    index = by_track.size().rename_axis(TRACK).index
+    group = by_track.ngroup().to_numpy()
+    order = np.argsort(group, kind="stable")
+    of_track = Groups.of(group[order])
+    mean, spread = mean_and_deviation(features.to_numpy(np.float64)[order], of_track.count)
+    spread_names = [f"{name}_spread" for name in features.columns]
+    result = pd.DataFrame(
+        np.concatenate([mean, spread], axis=1), index, [*features.columns, *spread_names]
+    )
+    result["segments"] = of_track.count
+    result["pitch_lowest"] = of_track.least(features["pitch_min"].to_numpy()[order])
+    result["pitch_highest"] = of_track.most(features["pitch_max"].to_numpy()[order])
+    return result
 
 
 def song_features(tracks: pd.DataFrame) -> pd.DataFrame:
@@ -83,69 +91,11 @@ def song_features(tracks: pd.DataFrame) -> pd.DataFrame:
     count = by_song["pitch_min"].transform("size")
     rank = by_song.rank().sub(1).div((count - 1).clip(lower=1), axis=0)
     rank[count == 1] = 0.5
-    distance = compared - by_song.transform("mean")
+    of_song = Groups.of(by_song.ngroup().to_numpy())
+    mean, _ = mean_and_deviation(compared.to_numpy(np.float64), of_song.count)
+    distance = compared - np.repeat(mean, of_song.count, axis=0)
     result = tracks.join(rank.add_suffix("_rank")).join(distance.add_suffix("_distance"))
     return result.assign(tracks=count)
-
-
-@dataclass
-class _Groups:
-    """Statistics per group of values that are stored group after group."""
-
-    first: np.ndarray  # (groups,), index of each group's first value
-    count: np.ndarray  # (groups,)
-
-    @classmethod
-    def of(cls, key: np.ndarray) -> "_Groups":
-        """Groups of consecutive equal keys."""
-        first = np.flatnonzero(np.r_[len(key) > 0, key[1:] != key[:-1]])
-        return cls(first, np.diff(np.r_[first, len(key)]))
-
-    def total(self, values: np.ndarray) -> np.ndarray:
-        return np.add.reduceat(values.astype(float), self.first)
-
-    def mean(self, values: np.ndarray) -> np.ndarray:
-        return self.total(values) / self.count
-
-    def spread(self, values: np.ndarray) -> np.ndarray:
-        from_mean = values - np.repeat(self.mean(values), self.count)
-        return np.sqrt(self.mean(from_mean**2))
-
-    def least(self, values: np.ndarray) -> np.ndarray:
-        return np.minimum.reduceat(values, self.first)
-
-    def most(self, values: np.ndarray) -> np.ndarray:
-        return np.maximum.reduceat(values, self.first)
-
-    def quantile(self, values: np.ndarray, share: float) -> np.ndarray:
-        """The quantile at ``share``, interpolated linearly as `numpy.quantile` does."""
-        return self.quantiles(values, [share])[0]
-
-    def quantiles(self, values: np.ndarray, shares: Sequence[float]) -> list[np.ndarray]:
-        """The quantiles at several shares, from one sort."""
-        ascending = self._sorted(values)
-        found = []
-        for share in shares:
-            rank = share * (self.count - 1)
-            below = rank.astype(int)
-            low = ascending[self.first + below]
-            high = ascending[self.first + np.minimum(below + 1, self.count - 1)]
-            found.append(low + (rank - below) * (high - low))
-        return found
-
-    def distinct(self, values: np.ndarray) -> np.ndarray:
-        """The number of different integers."""
-        ascending = self._sorted(values)
-        differs = np.diff(ascending, prepend=0) != 0
-        differs[self.first] = True
-        return np.add.reduceat(differs, self.first, dtype=np.int64)
-
-    def _sorted(self, values: np.ndarray) -> np.ndarray:
-        """Integers, ascending within each group. One key sorts faster than two."""
-        lowest = values.min(initial=0)
-        span = int(values.max(initial=0) - lowest) + 1
-        shift = np.repeat(np.arange(len(self.first)) * span, self.count) - lowest
-        return np.sort(values + shift) - shift
 
 
 @dataclass
@@ -156,7 +106,7 @@ class _Notes:
     step: np.ndarray
     length: np.ndarray
     segment: np.ndarray
-    in_segment: _Groups
+    in_segment: Groups
 
     @classmethod
     def of(cls, segments: pa.Table) -> "_Notes":
@@ -169,7 +119,7 @@ class _Notes:
         segment = np.repeat(np.arange(len(count)), count)
         pitch, step, length = (column.flatten().to_numpy().astype(int) for column in columns)
         order = np.lexsort((pitch, step, segment))
-        return cls(pitch[order], step[order], length[order], segment[order], _Groups.of(segment))
+        return cls(pitch[order], step[order], length[order], segment[order], Groups.of(segment))
 
 
 def _register(notes: _Notes) -> dict[str, np.ndarray]:
@@ -212,7 +162,7 @@ def _rhythm(notes: _Notes) -> dict[str, np.ndarray]:
     onset = _onsets(notes)
     in_quarter = notes.step[onset.first] % STEPS_PER_QUARTER
     segment = notes.segment[onset.first]
-    group = _Groups.of(segment)
+    group = Groups.of(segment)
     begin = notes.step[onset.first]
     apart = _Steps.of(begin, segment)
     again = np.unique((notes.segment * 128 + notes.pitch) * SEGMENT_STEPS + notes.step)
@@ -236,7 +186,7 @@ def _rhythm(notes: _Notes) -> dict[str, np.ndarray]:
 def _chords(notes: _Notes) -> dict[str, np.ndarray]:
     """The number of notes that sound together, and of those that begin together."""
     onset = _onsets(notes)
-    group = _Groups.of(notes.segment[onset.first])
+    group = Groups.of(notes.segment[onset.first])
     size = onset.count
     span = onset.most(notes.pitch) - onset.least(notes.pitch)
     sounding, mean, most = _polyphony(notes)
@@ -275,9 +225,9 @@ def _melody(notes: _Notes) -> dict[str, np.ndarray]:
     }
 
 
-def _onsets(notes: _Notes) -> _Groups:
+def _onsets(notes: _Notes) -> Groups:
     """Groups of the notes that begin together."""
-    return _Groups.of(notes.segment * SEGMENT_STEPS + notes.step)
+    return Groups.of(notes.segment * SEGMENT_STEPS + notes.step)
 
 
 @dataclass
@@ -286,7 +236,7 @@ class _Steps:
 
     size: np.ndarray  # (differences,)
     inside: np.ndarray  # (values - 1,) bool, True if two neighbours are of one segment
-    group: _Groups
+    group: Groups
     segments: np.ndarray  # (groups,), the segment of each group
     total: int  # number of segments
 
@@ -294,7 +244,7 @@ class _Steps:
     def of(cls, values: np.ndarray, segment: np.ndarray) -> "_Steps":
         inside = segment[1:] == segment[:-1]
         size, of = np.diff(values)[inside], segment[1:][inside]
-        group = _Groups.of(of)
+        group = Groups.of(of)
         return cls(size, inside, group, of[group.first], int(segment[-1]) + 1)
 
     def of_all(self, values: np.ndarray) -> np.ndarray:
