@@ -63,7 +63,7 @@ def test_notebooks_run_with_every_extension_of_the_page(tmp_path, environment, t
         "02_pretrain", tmp_path, environment, corpus=str(corpus), run=str(run), objective="cosine",
         encoder="tall", negatives="next", width=4, depth=10, epochs=1, device="cpu",
     )  # fmt: skip
-    code = "from camil import load_encoder; import sys; print(type(load_encoder(sys.argv[1])))"
+    code = "import my_camil, camil, sys; print(type(camil.load_encoder(sys.argv[1])))"
     read = [sys.executable, "-c", code, str(run / "encoder.safetensors")]
     result = subprocess.run(read, env=environment, capture_output=True, text=True, check=True)
     assert "my_camil.TallEncoder" in result.stdout

@@ -19,7 +19,6 @@ from camil.corpus.songs import Songs
 from camil.encoders.song import LEVELS, SongEncoder, read_songs
 from camil.evaluation.metrics import scores
 from camil.losses.songs import SongLoss
-from camil.midi.instruments import INSTRUMENTS
 from camil.training.fit import fit
 
 
@@ -49,7 +48,8 @@ class SongData:
         corpus, songs = Corpus(folder), Songs(pq.read_table(Path(folder) / "segments.parquet"))
         splits = {name: songs.songs_of(corpus.rows(name)) for name in ("train", "validation")}
         programs = torch.tensor(corpus.table["program"].to_numpy(int)[songs.first_segments()])
-        return cls(songs, INSTRUMENTS, corpus.labels, programs, splits, corpus.identity)
+        classes = corpus.instruments.names
+        return cls(songs, classes, corpus.labels, programs, splits, corpus.identity)
 
     @property
     def track_labels(self) -> Tensor:

@@ -19,7 +19,6 @@ from camil.encoders.resnet import MIDIEncoder
 from camil.evaluation.metrics import scores
 from camil.evaluation.probing import linear_probe
 from camil.losses.contrastive import ContrastiveLoss
-from camil.midi.instruments import INSTRUMENTS
 from camil.samplers.negatives import ClassNegatives
 from camil.samplers.pairs import pairs
 from camil.training.embed import embed
@@ -76,7 +75,7 @@ def validation_f1(data: Corpus, classifier: nn.Module) -> float:
 
 def train_sic(data: Corpus, encoder: MIDIEncoder, train: Train, _: Tensor) -> float:
     """Train the supervised baseline as ``03_classify`` does."""
-    classifier = Classifier(encoder, INSTRUMENTS).to(data.labels.device)
+    classifier = Classifier(encoder, data.instruments.names).to(data.labels.device)
 
     def step(rows: Tensor, generator: torch.Generator) -> Tensor:
         rolls = data.rolls(rows, draw_seeds(len(rows), generator))
@@ -115,7 +114,7 @@ def train_camil(data: Corpus, encoder: MIDIEncoder, train: Train, audio: Tensor)
         (embed(encoder, data.rolls, rows), data.labels[rows])
         for rows in (data.rows("train"), data.rows("validation"))
     ]
-    probe = linear_probe(*known[0], *known[1], classes=len(INSTRUMENTS))
+    probe = linear_probe(*known[0], *known[1], classes=len(data.instruments))
     return validation_f1(data, nn.Sequential(encoder, probe))
 
 
