@@ -3,11 +3,15 @@ import pickle
 from collections import Counter
 from pathlib import Path
 
+import mido
 import numpy as np
+import pandas as pd
 import pretty_midi
 import pytest
+from beeps import make
 
 from camil.audio import default_soundfont
+from camil.corpus import summary
 from camil.midi.instruments import INSTRUMENTS
 from camil.midi.score import MidiError
 from camil.midi.versions import groups_of
@@ -45,14 +49,14 @@ def test_every_midi_file_below_the_folder_is_a_song(folder):
     assert all(song.split is None for song in songs)
 
 
-def test_songs_have_names_of_their_own_where_only_the_suffix_differs(folder):
+def test_names_include_the_suffix_if_only_it_differs(folder):
     write(folder / "one.midi")
     names = [song.name for song in MidiFolder(folder).songs()]
     assert "one.mid" in names
     assert "one.midi" in names
 
 
-def test_without_a_manifest_the_notes_tell_the_groups(folder):
+def test_without_a_manifest_songs_are_grouped_by_notes(folder):
     write(folder / "higher.mid", (25,), shift=2, up=5)
     source = MidiFolder(folder)
     songs = source.songs()
@@ -63,7 +67,7 @@ def test_without_a_manifest_the_notes_tell_the_groups(folder):
 
 
 @pytest.mark.parametrize("up", [0, 1, 2])
-def test_a_manifest_here_or_up_to_two_levels_up_tells_the_groups(folder, up):
+def test_a_manifest_up_to_two_levels_up_defines_the_groups(folder, up):
     place = [folder, *folder.parents][up]
     rows = {"one.mid": "g1", "three.mid": "g1", "nowhere.mid": "g2"}
     lines = [f"{(folder / name).relative_to(place)},CC0,{group}" for name, group in rows.items()]
@@ -74,7 +78,7 @@ def test_a_manifest_here_or_up_to_two_levels_up_tells_the_groups(folder, up):
     assert source.description()["licence"] == ["CC0"]
 
 
-def test_a_manifest_without_the_columns_is_told(folder):
+def test_a_manifest_without_its_columns_raises(folder):
     (folder / "list.csv").write_text("file,group\none.mid,g1\n")
     with pytest.raises(ValueError, match="needs the columns path and group"):
         MidiFolder(folder, manifest=folder / "list.csv").songs()
@@ -82,7 +86,7 @@ def test_a_manifest_without_the_columns_is_told(folder):
         MidiFolder(folder, manifest=folder / "none.csv").songs()
 
 
-def test_a_missing_or_empty_folder_and_a_wrong_soundfont_are_told_at_once(tmp_path, folder):
+def test_a_missing_or_empty_folder_or_soundfont_raises_before_reading(tmp_path, folder):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="does not exist"):
         MidiFolder(tmp_path / "nowhere").songs()
@@ -116,7 +120,7 @@ def test_drums_other_programs_and_tracks_of_few_notes_are_left_out(tmp_path):
     assert [len(source.read(song)) for song in source.songs()] == [0, 0, 0, 1]
 
 
-def test_a_broken_file_is_told_when_it_is_read(folder):
+def test_reading_a_broken_file_raises_with_its_name(folder):
     (folder / "broken.mid").write_bytes(b"MThd")
     source = MidiFolder(folder)
     song = next(song for song in source.songs() if song.name == "broken")
@@ -124,7 +128,7 @@ def test_a_broken_file_is_told_when_it_is_read(folder):
         source.read(song)
 
 
-def test_soundfonts_are_drawn_by_seed_and_name_alone(tmp_path):
+def test_soundfonts_depend_on_seed_and_names_alone(tmp_path):
     other = tmp_path / "Other.sf2"
     other.write_bytes(default_soundfont().read_bytes())
     for i in range(20):
@@ -163,7 +167,7 @@ def test_real_files_are_read():
             assert np.isfinite(track.audio(track.segments[0])).all()
 
 
-def test_bass_is_moved_by_octaves_as_slakh_does_and_nothing_else(folder):
+def test_only_bass_is_moved_by_octaves(folder):
     write(folder / "bass.mid", (33,), up=-30)  # 20 to 39
     written, moved = (
         {part.track: part for part in source.read(song)}
@@ -187,7 +191,7 @@ def test_bass_is_moved_by_octaves_as_slakh_does_and_nothing_else(folder):
         assert [s.pitch.tolist() for s in a.segments] == [s.pitch.tolist() for s in b.segments]
 
 
-def test_bass_is_moved_to_where_slakh_itself_has_it():
+def test_moved_bass_equals_that_of_a_slakh_stem():
     shared = os.environ.get("CAMIL_SHARED")
     if not shared:
         pytest.skip("CAMIL_SHARED does not name the folder with a real Slakh track")
@@ -200,7 +204,93 @@ def test_bass_is_moved_to_where_slakh_itself_has_it():
     assert as_in_slakh(pitches[0]).tolist() == pitches[1].tolist()
 
 
+def test_a_manifest_can_stand_in_place_of_a_folder(folder):
+    lines = ["path,group,split,licence", "one.mid,g1,test,CC0", "deep/er/Two.MIDI,g2,train,MIT"]
+    (folder / "some.csv").write_text("\n".join(lines))
+    source = MidiFolder(folder / "some.csv")
+    assert [(song.name, song.group, song.split) for song in source.songs()] == [
+        ("deep/er/Two", "g2", "train"),
+        ("one", "g1", "test"),
+    ]
+    assert source.description()["licence"] == ["CC0", "MIT"]
+    assert all(source.read(song) for song in source.songs())
+
+
+def test_versions_of_one_group_share_the_split_of_the_first(folder):
+    rows = ["copy.mid,g1,", "one.mid,g1,test", "three.mid,g1,train"]
+    (folder / "manifest.csv").write_text("\n".join(["path,group,split", *rows]))
+    songs = {song.name: song.split for song in MidiFolder(folder).songs()}
+    assert songs == {"copy": "test", "one": "test", "three": "test", "deep/er/Two": None}
+
+
+def test_an_unknown_split_in_a_manifest_raises_with_its_line(folder):
+    rows = ["copy.mid,g1,test", "one.mid,g2,dev"]
+    (folder / "manifest.csv").write_text("\n".join(["path,group,split", *rows]))
+    with pytest.raises(ValueError, match=r"line 3: split must be one of .* got 'dev'"):
+        MidiFolder(folder).songs()
+
+
+def test_a_list_of_files_can_stand_in_place_of_a_folder(folder, tmp_path):
+    elsewhere = tmp_path / "elsewhere" / "x.mid"
+    write(elsewhere, (0,))
+    (folder / "list.txt").write_text(f"three.mid\n\ndeep/er/Two.MIDI\n{elsewhere}\n")
+    names = [song.name for song in MidiFolder(folder / "list.txt").songs()]
+    assert names == sorted(["three", "deep/er/Two", elsewhere.as_posix()[1:-4]])
+    (folder / "binary.txt").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ValueError, match="neither a folder, a manifest nor a text file"):
+        MidiFolder(folder / "binary.txt").songs()
+    (folder / "nothing.txt").write_text("\n")
+    with pytest.raises(ValueError, match="names no"):
+        MidiFolder(folder / "nothing.txt").songs()
+
+
+def without_program(path):
+    """A file of two parts, of which the second states no program."""
+    write(path, (40, 73))
+    midi = mido.MidiFile(path)
+    midi.tracks[2][:] = [message for message in midi.tracks[2] if message.type != "program_change"]
+    midi.save(path)
+
+
+def test_a_track_without_a_program_is_skipped_as_of_unknown_instrument(tmp_path):
+    without_program(tmp_path / "m" / "a.mid")
+    (violin, unknown) = MidiFolder(tmp_path / "m").read(MidiFolder(tmp_path / "m").songs()[0])
+    assert (violin.instrument, violin.skipped) == ("Strings", "")
+    assert unknown.skipped.startswith("instrument unknown")
+    assert not unknown.segments
+    information = make(tmp_path / "m", tmp_path / "c", whole_tracks=True)
+    assert information["unknown_instruments"] == information["skipped_tracks"] == 1
+    assert set(pd.read_parquet(tmp_path / "c/segments.parquet")["instrument"]) == {"Strings"}
+    (reason,) = summary.skipped(tmp_path / "c").index
+    assert reason.startswith("instrument unknown")
+
+
+def test_damaged_files_are_taken_with_a_warning_if_repair_is_on(folder, tmp_path):
+    damaged = folder / "damaged.mid"
+    damaged.write_bytes((folder / "one.mid").read_bytes()[:-1])
+    strict = make(folder, tmp_path / "strict")
+    (entry,) = pd.read_csv(tmp_path / "strict/skipped.csv").to_dict("records")
+    assert entry["song"] == "damaged"
+    assert len(pd.read_csv(tmp_path / "strict/warnings.csv")) == strict["repaired"] == 0
+    lenient = make(folder, tmp_path / "lenient", repair=True)
+    assert lenient["repaired"] == 1
+    assert lenient["songs"] == strict["songs"] + 1
+    warnings = pd.read_csv(tmp_path / "lenient/warnings.csv")
+    assert set(warnings["song"]) == {"damaged"}
+    assert list(warnings.columns) == ["song", "file", "track", "offset", "what", "done"]
+    assert summary.repaired(tmp_path / "lenient")["songs"].tolist() == [1] * len(warnings)
+    assert len(summary.repaired(tmp_path / "strict")) == 0
+
+
+def test_the_file_of_a_song_is_parsed_once_for_tracks_and_sketch(folder, monkeypatch):
+    source = MidiFolder(folder, audio=False)
+    song = source.songs()[0]
+    source.read(song)
+    monkeypatch.setattr("camil.sources.midi_folder.read_midi", None)
+    assert source.sketch(song)
+
+
 @pytest.mark.parametrize(("written", "moved"), [(28, 52), (23, 47), (34, 58), (35, 47), (79, 91),
                                                 (80, 80), (91, 91), (92, 80)])  # fmt: skip
-def test_notes_below_35_go_up_and_those_above_79_down(written, moved):
+def test_bass_notes_are_folded_into_35_to_79_and_moved_up(written, moved):
     assert as_in_slakh(np.array([written])).tolist() == [moved]

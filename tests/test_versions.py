@@ -35,7 +35,7 @@ def sketches(*paths):
     return {path.stem: sketch_of(read_midi(path)) for path in paths}
 
 
-def test_copies_of_a_song_are_one_group_whatever_was_done_to_them(tmp_path):
+def test_changed_copies_of_a_song_are_one_group(tmp_path):
     versions = [
         tune(tmp_path / "a.mid", 1),
         tune(tmp_path / "higher.mid", 1, up=5),
@@ -50,14 +50,14 @@ def test_copies_of_a_song_are_one_group_whatever_was_done_to_them(tmp_path):
     assert all(groups[path.stem] == path.stem for path in others)
 
 
-def test_the_group_does_not_depend_on_the_order(tmp_path):
+def test_groups_do_not_depend_on_the_order(tmp_path):
     drawn = sketches(*(tune(tmp_path / f"{i}.mid", i // 3, up=i % 3) for i in range(12)))
     backwards = dict(reversed(drawn.items()))
     assert groups_of(drawn) == groups_of(backwards)
     assert len(set(groups_of(drawn).values())) == 4
 
 
-def test_scales_and_repeated_notes_are_nobodys_own(tmp_path):
+def test_a_common_scale_does_not_join_songs(tmp_path):
     paths = []
     for seed in (1, 2):
         path = tune(tmp_path / f"{seed}.mid", seed)
@@ -70,7 +70,7 @@ def test_scales_and_repeated_notes_are_nobodys_own(tmp_path):
     assert len(set(groups_of(sketches(*paths)).values())) == 2
 
 
-def test_songs_too_short_for_a_sketch_are_joined_if_they_are_the_same(tmp_path):
+def test_equal_songs_too_short_for_runs_are_joined(tmp_path):
     for name, up, step in (("a", 0, 2), ("b", 7, 2), ("c", 0, 3)):
         midi = pretty_midi.PrettyMIDI()
         midi.instruments.append(pretty_midi.Instrument(0))
@@ -82,9 +82,48 @@ def test_songs_too_short_for_a_sketch_are_joined_if_they_are_the_same(tmp_path):
     assert groups == {"a": "a", "b": "a", "c": "c"}
 
 
-def test_files_without_notes_are_alone():
+def test_files_without_notes_are_in_no_group():
     assert groups_of({"a": [], "b": []}) == {"a": "a", "b": "b"}
     assert groups_of({}) == {}
+
+
+@pytest.mark.parametrize("content", ["single notes", "one pitch"])
+def test_songs_of_single_notes_are_in_no_group(tmp_path, content):
+    for name, count in (("a", 1), ("b", 1)) if content == "single notes" else (("a", 9), ("b", 9)):
+        midi = pretty_midi.PrettyMIDI()
+        for pitch in (40, 52, 64):
+            midi.instruments.append(pretty_midi.Instrument(0))
+            midi.instruments[-1].notes = [
+                pretty_midi.Note(90, pitch, i, i + 0.5) for i in range(count)
+            ]
+        midi.write(str(tmp_path / f"{name}.mid"))
+    assert groups_of(sketches(tmp_path / "a.mid", tmp_path / "b.mid")) == {"a": "a", "b": "b"}
+
+
+def test_a_common_phrase_does_not_join_short_songs(tmp_path):
+    """A jingle of 16 notes at the start of songs of 40."""
+    phrase = [60, 62, 67, 65, 64, 72, 69, 67, 60, 59, 65, 62, 71, 67, 64, 60]
+    paths = []
+    for seed in range(8):
+        draw = random.Random(seed)
+        pitches = phrase + [draw.randrange(45, 75) for _ in range(24)]
+        midi = pretty_midi.PrettyMIDI()
+        midi.instruments.append(pretty_midi.Instrument(0))
+        midi.instruments[0].notes = [
+            pretty_midi.Note(90, pitch, i, i + 0.5) for i, pitch in enumerate(pitches)
+        ]
+        paths.append(tmp_path / f"{seed}.mid")
+        midi.write(str(paths[-1]))
+    assert len(set(groups_of(sketches(*paths)).values())) == 8
+
+
+def test_a_chain_of_songs_that_are_alike_is_not_one_group():
+    """Each song shares a third of its runs with the next one, and none with the others."""
+    draw = np.random.default_rng(0)
+    own = draw.integers(0, 2**63, (101, 32), dtype=np.uint64)
+    chain = {f"{i:03d}": np.sort(np.concatenate(own[i : i + 2])) for i in range(100)}
+    sizes = pd.Series(groups_of(chain)).value_counts()
+    assert sizes.max() <= 3
 
 
 def test_tens_of_thousands_of_files_are_grouped():
@@ -95,7 +134,7 @@ def test_tens_of_thousands_of_files_are_grouped():
     assert len(set(groups.values())) == 20_000
 
 
-def test_real_songs_that_are_no_versions_of_one_another_stay_apart():
+def test_real_songs_without_versions_stay_apart():
     if "CAMIL_SHARED" not in os.environ:
         pytest.skip("CAMIL_SHARED does not name a folder with real data")
     folder = Path(os.environ["CAMIL_SHARED"], "data", "midi")
