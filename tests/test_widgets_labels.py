@@ -122,7 +122,7 @@ def test_choosing_another_track_shows_and_plays_it(song, shown):
     before = view.value
     track.value = "01-part 36"
     assert view.value != before
-    assert view.value.count("data:audio/wav;base64,") == 2
+    assert view.value.count("data:audio/flac;base64,") == 2
     assert "data:image/png;base64," in view.value
 
 

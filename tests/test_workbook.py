@@ -155,7 +155,7 @@ def test_every_notebook_of_the_graph_was_executed_from_top_to_bottom(project):
 def test_notebooks_01_05_07_and_08_contain_audio(project):
     for name in ("01_preprocess-demo", "05_umap", "07_label", "08_floors"):
         text = (project / f"runs/demo/notebooks/{name}.ipynb").read_text()
-        assert "data:audio/wav;base64," in text
+        assert "data:audio/flac;base64," in text
 
 
 def test_labelled_copy_has_the_programs_of_the_labels(project):
