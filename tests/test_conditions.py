@@ -225,7 +225,7 @@ def test_few_test_songs_are_a_warning(tmp_path):
     leave_run(tmp_path, "sic", "SIC", 0, songs=29)
     leave_run(tmp_path, "aic", "AIC", 0, songs=30)
     warnings = table_rows(find_runs(str(tmp_path))).set_index("condition")["warnings"]
-    assert warnings.to_dict() == {"AIC": "", "SIC": "29 test songs"}
+    assert warnings.to_dict() == {"AIC": "", "SIC": "only 29 test songs"}
 
 
 def test_classifier_that_predicts_one_class_is_a_warning_unless_it_is_the_majority(tmp_path):
@@ -250,7 +250,11 @@ def test_few_training_steps_are_a_warning_also_of_the_pretraining_below(tmp_path
     (below / "run.json").write_text(json.dumps(record | {"segments": 640}))
     warnings = table_rows(find_runs(str(tmp_path))).set_index("condition")["warnings"]
     # 2 batches of 32 in 70 segments, 8 epochs; 10 batches of 64 in 640 segments, 3 epochs.
-    assert warnings.to_dict() == {"SIC": "16 steps", "CAMIL": "30 steps", "Tuned": "496 steps"}
+    assert warnings.to_dict() == {
+        "SIC": "only 16 training steps",
+        "CAMIL": "only 30 training steps",
+        "Tuned": "only 496 training steps",
+    }
 
 
 def test_steps_count_the_epochs_that_were_trained(tmp_path):

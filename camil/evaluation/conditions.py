@@ -27,7 +27,7 @@ FEW_STEPS = 500  # optimizer steps below which a network counts as undertrained
 FEW_CLASSES = 2  # predicted classes up to which a classifier counts as degenerate
 # The action for each kind of warning, by a word that occurs in it.
 ADVICE = {
-    "songs": f"**fewer than {FEW_SONGS} test songs**: the interval is unreliable and most "
+    "test song": f"**fewer than {FEW_SONGS} test songs**: the interval is unreliable and most "
     "differences are chance. Use more songs; 200 in the corpus give 30 test songs.",
     "steps": f"**fewer than {FEW_STEPS} steps**: the network is undertrained. Increase `epochs`, "
     "decrease `batch_size`, or use more segments per track.",
@@ -224,14 +224,14 @@ def _warnings(
         yield f"corpus {condition.corpus}"
     songs = condition.predictions[0]["song"].nunique()
     if songs < FEW_SONGS:
-        yield f"{songs} test song{'s' * (songs > 1)}"
+        yield f"only {songs} test song{'s' * (songs > 1)}"
     predicted = min((set(one["predicted"]) for one in condition.predictions), key=len)
     # The majority baseline predicts one class by definition.
     if len(predicted) <= FEW_CLASSES and condition.name != "Majority":
         yield f"predicts only {' and '.join(sorted(predicted))}"
     steps = [taken for run in condition.runs if (taken := _steps(run, runs)) is not None]
     if steps and min(steps) < FEW_STEPS:
-        yield f"{min(steps)} steps"
+        yield f"only {min(steps)} training steps"
     if condition.matches("AIC"):
         for other, theirs in zip(found, rows, strict=True):
             same = (other.train_fraction, other.corpus) == (
