@@ -1,5 +1,7 @@
 """Pair note-on and note-off events to notes, and group the notes to parts."""
 
+from bisect import bisect_right
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -8,7 +10,7 @@ import numpy as np
 from camil.midi.faults import Faults
 from camil.midi.names import decode_name
 from camil.midi.parse import NAME, Events
-from camil.midi.programs import programs_of
+from camil.midi.programs import MAX_PARTS, programs_of
 
 # A channel of a track with fewer notes may have them all without a note-off: stray hits, which are
 # ignored. Files whose every channel lacks note-offs have no such limit.
@@ -69,10 +71,16 @@ def instruments_of(events: Events, notes: Notes) -> list[Instrument]:
     order = _sorted_by(key, start, pitch)
     key = key[order]
     bounds = np.append(np.flatnonzero(np.diff(key, prepend=-1)), len(key))
+    if len(bounds) > MAX_PARTS + 1:
+        raise ValueError(f"it has {len(bounds) - 1:,} parts, more than {MAX_PARTS:,}")
     first = np.minimum.reduceat(order, bounds[:-1])
     columns = [pitch, events.second[begin], start, end_tick, begin, programs.change]
     columns = [column[order].astype(np.int64, copy=False) for column in columns]
-    names = [one for one in events.meta if one.kind == NAME]
+    names = defaultdict(lambda: ([], []))  # by track: indices of the events after, texts
+    for one in events.meta:
+        if one.kind == NAME:
+            names[one.track][0].append(one.index)
+            names[one.track][1].append(one.content)
     instruments = []
     for index in np.argsort(first).tolist():
         mine = slice(bounds[index], bounds[index + 1])
@@ -80,11 +88,11 @@ def instruments_of(events: Events, notes: Notes) -> list[Instrument]:
         number, is_drum = divmod(number, 2)
         number, program = divmod(number, 128)
         track, channel = divmod(number, 16)
-        last = end[first[index]]
-        name = [one.content for one in names if one.track == track and one.index <= last]
+        indices, texts = names[track]
+        named = bisect_right(indices, end[first[index]])
         instruments.append(
             Instrument(
-                decode_name(name[-1]) if name else "",
+                decode_name(texts[named - 1]) if named else "",
                 program,
                 bool(is_drum),
                 bool(labelled),

@@ -20,7 +20,7 @@ _END_OF_TRACK = 0x2F
 # Manufacturers of the system exclusive events that are kept: Roland, Yamaha, universal.
 _MANUFACTURERS = (0x41, 0x43, 0x7E)
 _MAX_SYSEX = 64  # bytes; longer messages are bulk dumps
-
+_MAX_OTHER = 100_000  # of them; a file with more is not music
 _PADDING = 16  # zeros after the file, so that an event near its end has an end
 # Length of an event from its status on, by its first byte. An event in running status counts as
 # two data bytes (row 0) or one (row 1). Meta and system exclusive events state their own length.
@@ -128,8 +128,8 @@ def _decode(data: bytes, spans: list[tuple[int, int]], header: Header) -> Events
     delta, at, valid = _variable_length(raw, starts)
     status = raw[at]
     special = np.flatnonzero(status >= 0xF0)
-    limits = np.array([limit for _, limit in spans])
-    kept = _events_until_end_of_track(raw, at, special, track, counts, after == limits)
+    whole = after == np.array([limit for _, limit in spans])
+    kept = _events_until_end_of_track(raw, at, special, track, counts, whole)
     _check_ends(data, spans, header.end, kept, counts, after, starts)
     if (kept < counts).any():  # what follows an end of track is padding
         first = np.cumsum(counts) - counts
@@ -152,9 +152,8 @@ def _decode(data: bytes, spans: list[tuple[int, int]], header: Header) -> Events
     running = status < 0x80
     lost = np.flatnonzero(running & (latest < begins))
     if len(lost):
-        one = lost[0]
-        fault = f"the data byte {raw[at[one]]} stands where an event should begin"
-        fail(fault, track[one] + 1, at[one])
+        fault = f"the data byte {raw[at[lost[0]]]} stands where an event should begin"
+        fail(fault, track[lost[0]] + 1, at[lost[0]])
     status = np.where(running, status[latest], status)
 
     channel = np.flatnonzero(status < 0xF0)
@@ -215,6 +214,8 @@ def _other_events(data, raw, special, channel, starts, at, track, tick):
     wanted = is_meta & np.isin(kind, (NAME, DEVICE, PORT, TEMPO, METRE))
     wanted |= raw[at[special]] == 0xF0
     special, is_meta, kind = special[wanted], is_meta[wanted], kind[wanted]
+    if len(special) > _MAX_OTHER:
+        fail(f"it has {len(special):,} tempi, metres, names and messages, more than {_MAX_OTHER:,}")
     length, begin, _ = _variable_length(raw, at[special] + 1 + is_meta)
     index = np.searchsorted(channel, special)
     columns = (index, track[special], tick[special], kind, starts[special], begin, length, is_meta)

@@ -14,6 +14,7 @@ import numpy as np
 from camil.midi.parse import DEVICE, PORT, Events
 from camil.midi.standards import BANK_LSB, BANK_MSB, Standards, messages
 
+MAX_PARTS = 1000  # a file with more is not music; bounds the time to read it
 _DRUM_CHANNEL = 9
 
 
@@ -97,8 +98,10 @@ def ports_of(events: Events) -> np.ndarray:
 
 def _of_other_tracks(events, line, address, changes, begin) -> np.ndarray:
     """The latest program change on the note's channel on other tracks, -1 if there is none."""
-    found = np.full(len(begin), -1)
-    for number in np.unique(line[begin]).tolist():
+    found, numbers = np.full(len(begin), -1), np.unique(line[begin])
+    if len(numbers) > MAX_PARTS:
+        raise ValueError(f"it has more than {MAX_PARTS:,} parts")
+    for number in numbers.tolist():
         mine = np.flatnonzero(line[begin] == number)
         others = changes[(address[changes] == address[begin[mine[0]]]) & (line[changes] != number)]
         others = others[np.argsort(events.tick[others], kind="stable")]

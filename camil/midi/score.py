@@ -224,14 +224,15 @@ def _measures(signatures: dict[float, float], last: float) -> np.ndarray:
     stem that ends early is cut like the whole song.
     """
     begins = sorted(beat for beat in signatures if beat < last)
-    downbeats = []
+    downbeats, total = [], 0
     for begin, end in zip(begins, [*begins[1:], last], strict=True):
         count = int(np.ceil((end - begin) / signatures[begin] - 1e-9))
-        if count + sum(map(len, downbeats)) > MAX_MEASURES:
+        total += count
+        if total > MAX_MEASURES:
             raise ValueError(f"it has more than {MAX_MEASURES} measures")
         downbeats.append(begin + signatures[begin] * np.arange(count))
     length = signatures[begins[-1]]
-    extra = 1 + sum(map(len, downbeats)) % 2
+    extra = 1 + total % 2
     downbeats.append(downbeats[-1][-1] + length * np.arange(1, extra + 1))
     return np.concatenate(downbeats)
 

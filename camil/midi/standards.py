@@ -32,6 +32,7 @@ _GS_CHANNEL = (9, 0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15)
 # the bass harmonics among the guitars, the dulcimer under the harp.
 _GS_EXCEPTIONS = {(40, 16), (24, 31)}
 _XG_EXCEPTIONS = {(64, 16), (40, 46)}
+_MAX_MESSAGES = 100_000  # a file with more is not music; bounds the time to read it
 _KORG_GM, _GM2_MELODIC, _GM2_DRUMS = 56, 121, 120
 
 
@@ -129,6 +130,8 @@ class Standards:
         kind = events.status & 0xF0
         relevant = (kind == 0xC0) | (kind == 0xB0) & np.isin(events.first, (BANK_MSB, BANK_LSB))
         indices = np.flatnonzero(relevant)
+        if len(indices) + len(found) > _MAX_MESSAGES:
+            raise ValueError(f"it has more than {_MAX_MESSAGES:,} programs and bank selects")
         columns = (
             indices, events.tick[indices], events.track[indices], line[indices],
             events.status[indices], events.first[indices], events.second[indices],
