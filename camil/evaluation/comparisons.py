@@ -120,10 +120,9 @@ def effect(rows: pd.DataFrame, by: str, reference: Any) -> pd.DataFrame:
             "difference_low": compared[1],
             "difference_high": compared[2],
         })  # fmt: skip
-    columns = [by, "seeds", "macro_f1", "low", "high"]
-    return pd.DataFrame(
-        found, columns=[*columns, "difference", "difference_low", "difference_high"]
-    )
+    numbers = ["macro_f1", "low", "high", "difference", "difference_low", "difference_high"]
+    table = pd.DataFrame(found, columns=[by, "seeds", *numbers])
+    return table.astype(dict.fromkeys(numbers, float))
 
 
 def answer(found: pd.DataFrame, by: str, reference: Any) -> str:
@@ -138,7 +137,7 @@ def answer(found: pd.DataFrame, by: str, reference: Any) -> str:
     best = others.loc[others["difference"].idxmax()]
     value = others[by].loc[best.name]  # in the column's own type, unlike best[by]
     own = found.loc[found[by] == reference, "macro_f1"].iloc[0]
-    word = "better" if best["difference"] > 0 else "worse"
+    word = "higher" if best["difference"] > 0 else "lower"
     return (
         f"Among the alternatives to {reference} ({own:.3f}), {name} {value} scores highest: "
         f"macro-F1 {best['macro_f1']:.3f}, {abs(best['difference']):.3f} {word} (95 % interval of "

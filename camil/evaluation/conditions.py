@@ -29,7 +29,7 @@ FEW_CLASSES = 2  # predicted classes up to which a classifier counts as degenera
 ADVICE = {
     "test song": f"**fewer than {FEW_SONGS} test songs**: the interval is unreliable and most "
     "differences are chance. Use more songs; 200 in the corpus give 30 test songs.",
-    "steps": f"**fewer than {FEW_STEPS} steps**: the network is undertrained. Increase `epochs`, "
+    "training step": f"**fewer than {FEW_STEPS} steps**: the network is undertrained. Increase `epochs`, "
     "decrease `batch_size`, or use more segments per track.",
     "predicts": "**predicts one or two classes**: the classifier has learnt little but class "
     "frequencies. Train longer, or set `imbalance`; differences to this row mean nothing.",
@@ -231,7 +231,7 @@ def _warnings(
         yield f"predicts only {' and '.join(sorted(predicted))}"
     steps = [taken for run in condition.runs if (taken := _steps(run, runs)) is not None]
     if steps and min(steps) < FEW_STEPS:
-        yield f"only {min(steps)} training steps"
+        yield f"only {min(steps)} training step{'s' * (min(steps) > 1)}"
     if condition.matches("AIC"):
         for other, theirs in zip(found, rows, strict=True):
             same = (other.train_fraction, other.corpus) == (
