@@ -12,7 +12,7 @@ from IPython.display import Audio
 from camil.audio import SoundFont, default_soundfont
 from camil.midi.score import Score, Track
 
-CLIP_SECONDS = 8.0  # the longest clip: about 150 kB in an executed notebook
+CLIP_SECONDS = 6.0  # the longest clip: about 150 kB in an executed notebook
 CLIP_RATE = 16000  # Hz, of clips rendered from MIDI
 LOUDNESS = -20.0  # LUFS: below the level of commercial recordings, so that most peaks fit
 FADE_SECONDS = 0.005
