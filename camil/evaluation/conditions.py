@@ -29,8 +29,8 @@ FEW_CLASSES = 2  # predicted classes up to which a classifier counts as degenera
 ADVICE = {
     "test song": f"**fewer than {FEW_SONGS} test songs**: the interval is unreliable and most "
     "differences are chance. Use more songs; 200 in the corpus give 30 test songs.",
-    "training step": f"**fewer than {FEW_STEPS} steps**: the network is undertrained. Increase `epochs`, "
-    "decrease `batch_size`, or use more segments per track.",
+    "training step": f"**fewer than {FEW_STEPS} steps**: the network is undertrained. Increase "
+    "`epochs`, decrease `batch_size`, or use more segments per track.",
     "predicts": "**predicts one or two classes**: the classifier has learnt little but class "
     "frequencies. Train longer, or set `imbalance`; differences to this row mean nothing.",
     "below SIC": "**AIC below SIC**: hearing should be easier than reading. Check the audio "
