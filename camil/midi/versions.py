@@ -111,10 +111,11 @@ def _candidates(table: np.ndarray) -> Iterator[np.ndarray]:
     Of the files with the same hash, in the order of their names, each is paired with the next few
     only, so that a tune in every tenth file does not cost its square.
     """
-    file, column = np.nonzero(table != _END)
-    hashes = table[file, column]
+    index = np.flatnonzero(table != _END)
+    hashes = table.ravel()[index]
     order = np.argsort(hashes, kind="stable")
-    hashes, file = hashes[order], file[order]
+    hashes, file = hashes[order], index[order] // KEPT
+    del index, order
     found = []
     for apart in range(1, NEIGHBOURS + 1):
         equal = np.flatnonzero(hashes[apart:] == hashes[:-apart])
