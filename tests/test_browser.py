@@ -1,6 +1,6 @@
-"""The workbook as a reader meets it: opened in JupyterLab, in a real browser, and run.
+"""Tests of the notebooks in JupyterLab, run in a browser.
 
-The notebooks build on one another, so the tests go in order.
+The notebooks depend on each other's results, so the tests run in order.
 """
 
 import base64
@@ -21,10 +21,10 @@ PROJECT = Path(__file__).parent.parent
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = pytest.mark.skipif(
-    not CHROMIUM, reason="there is no Chromium to look through; Debian has one: chromium"
+    not CHROMIUM, reason="Chromium is not installed (Debian package: chromium)"
 )
 
-# The defaults, but for a corpus and networks of a size that is read and trained in seconds.
+# Replacements of defaults, for a corpus and networks that are prepared in seconds.
 TINY = {
     "songs: int = 240": "songs: int = 24",
     "max_segments_per_track: int = 4": "max_segments_per_track: int = 2",
@@ -33,15 +33,15 @@ TINY = {
     "epochs: int = 8": "epochs: int = 1",
     "points: int = 1000": "points: int = 40",
     "interactive: bool = False": "interactive: bool = True",
-    # The classifier that the walk itself has trained; in a notebook's JSON, quotes have a stroke.
+    # The classifier trained by these tests; quotes are escaped in the JSON of a notebook.
     r"\"\"  # run of 03_classify on MIDI": r"\"runs/demo/sic-seed0\"  # run of 03, on MIDI",
 }
 SETTINGS = {
     "notebook-extension/tracker": {"windowingMode": "none"},  # all cells are on the page
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
 }
-PATIENCE = 300_000  # milliseconds; only a machine that is very busy needs most of it
-# JupyterLab shows an error as it shows what else goes to standard error.
+PATIENCE = 300_000  # milliseconds, for a busy machine
+# JupyterLab displays errors and other output to standard error alike.
 ERRORS = """[...document.querySelectorAll(
     '[data-mime-type="application/vnd.jupyter.error"], '
     + '[data-mime-type="application/vnd.jupyter.stderr"]'
@@ -56,11 +56,11 @@ WIDGET_PICTURES = ".jupyter-widgets img"
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    """The address of a JupyterLab on a copy of the notebooks, and the token it asks for."""
+    """URL and token of a JupyterLab on a copy of the notebooks."""
     home = tmp_path_factory.mktemp("lab")
     project = home / "project"
     shutil.copytree(PROJECT / "notebooks", project / "notebooks")
-    shutil.copy(PROJECT / "Snakefile", project)  # notebooks know their project by it
+    shutil.copy(PROJECT / "Snakefile", project)  # marks the folder of a project
     for notebook in project.glob("notebooks/*.ipynb"):
         text = notebook.read_text(encoding="utf-8")
         for usual, tiny in TINY.items():
@@ -86,7 +86,7 @@ def lab(tmp_path_factory):
 
 
 def _address(server, home: Path) -> tuple[str, str]:
-    """Jupyter writes down where it listens, once it does."""
+    """Wait for the file in which Jupyter records its URL."""
     for _ in range(600):
         for record in home.glob("JUPYTER_RUNTIME_DIR/jpserver-*.json"):
             known = json.loads(record.read_text())
@@ -107,7 +107,7 @@ def browser():
 
 @pytest.fixture
 def run(lab, browser):
-    """Opens a notebook, runs all of its cells and gives the page; its kernel ends with the test."""
+    """A function that opens a notebook, runs all cells and returns the page."""
     url, token = lab
     page = browser.new_page(viewport={"width": 1300, "height": 1000})
     page.set_default_timeout(PATIENCE)
@@ -124,15 +124,15 @@ def run(lab, browser):
 
     yield run_all
     if folder := os.environ.get("CAMIL_SCREENSHOTS"):
-        _photograph(page, Path(folder))
+        _screenshot(page, Path(folder))
     headers = {"Authorization": f"token {token}"}
     for kernel in page.request.get(f"{url}api/kernels", headers=headers).json():
         page.request.delete(f"{url}api/kernels/{kernel['id']}", headers=headers)
     page.close()
 
 
-def _photograph(page, folder: Path) -> None:
-    """All of the notebook in one picture, to be looked at."""
+def _screenshot(page, folder: Path) -> None:
+    """Write a screenshot of the whole notebook."""
     folder.mkdir(parents=True, exist_ok=True)
     outer = "document.querySelector('.jp-WindowedPanel-outer')"
     height = page.evaluate("document.querySelector('.jp-WindowedPanel-inner').scrollHeight")
@@ -143,7 +143,7 @@ def _photograph(page, folder: Path) -> None:
 
 
 def pictures(page) -> int:
-    """How many figures are really there: loaded, and of some size."""
+    """Number of figures that are loaded and larger than an icon."""
     return page.evaluate(
         "[...document.querySelectorAll('.jp-OutputArea img')]"
         ".filter(image => image.naturalWidth > 200 && image.naturalHeight > 100).length"
@@ -151,7 +151,7 @@ def pictures(page) -> int:
 
 
 def loudness(page) -> list[float]:
-    """Of each player on the page, the effective value of its samples; silence is 0."""
+    """Root mean square of the samples of each player on the page."""
     sources = page.evaluate(
         "[...document.querySelectorAll('audio')]"
         ".map(audio => audio.src || audio.querySelector('source').src)"
@@ -161,7 +161,7 @@ def loudness(page) -> list[float]:
 
 
 def changes(page, act, seen=WIDGET_PICTURES) -> None:
-    """See that what is done changes the picture of the widget."""
+    """Wait until an action has changed the figure of the widget."""
     before = page.get_attribute(seen, "src")
     act()
     page.wait_for_function(
@@ -169,7 +169,7 @@ def changes(page, act, seen=WIDGET_PICTURES) -> None:
     )
 
 
-def test_01_shows_and_plays_a_segment_and_another_song_when_it_is_chosen(run):
+def test_01_shows_and_plays_the_chosen_song(run):
     page = run("01_preprocess")
     assert pictures(page) >= 3
     assert len(loudness(page)) == 3  # one above, two where segments are chosen
@@ -178,7 +178,7 @@ def test_01_shows_and_plays_a_segment_and_another_song_when_it_is_chosen(run):
     assert min(loudness(page)) > 0.01
 
 
-def test_02_draws_the_loss_anew_when_the_margin_is_moved(run):
+def test_02_redraws_the_loss_when_the_margin_moves(run):
     page = run("02_pretrain")
     assert pictures(page) >= 4
     slider = page.locator(".widget-slider .noUi-handle").first
@@ -186,47 +186,45 @@ def test_02_draws_the_loss_anew_when_the_margin_is_moved(run):
     assert page.locator(".widget-readout").first.inner_text() == "1.05"
 
 
-def test_03_has_its_figures(run):
+def test_03_shows_its_figures(run):
     assert pictures(run("03_classify")) >= 3
 
 
-def test_04_plays_the_segments_of_the_cell_that_is_clicked(run):
+def test_04_shows_and_plays_segments_of_the_clicked_cell(run):
     page = run("04_confusion")
     assert pictures(page) >= 2
     assert len(loudness(page)) == 2
     assert min(loudness(page)) > 0.01
     filled = page.locator(".jupyter-widgets button:enabled")
     shown = page.get_attribute(WIDGET_PICTURES, "alt").split(" (")[0]
-    other = next(cell for cell in filled.all() if not _same(cell.get_attribute("title"), shown))
+    other = next(cell for cell in filled.all() if cell.get_attribute("title") != shown)
     changes(page, other.click)
-    assert _same(other.get_attribute("title"), page.get_attribute(WIDGET_PICTURES, "alt"))
+    alt = page.get_attribute(WIDGET_PICTURES, "alt")
+    assert alt.split(" (")[0] == other.get_attribute("title")
 
 
-def _same(cell: str, shown: str) -> bool:
-    """Whether what is shown is of that cell: "Pipe taken for Reed"; on the diagonal "known as"."""
-    return shown.replace("known as", "taken for").startswith(cell)
-
-
-def test_05_shows_and_plays_what_is_behind_a_point_and_its_nearest_neighbours(run):
+def test_05_shows_and_plays_a_point_and_its_nearest_neighbours(run):
     page = run("05_umap")
     assert pictures(page) >= 5
     scatter = page.locator(".jupyter-widgets canvas").first
     assert scatter.bounding_box()["width"] > 300
     slider = page.locator(".widget-slider .noUi-handle").first
     changes(page, lambda: slider.press("ArrowRight"))
-    assert page.locator(".jupyter-widgets audio").count() == 5  # itself twice, three neighbours
+    assert (
+        page.locator(".jupyter-widgets audio").count() == 5
+    )  # notes and audio, and three neighbours
     assert min(loudness(page)) > 0.01
-    page.locator(".widget-dropdown select").first.select_option("right")
-    assert page.locator(".jupyter-widgets").get_by_text("The nearest sounds").is_visible()
+    page.locator(".widget-dropdown select").first.select_option("probe")
+    assert page.locator(".jupyter-widgets").get_by_text("Nearest sounds").is_visible()
 
 
-def test_06_has_the_table_and_its_figures(run):
+def test_06_shows_the_table_and_its_figures(run):
     page = run("06_results")
     assert pictures(page) >= 3
     assert page.locator(".jp-OutputArea table").first.get_by_text("SIC", exact=True).is_visible()
 
 
-def test_07_labels_a_file_and_plays_it(run):
+def test_07_shows_and_plays_labels(run):
     page = run("07_label")
     assert pictures(page) >= 2
     assert len(loudness(page)) == 4  # the song and one part, as written and as labelled

@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from camil.evaluation.columns import require_columns
 from camil.figures.segment_images import octave_name
-from camil.figures.style import PAGE, require_columns, require_instruments, styled
+from camil.figures.style import PAGE, require_instruments, styled
 from camil.midi.instruments import FAMILIES, InstrumentTable
 from camil.midi.segments import LOWEST_PITCH, PITCHES
 

@@ -6,7 +6,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from camil.figures.style import COLUMN, condition_style, require_columns, styled
+from camil.evaluation.columns import require_columns
+from camil.figures.style import COLUMN, condition_style, styled
 
 
 @styled

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from camil.evaluation.columns import require_columns
 from camil.figures.style import (
     AUDIO,
     COLUMN,
@@ -15,7 +16,6 @@ from camil.figures.style import (
     MIDI,
     PAGE,
     WRONG,
-    require_columns,
     require_instruments,
     styled,
 )

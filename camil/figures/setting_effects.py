@@ -5,7 +5,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from camil.figures.style import COLUMN, MIDI, require_columns, styled
+from camil.evaluation.columns import require_columns
+from camil.figures.style import COLUMN, MIDI, styled
 
 
 @styled

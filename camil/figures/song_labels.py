@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from camil.figures.style import PAGE, UNCERTAIN, require_columns, styled
+from camil.evaluation.columns import require_columns
+from camil.figures.style import PAGE, UNCERTAIN, styled
 from camil.midi.instruments import FAMILIES, InstrumentTable
 from camil.midi.score import Score, Track
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
@@ -125,22 +124,6 @@ def save(figure: Figure, path: str | Path, note: str = "") -> tuple[Path, Path]:
         legend.set_bbox_to_anchor(None)
     figure.set_layout_engine(engine or "none")
     return files
-
-
-def require_columns(table: pd.DataFrame, columns: Iterable[str], figure: str) -> None:
-    """Check the input table of a figure.
-
-    Raises:
-        ValueError: if a column is missing, naming it, or the table is empty.
-    """
-    missing = [column for column in columns if column not in table.columns]
-    if missing:
-        raise ValueError(
-            f"{figure} needs the column{'s' * (len(missing) > 1)} {', '.join(missing)}; "
-            f"the table has {', '.join(map(str, table.columns)) or 'none'}."
-        )
-    if table.empty:
-        raise ValueError(f"{figure} needs at least one row; the table is empty.")
 
 
 def require_instruments(

@@ -10,7 +10,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from camil.figures.style import COLUMN, PAGE, condition_style, require_columns, styled
+from camil.evaluation.columns import require_columns
+from camil.figures.style import COLUMN, PAGE, condition_style, styled
 
 # In every panel, the line style shows which songs a value was measured on.
 TRAINING, VALIDATION = (
