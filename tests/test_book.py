@@ -19,7 +19,7 @@ def book(tmp_path_factory):
     command += ["-d", str(folder / "doctrees"), ".", str(folder / "html")]
     built = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
     assert built.returncode == 0, built.stderr
-    # A page without a place in the contents, an unknown language or a broken image is a warning.
+    # A page that is missing in the contents, an unknown language or a broken image is a warning.
     assert "WARNING" not in built.stderr, built.stderr
     return folder / "html"
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from camil.midi.instruments import InstrumentTable
 from camil.sources.midi_folder import MidiFolder
 
 PROJECT = Path(__file__).parent.parent
@@ -100,6 +101,14 @@ def test_python_of_the_docs_imports_existing_names(page, code):
         if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "camil":
             module = importlib.import_module(node.module)
             assert not [alias.name for alias in node.names if not hasattr(module, alias.name)]
+
+
+def test_instrument_tables_of_the_docs_are_valid():
+    blocks = [
+        yaml.safe_load(code) for code in re.findall(r"```yaml\n(.*?)```", ALL_TEXT, re.DOTALL)
+    ]
+    tables = [InstrumentTable.from_json(block) for block in blocks if "instruments" in block]
+    assert [table.of_program(12) for table in tables] == ["Mallets"]
 
 
 def test_recipe_for_pdmx_selects_permissive_scores_of_two_parts(tmp_path, tiny_corpus, monkeypatch):
