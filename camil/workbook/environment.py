@@ -13,7 +13,7 @@ KEEP_MEMORY = {
     "MALLOC_TOP_PAD_": str(2**28),
 }
 # Idle OpenMP threads sleep instead of spinning. Beside one other busy process, spinning threads
-# make a training step about ten times slower (benchmarks/results/busy.json).
+# make a training step many times slower; `python -m benchmarks.busy` measures it.
 SLEEPING_THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
