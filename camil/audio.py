@@ -1,4 +1,4 @@
-"""From notes or recordings to the mel-spectrogram of a segment."""
+"""Audio of a segment, from a soundfont or a recording, and its mel-spectrogram."""
 
 from functools import cached_property
 from os import PathLike
@@ -15,8 +15,8 @@ import tinysoundfont
 
 MEL_BINS = 128
 MEL_FRAMES = 282
-LEAD_SECONDS = 2.0  # how long the end of a note rings on (release), at most, as far as we render
-HOLD_SECONDS = 12.0  # how far back a note that is held into a span is played from its true attack
+LEAD_SECONDS = 2.0  # rendered before a span, for the releases of notes that have ended
+HOLD_SECONDS = 12.0  # before a span, within which a held note is rendered from its true onset
 FLOOR_DB = -80.0
 DRUM_BANK = 128  # of soundfonts
 
@@ -30,16 +30,16 @@ def default_soundfont() -> Path:
 
 
 class SoundFont:
-    """Plays notes through one soundfont.
+    """Render notes with one soundfont.
 
-    The file is loaded on first use; a pickled copy carries the path and loads its own.
+    The file is loaded on first use; a pickled copy has the path alone and loads its own.
 
     Args:
         path: an ``.sf2`` file.
         sample_rate: in hertz.
 
     Raises:
-        ValueError: on first use, if the file is missing or is no soundfont.
+        ValueError: on first use, if the file is missing or no soundfont.
     """
 
     def __init__(self, path: str | PathLike, sample_rate: int = 24000):
@@ -55,13 +55,13 @@ class SoundFont:
         try:
             synth.sfload(str(self.path))
         except Exception as error:  # the binding raises RuntimeError and others
-            what = "is no soundfont that can be read" if self.path.is_file() else "is missing"
+            what = "cannot be read as a soundfont" if self.path.is_file() else "is missing"
             raise ValueError(f"the soundfont {self.path} {what}") from error
         return synth
 
     @cached_property
     def presets(self) -> dict[int, str]:
-        """General MIDI program (0..127, bank 0) to the name that the soundfont gives it."""
+        """Names of the soundfont's presets by General MIDI program (0 to 127, bank 0)."""
         names = {program: self._synth.sfpreset_name(0, 0, program) for program in range(128)}
         return {program: name for program, name in names.items() if name is not None}
 
@@ -76,18 +76,20 @@ class SoundFont:
         end: float,
         drums: bool = False,
     ) -> np.ndarray:
-        """The span from ``begin`` to ``end`` (seconds) of a track as the soundfont plays it.
+        """Render the span of a track from ``begin`` to ``end``.
 
-        Only what is heard in the span is rendered: its notes, those held into it, and the last
-        `LEAD_SECONDS` before it for what still rings. Notes wait for a grid of 64 samples of the
-        track, so a span does not depend on where it begins: it equals the same span of the
-        whole track except for tails beyond `LEAD_SECONDS` and holds beyond `HOLD_SECONDS`, where
-        a note is struck anew. The same call gives the same samples, whatever was rendered before.
+        Only the notes that are audible in the span are rendered: its own, those held into it, and
+        those of the last `LEAD_SECONDS` before it. Notes are aligned to a grid of 64 samples from
+        the start of the track. A span therefore equals the same span of the whole track, except for
+        releases longer than `LEAD_SECONDS` and notes held longer than `HOLD_SECONDS`, which begin
+        anew. The same call gives the same samples, regardless of earlier calls.
 
         Args:
-            pitch, velocity, start_seconds, end_seconds: ``(notes,)``, the whole track's. Notes of
-                one pitch that overlap end together, as they do in a track read from MIDI.
-            drums: play the drum kit ``program``, the standard one if the soundfont has no such kit.
+            program: General MIDI program, 0 to 127.
+            pitch, velocity, start_seconds, end_seconds: ``(notes,)`` of the whole track.
+                Overlapping notes of one pitch end together, as in a track read from MIDI.
+            begin, end: of the span, in seconds.
+            drums: use the drum kit ``program``, or the standard kit if there is no such kit.
 
         Returns:
             Mono float32 ``(round((end - begin) * sample_rate),)``.
@@ -95,13 +97,13 @@ class SoundFont:
         Raises:
             ValueError: if the soundfont has no such program.
         """
-        bank, program = self._place(program, drums)
+        bank, program = self._preset(program, drums)
         samples = round((end - begin) * self.sample_rate)
         heard = (start_seconds < end) & (end_seconds > begin - LEAD_SECONDS)
         if not heard.any():
             return np.zeros(samples, dtype=np.float32)
         per_second = self.sample_rate / _BLOCK
-        # Rounded up: a note that begins with the next span must not click at the end of this one.
+        # Rounded up: a note that begins with the next span must not be audible at the end of this.
         on = np.ceil(start_seconds[heard] * per_second - 1e-6).astype(np.int64)
         off = np.ceil(end_seconds[heard] * per_second - 1e-6).astype(np.int64)
         off = np.maximum(off, on + 1)
@@ -113,8 +115,8 @@ class SoundFont:
         audio = self._play(bank, program, events, origin, last)
         return audio[first - origin * _BLOCK :][:samples]
 
-    def _place(self, program: int, drums: bool) -> tuple[int, int]:
-        """Bank and number of a preset."""
+    def _preset(self, program: int, drums: bool) -> tuple[int, int]:
+        """Bank and program of a preset."""
         if drums:
             for kit in (program, 0):
                 if self._synth.sfpreset_name(0, DRUM_BANK, kit) is not None:
@@ -129,14 +131,14 @@ class SoundFont:
     ) -> np.ndarray:
         synth = self._synth
         synth.sounds_off(0)
-        synth.generate(self.sample_rate // 20)  # what an earlier call left sounding fades in 10 ms
+        synth.generate(self.sample_rate // 20)  # notes of earlier calls fade out in 10 ms
         synth.program_select(0, 0, bank, program)
         stereo = np.empty(((last - origin) * _BLOCK, 2), dtype=np.float32)
-        room, block_bytes = memoryview(stereo).cast("B"), _BLOCK * 2 * stereo.itemsize
+        memory, block_bytes = memoryview(stereo).cast("B"), _BLOCK * 2 * stereo.itemsize
         now = origin
         for block, kind, pitch, velocity in [*events, (last, 2, 0, 0)]:
             if block > now:
-                part = room[(now - origin) * block_bytes : (block - origin) * block_bytes]
+                part = memory[(now - origin) * block_bytes : (block - origin) * block_bytes]
                 synth.generate_simple((block - now) * _BLOCK, part)
                 now = block
             if kind == 0:
@@ -147,17 +149,17 @@ class SoundFont:
 
 
 def _events(pitch, velocity, on, off, last: int) -> list[tuple[int, int, int, int]]:
-    """(block, 0 for off and 1 for on, pitch, velocity), in time; a note ends before the next."""
+    """Events (block, 0 for off or 1 for on, pitch, velocity) in order, offs before ons."""
     offs = zip(off.tolist(), [0] * len(off), pitch.tolist(), velocity.tolist(), strict=True)
     ons = zip(on.tolist(), [1] * len(on), pitch.tolist(), velocity.tolist(), strict=True)
     return sorted(event for event in [*offs, *ons] if event[0] < last)
 
 
 class Recording:
-    """A sound file, opened once, of which spans are read.
+    """An audio file that is opened once, to read spans of it.
 
     Args:
-        path: a file that libsndfile reads: FLAC, WAV ...
+        path: a format of libsndfile, such as FLAC or WAV.
         sample_rate: to which spans are resampled, in hertz.
 
     Raises:
@@ -176,7 +178,7 @@ class Recording:
             raise self._unreadable(error) from error
 
     def duration(self) -> float:
-        """Seconds, once it is clear that the last of them can be read.
+        """Check that the file can be read to its end, and return its seconds.
 
         Raises:
             ValueError: if the file is truncated.
@@ -184,20 +186,20 @@ class Recording:
         file = self._file
         try:
             file.seek(max(file.frames - 1, 0))
-            whole = len(file.read(1)) == 1
+            complete = len(file.read(1)) == 1
         except soundfile.SoundFileError as error:
             raise self._unreadable(error) from error
-        if not whole:
+        if not complete:
             raise self._unreadable("it is truncated")
         return file.frames / file.samplerate
 
     def span(self, begin: float, end: float) -> np.ndarray:
-        """The span from ``begin`` to ``end`` (seconds).
+        """Read the span from ``begin`` to ``end`` in seconds.
 
         Returns:
-            Mono float32 ``(round((end - begin) * sample_rate),)``, zeros where the file is over.
+            Mono float32 ``(round((end - begin) * sample_rate),)``, zeros after the file's end.
         """
-        margin = 0.05  # the resampling filter looks a few milliseconds to either side
+        margin = 0.05  # the resampling filter needs a few milliseconds on either side
         file, before = self._file, min(margin, begin)
         rate = file.samplerate
         try:
@@ -220,22 +222,22 @@ class Recording:
 class MelSpectrogram:
     """Log-mel spectrogram of a segment, stretched to a fixed number of frames.
 
-    Frame ``k`` is centred on sample ``k (n - 1) / (frames - 1)`` of ``n``: the first on the first
-    sample, the last on the last, however long the segment is. (Beyond ``(frames - 1) * window``
-    samples, six seconds at 24 kHz, the windows no longer touch.) Power of the Hann-windowed
-    spectrum, Slaney mel filters, decibels relative to the segment's loudest bin. Where the hop
-    comes out whole this is librosa's ``melspectrogram(center=True, pad_mode="constant")``.
+    Frame ``k`` is centred on sample ``k (n - 1) / (frames - 1)`` of ``n``: the first frame on the
+    first sample, the last on the last, for segments of any length. (Beyond ``(frames - 1) *
+    window`` samples, six seconds at 24 kHz, the windows do not overlap.) The values are the power
+    of the Hann-windowed spectrum in Slaney mel filters, in decibels relative to the segment's
+    loudest bin. If the hop is an integer, they equal librosa's ``melspectrogram(center=True,
+    pad_mode="constant")``.
 
     Args:
         sample_rate: of the audio, in hertz.
         window: samples of the Hann window.
-        fft: samples after zero-padding. From twice the window on, the bins hold all there is to
-            know of the power spectrum (its autocorrelation is no longer), and no mel filter is
-            empty.
+        fft: samples after zero-padding. At twice the window or more, the bins determine the power
+            spectrum completely (its autocorrelation is not longer), and no mel filter is empty.
         bins, frames: size of the result.
 
     Shape:
-        audio: ``(samples,)``; returns float16 ``(bins, frames)`` in [-80, 0]; silence is all -80.
+        audio: ``(samples,)``. Returns float16 ``(bins, frames)`` in [-80, 0]; silence is -80.
     """
 
     def __init__(
@@ -250,7 +252,7 @@ class MelSpectrogram:
             raise ValueError(f"window ({window}) must not be longer than fft ({fft})")
         self.sample_rate, self.window, self.fft, self.frames = sample_rate, window, fft, frames
         self.hann = np.hanning(window + 1)[:-1].astype(np.float32)  # periodic
-        # Each filter covers a few bins only: as a sparse matrix it costs a fifth.
+        # Each filter covers few bins: a sparse product takes a fifth of the time.
         self.filters = scipy.sparse.csr_array(
             librosa.filters.mel(sr=sample_rate, n_fft=fft, n_mels=bins)
         )
@@ -260,12 +262,12 @@ class MelSpectrogram:
 
     @cached_property
     def _padded(self) -> np.ndarray:
-        """Room for the windowed frames, zeros behind them; new memory each time costs as much as
-        the transform."""
+        """Buffer for the windowed frames with their zero-padding. Allocating it for each call would
+        take as long as the transform."""
         return np.zeros((self.frames, self.fft), np.float32)
 
     def description(self) -> dict[str, int]:
-        """What the result depends on beside the audio, ready for JSON."""
+        """The parameters of the result, ready for JSON."""
         about = {name: getattr(self, name) for name in ("sample_rate", "window", "fft", "frames")}
         return about | {"bins": self.filters.shape[0]}
 

@@ -149,7 +149,7 @@ def test_a_chord_of_loud_notes_does_not_clip(soundfont):
 
 def test_a_soundfont_that_is_none_is_told(tmp_path, soundfont):
     (tmp_path / "text.sf2").write_text("no samples")
-    with pytest.raises(ValueError, match=r"text.sf2 is no soundfont"):
+    with pytest.raises(ValueError, match=r"text.sf2 cannot be read as a soundfont"):
         SoundFont(tmp_path / "text.sf2").presets  # noqa: B018
     with pytest.raises(ValueError, match=r"none.sf2 is missing"):
         SoundFont(tmp_path / "none.sf2").presets  # noqa: B018

@@ -1,8 +1,8 @@
-"""Other notes that the same instrument might have played: drawn anew each time a segment is seen.
+"""Random changes of notes that keep the instrument plausible, drawn anew for each batch.
 
-Every random number is computed on the notes' device from a seed a segment and the number of the
-note, so a segment's change depends on nothing but its seed: not on the batch it is in, nor on the
-process or the kind of device that draws it.
+Every random number is computed on the notes' device from a seed per segment and the index of the
+note. A segment's change therefore depends on its seed alone, and not on the batch, the process or
+the kind of device.
 """
 
 from dataclasses import dataclass
@@ -15,16 +15,17 @@ from camil.midi.segments import LOWEST_PITCH, PITCHES, SEGMENT_STEPS
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far notes may be changed; the defaults change nothing.
+    """Limits of the changes; the defaults change nothing.
 
     Args:
-        transpose: semitones up or down at most, the same for all notes of a segment. Kept small it
-            stays within an instrument's register, which tells more about it than the key does.
-        note_dropout: chance of each note to be left out; one that a segment cannot lose stays.
-        tempo: share by which a segment is stretched or squeezed at most, 0.1 being a tenth; what
-            then reaches beyond the two measures is cut.
-        velocity: share by which each note's velocity is changed at most; seen only where rolls show
-            velocities.
+        transpose: largest shift in semitones, the same for all notes of a segment. A small one
+            stays within an instrument's register, which depends more on the instrument than the key
+            does.
+        note_dropout: probability that a note is dropped; a segment's first note is kept.
+        tempo: largest relative change of a segment's length, 0.1 for a tenth; notes beyond the two
+            measures are cut off.
+        velocity: largest relative change of each note's velocity; it has an effect only in rolls
+            with velocities.
 
     Raises:
         ValueError: if a value is out of its range.
@@ -50,9 +51,9 @@ class Augmentation:
         """Change notes.
 
         Shape:
-            notes: ``(notes, 4)`` of integers, pitch, step, length and velocity, segment after
-            segment; counts: ``(segments,)``, the notes of each; seeds: ``(segments,)`` of int64;
-            returns as many notes, dropped ones with length 0.
+            notes: ``(notes, 4)`` integers: pitch, step, length and velocity, segment after segment.
+            counts: ``(segments,)``, the number of notes of each. seeds: ``(segments,)`` int64.
+            Returns as many notes; dropped ones have length 0.
         """
         segments = len(counts)
         begins = torch.cumsum(counts, 0) - counts
@@ -78,7 +79,7 @@ class Augmentation:
         return torch.stack([pitch, step, length, velocity], dim=1)
 
     def _shift(self, pitch: Tensor, row: Tensor, seeds: Tensor) -> Tensor:
-        """Semitones for each note, so that no note of a segment leaves the 84 pitches."""
+        """Semitones per note, such that no note of a segment leaves the 84 pitches."""
         if not self.transpose:
             return torch.zeros_like(pitch)
         ends = torch.full((2, len(seeds)), -1000, device=pitch.device)
@@ -92,15 +93,15 @@ class Augmentation:
 
 
 def draw_seeds(segments: int, generator: Generator) -> Tensor:
-    """A seed for each segment of a batch, ``(segments,)`` of int64, on the generator's device."""
+    """A seed per segment of a batch: ``(segments,)`` int64, on the generator's device."""
     return torch.randint(2**62, (segments,), generator=generator, device=generator.device)
 
 
 def uniform(seeds: Tensor, number: Tensor | int) -> Tensor:
-    """The ``number``-th random number of each seed, in [0, 1), of float32.
+    """The ``number``-th random number of each seed, float32 in [0, 1).
 
-    SplitMix64 (Steele, Lea & Flood, 2014): a counter, times an odd constant, well mixed. Integers
-    wrap around and give the same on every device.
+    SplitMix64 (Steele, Lea & Flood, 2014): a counter times an odd constant, mixed. Integer
+    arithmetic modulo 2^64 gives the same result on every device.
     """
     step = _signed(0x9E3779B97F4A7C15)
     x = seeds + (number * step if isinstance(number, Tensor) else _signed(number * step))
@@ -111,10 +112,10 @@ def uniform(seeds: Tensor, number: Tensor | int) -> Tensor:
 
 
 def _signed(number: int) -> int:
-    """The number modulo 2^64, as int64 writes it."""
+    """The number modulo 2^64 as a signed integer."""
     return (number + 2**63) % 2**64 - 2**63
 
 
-def _shifted(x: Tensor, places: int) -> Tensor:
-    """To the right, with zeros coming in from the left."""
-    return (x >> places) & ((1 << (64 - places)) - 1)
+def _shifted(x: Tensor, bits: int) -> Tensor:
+    """Shift to the right, filled with zeros."""
+    return (x >> bits) & ((1 << (64 - bits)) - 1)

@@ -1,4 +1,4 @@
-"""Which songs are trained on, and which are kept to choose by and to test on."""
+"""Assignment of songs to training, validation and test."""
 
 from collections.abc import Sequence
 
@@ -6,16 +6,16 @@ import numpy as np
 
 
 def splits_of(groups: Sequence[str], seed: int = 0) -> dict[str, str]:
-    """Deal groups of songs to train (70 %), validation (15 %) and test (15 %).
+    """Assign groups of songs to train (70 %), validation (15 %) and test (15 %) at random.
 
-    Songs of one group stay together, so a song and its copies never face each other across a
-    split.
+    Songs of one group are in one split, so a song and its copies are never in train and test.
 
     Args:
-        groups: one entry a song; repeats are one group.
+        groups: of each song.
+        seed: of the assignment.
 
     Returns:
-        The split of each group; from three groups on, no split is empty.
+        The split of each group. With three or more groups, no split is empty.
     """
     names = np.unique(np.asarray(groups, dtype=object).astype(str))
     order = np.random.default_rng(seed).permutation(len(names))

@@ -1,4 +1,4 @@
-"""Processes that do jobs side by side, and outlive what a damaged file does to one of them."""
+"""Worker processes for jobs on files, which are replaced if a damaged file ends them."""
 
 import os
 import signal
@@ -12,9 +12,9 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-ATTEMPTS = 3  # a process may also die of what another one did to the machine's memory
+ATTEMPTS = 3  # per file: a process may also die because another one used up the memory
 
-# A job calls `report(name)` before each of its files, and leaves out those in `faults`.
+# A job calls `report(name)` before each of its files, and omits those in `faults`.
 Report = Callable[[str], None]
 Faults = dict[str, str]
 
@@ -35,19 +35,23 @@ def in_parallel(
     seconds_per_file: float,
     on_file: Callable[[str], None] = lambda name: None,
 ) -> Iterator[Any]:
-    """Do the jobs in several processes; yields what each returned, in the order they finish.
+    """Do jobs in several processes.
 
-    A process that dies is replaced and its job begun again. The file it was at is given up after
-    the third time, or once it has taken too long; the job then finds it in its `faults` with the
-    reason.
+    A process that dies is replaced, and its job starts again. A file at which processes died three
+    times, or which takes too long, is given up: the job receives it in ``faults``, with the reason.
 
     Args:
-        work: `work(job, faults, report)`; pickled once for each process.
-        seconds_per_file: wall time that one file of a job may take.
-        on_file: told the name of a file as work on it begins.
+        jobs: pickled.
+        work: ``work(job, faults, report)``; pickled once per process.
+        workers: number of processes.
+        seconds_per_file: wall time limit of one file.
+        on_file: called with the name of each file that a process begins.
+
+    Yields:
+        The results of the jobs, in the order in which they finish.
 
     Raises:
-        OSError, MemoryError, ...: what a job itself raised; the other processes are ended.
+        OSError, MemoryError, ...: raised by a job; the other processes are ended.
     """
     crew: list[_Worker] = []
     waiting = deque(range(len(jobs)))
@@ -103,7 +107,7 @@ def _assign(worker: _Worker, job: int, jobs: Sequence[Any], faults: dict[int, Fa
     worker.job, worker.file, worker.since = job, "", time.monotonic()
     try:
         worker.connection.send((jobs[job], faults[job]))
-    except OSError:  # it is dead; that is noticed where its answer is awaited
+    except OSError:  # the process is dead, which is noticed when its result is awaited
         return
 
 
@@ -115,8 +119,8 @@ def _note(worker, gone: str, seconds: float, deaths: Counter, faults: dict[int, 
     elif deaths[key] >= ATTEMPTS:
         if not worker.file:
             raise RuntimeError(
-                f"A worker process died {ATTEMPTS} times before it came to a file, with exit code "
-                f"{worker.process.exitcode}; the machine may be out of memory."
+                f"A worker process died {ATTEMPTS} times before it began a file, with exit code "
+                f"{worker.process.exitcode}. The machine may be out of memory."
             )
         faults[worker.job][worker.file] = (
             f"the process that reads it dies every time (exit code {worker.process.exitcode})"
@@ -130,13 +134,13 @@ def _end(worker: _Worker) -> None:
 
 
 def _serve(connection: Connection, work: Callable, parent: int) -> None:
-    """The life of a worker process: until there are no more jobs, or no parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    """Run jobs in a worker process until the parent has no more jobs or has ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # handled by the parent
     threadpool_limits(1)  # the processes share the cores already
 
     def report(name: str) -> None:
         if os.getppid() != parent:
-            os._exit(1)  # nobody waits for the result, and a new run may have begun
+            os._exit(1)  # the parent has ended, and a new run may have begun
         connection.send(("file", name))
 
     try:
@@ -148,4 +152,4 @@ def _serve(connection: Connection, work: Callable, parent: int) -> None:
                 answer = ("error", error)
             connection.send(answer)
     except (EOFError, ConnectionError):
-        return  # the parent is done, or was killed: nobody is left to tell
+        return  # the parent has ended

@@ -1,8 +1,9 @@
-"""How whole parts are played: touch, timing, gestures, and what a part does among the others.
+"""Performance features of whole tracks: touch, timing, gestures, and relations to other tracks.
 
-Two measures on a grid of 24ths do not tell how loud, how exact and how bent a part is played, nor
-whether it doubles another or falls in with the drums. Everything here is read from whole tracks of
-a file, repeats and all, and nothing from their programs. Drums are known by their channel.
+Two measures on a grid of 24ths of a quarter note lack dynamics, exact timing and bends, and do not
+show whether a part doubles another or coincides with the drums. These features are computed from
+the whole tracks of a file, including repeats, and not from their programs. Drums are known by their
+channel.
 """
 
 import numpy as np
@@ -14,7 +15,8 @@ from scipy.sparse import csr_array
 from camil.midi.score import Score, Track
 from camil.midi.segments import STEPS_PER_QUARTER
 
-# Of a part by itself. Lengths are seconds, places shares of the song, `off_` steps of the grid.
+# Of a part by itself. Lengths are seconds, positions are shares of the song, and `off_` is the
+# distance from the grid in its steps.
 OWN = (
     "velocity", "velocity_deviation", "velocity_lowest", "velocity_highest", "velocities",
     "off_grid", "off_sixteenth", "end_off_grid", "end_before_grid",
@@ -22,47 +24,57 @@ OWN = (
     "bends", "bend_spread", "bends_up", "bends_down", "pressure",
     "modulation", "modulation_mean", "expression", "expression_mean", "sustain", "sustain_mean",
 )  # fmt: skip
-# Among the other parts of the song. Shares lie between 0 and 1, distances are semitones.
+# Relations to the other parts of the song. Shares are between 0 and 1, distances in semitones.
 AMONG = (
     "share", "others", "drum_rate", "with_kick", "kicks_met", "with_snare", "snares_met",
     "with_hat", "hats_met", "lowest", "highest", "alone", "sounding", "together_most",
     "together_mean", "met_most", "unison", "octaves", "unisons", "doublings", "fits", "distance",
 )  # fmt: skip
 
-_GRID = 12  # cells a quarter note, on which parts are compared
-_LONGEST = 16 * _GRID  # cells: notes held longer count as so long
+_GRID = 12  # cells per quarter note, in which parts are compared
+_LONGEST = 16 * _GRID  # cells, the largest length of a note
 _PITCHES = 128
 _KICK, _SNARE, _HAT = (35, 36), (37, 38, 39, 40), (42, 44, 46)
 _CONTROLS = {"modulation": 1, "expression": 11, "sustain": 64}
-_BENT = 100  # of 8192: what a bend wheel at rest does not reach
+_BENT = 100  # of 8192; a pitch wheel at rest stays below
 
 
 def performance(score: Score) -> NDArray[np.float32]:
-    """All of it: `(tracks, len(OWN) + len(AMONG))`, in the order of the score's tracks."""
+    """All performance features of a score's tracks.
+
+    Returns:
+        ``(tracks, len(OWN) + len(AMONG))`` float32, in the order of the tracks.
+    """
     return np.concatenate([own_features(score), among_features(score)], axis=1)
 
 
 def performance_of(segments: pa.Table) -> pd.DataFrame:
-    """The same of the tracks of a corpus, in its order, indexed by song and track.
+    """The performance features that a corpus has of its tracks.
 
     Args:
-        segments: rows of `segments.parquet`; the first of a track tells. Where none does, because
-            nobody asked for whole tracks, all is NaN.
+        segments: rows of ``segments.parquet``; the column ``whole`` of a track's first row has the
+            features. They are NaN if the corpus was built without ``whole_tracks``.
+
+    Returns:
+        One row per track in the order of the corpus, indexed by song and track, float32.
     """
     about = segments.select(["song", "track"]).to_pandas()
     first = np.flatnonzero(~about.duplicated())
-    told = segments["whole"].take(first).to_pylist() if "whole" in segments.column_names else []
+    known = segments["whole"].take(first).to_pylist() if "whole" in segments.column_names else []
     names = [*(f"own_{name}" for name in OWN), *(f"among_{name}" for name in AMONG)]
-    silent = [np.nan] * len(names)
-    rows = np.array([one or silent for one in told or [None] * len(first)], np.float32)
+    missing = [np.nan] * len(names)
+    rows = np.array([one or missing for one in known or [None] * len(first)], np.float32)
     return pd.DataFrame(rows, pd.MultiIndex.from_frame(about.iloc[first]), names)
 
 
 def own_features(score: Score) -> NDArray[np.float32]:
-    """Touch, timing and gestures of each part: `(tracks, len(OWN))`; NaN where there is none.
+    """Touch, timing and gestures of each part.
 
-    Gestures are those of the part's channel, for each note of the part (as log(1 + x)): bends of
-    pitch, pressure on the key, and the controllers modulation (1), expression (11), sustain (64).
+    Gestures are the events of the part's channel per note of the part, as log(1 + x): pitch bends,
+    channel pressure, and the controllers modulation (1), expression (11) and sustain (64).
+
+    Returns:
+        ``(tracks, len(OWN))`` float32; NaN where undefined.
     """
     gestures = _gestures(score)
     end = score.measures[-1]
@@ -75,16 +87,21 @@ def own_features(score: Score) -> NDArray[np.float32]:
 
 
 def among_features(score: Score) -> NDArray[np.float32]:
-    """What each part does while others play: `(tracks, len(AMONG))`; NaN for one without others.
+    """Relations of each part to the others.
 
-    `share` is of the song's notes; `with_kick` the share of the part's onsets that meet one of the
-    drum, `kicks_met` the share of its hits that are met. Of the time in which the part sounds it is
-    the `lowest`, the `highest` or `alone`, and `sounding` parts play on the mean. `together` is the
-    share of its onsets that another part has too, `met` the share of the other's; `unison` and
-    `octaves` count those of the same pitch and of its octaves in the part that doubles it most,
-    `unisons` and `doublings` how many parts double more than half of it. `fits` is the share of
-    notes whose pitch class another part begins with them; `distance` is the median of what it lies
-    above the part that it has most onsets with.
+    ``share`` is the part's share of the song's notes. ``with_kick`` is the share of the part's
+    onsets that coincide with the bass drum, ``kicks_met`` the share of the drum's hits that
+    coincide with the part; likewise for snare and hi-hat. ``lowest``, ``highest`` and ``alone`` are
+    shares of the time in which the part sounds; ``sounding`` is the mean number of parts in that
+    time. ``together`` is the share of the part's onsets that another part has as well, ``met`` the
+    share of the other part's onsets. ``unison`` and ``octaves`` are the shares of notes with the
+    same pitch or its octaves in the part that doubles it most; ``unisons`` and ``doublings`` count
+    the parts that double more than half of it. ``fits`` is the share of notes whose pitch class
+    begins in another part at the same time. ``distance`` is the median distance above the part with
+    which it shares most onsets.
+
+    Returns:
+        ``(tracks, len(AMONG))`` float32; NaN for drums and for a part without others.
     """
     drums = [track for track in score.tracks if track.is_drum]
     parts = [track for track in score.tracks if not track.is_drum]
@@ -93,7 +110,7 @@ def among_features(score: Score) -> NDArray[np.float32]:
         return result
     total = sum(len(track.pitch) for track in score.tracks)
     hits = sum(len(track.pitch) for track in drums) / score.measures[-1]
-    onsets = [np.unique(_cells(track.start_beat)) for track in parts]
+    onsets = [_distinct(_cells(track.start_beat)) for track in parts]
     struck = [_hits(drums, sounds) for sounds in (_KICK, _SNARE, _HAT)]
     columns = [
         [[len(track.pitch) / total, len(parts) - 1, hits] for track in parts],
@@ -101,15 +118,15 @@ def among_features(score: Score) -> NDArray[np.float32]:
         _standing(parts, int(_cells(score.measures[-1])) + 1),
         _doubled(parts),
     ]
-    places = [place for place, track in enumerate(score.tracks) if not track.is_drum]
-    result[places] = np.concatenate(columns, axis=1)
+    pitched = [index for index, track in enumerate(score.tracks) if not track.is_drum]
+    result[pitched] = np.concatenate(columns, axis=1)
     return result
 
 
 def _touch(track: Track) -> list[float]:
     velocity = track.velocity
     spread = velocity.std(), velocity.min(), velocity.max()
-    return [velocity.mean(), *spread, len(np.unique(velocity))]
+    return [velocity.mean(), *spread, len(_distinct(velocity))]
 
 
 def _timing(track: Track) -> list[float]:
@@ -128,13 +145,13 @@ def _timing(track: Track) -> list[float]:
 
 
 def _extent(track: Track, end: float) -> list[float]:
-    beats = len(np.unique(np.floor(track.start_beat)))
+    beats = len(_distinct(np.floor(track.start_beat)))
     first, last = track.start_beat[0] / end, track.end_beat.max() / end
     return [np.log(len(track.pitch)), first, last, beats / end, end]
 
 
 def _gestures(score: Score) -> dict[int, list[tuple[bool, float]]]:
-    """Of each channel: whether a value is a count, and the value."""
+    """Per channel, pairs: whether a value is a count, and the value."""
     events, found = score.events, {}
     kind, channel = events.status & 0xF0, events.status & 0x0F
     for number in {track.channel for track in score.tracks}:
@@ -145,8 +162,8 @@ def _gestures(score: Score) -> dict[int, list[tuple[bool, float]]]:
         values += [(False, (sign * bend > _BENT).mean() if len(bend) else 0.0) for sign in (1, -1)]
         values.append((True, int((mine & (kind == 0xD0)).sum())))
         for control in _CONTROLS.values():
-            told = events.second[mine & (kind == 0xB0) & (events.first == control)]
-            values += [(True, len(told)), (False, told.mean() if len(told) else np.nan)]
+            sent = events.second[mine & (kind == 0xB0) & (events.first == control)]
+            values += [(True, len(sent)), (False, sent.mean() if len(sent) else np.nan)]
         found[number] = values
     return found
 
@@ -159,9 +176,15 @@ def _cells(beats) -> np.ndarray:
     return np.floor(np.asarray(beats) * _GRID + 0.5).astype(np.int64)
 
 
+def _distinct(values: np.ndarray) -> np.ndarray:
+    """The different values, ascending; faster than `numpy.unique` for the lengths of tracks."""
+    ascending = np.sort(values)
+    return ascending[np.append(len(values) > 0, ascending[1:] != ascending[:-1])[: len(values)]]
+
+
 def _hits(drums: list[Track], sounds: tuple[int, ...]) -> np.ndarray:
     hits = [_cells(track.start_beat[np.isin(track.pitch, sounds)]) for track in drums]
-    return np.unique(np.concatenate([*hits, np.zeros(0, np.int64)]))
+    return _distinct(np.concatenate([*hits, np.zeros(0, np.int64)]))
 
 
 def _drummed(onsets: np.ndarray, struck: list[np.ndarray]) -> list[float]:
@@ -173,7 +196,7 @@ def _drummed(onsets: np.ndarray, struck: list[np.ndarray]) -> list[float]:
 
 
 def _standing(parts: list[Track], cells: int) -> np.ndarray:
-    """lowest, highest, alone, sounding: `(parts, 4)`."""
+    """The features lowest, highest, alone and sounding: ``(parts, 4)``."""
     lowest, highest = np.full(cells, _PITCHES), np.full(cells, -1)
     count, lines = np.zeros(cells, np.int64), []
     for track in parts:
@@ -182,23 +205,23 @@ def _standing(parts: list[Track], cells: int) -> np.ndarray:
         np.minimum(lowest, low, out=lowest)
         np.maximum(highest, high, out=highest)
         count += sounds
-        place = np.flatnonzero(sounds)
-        lines.append((place, low[place], high[place]))
+        cell = np.flatnonzero(sounds)
+        lines.append((cell, low[cell], high[cell]))
     return np.array(
         [
             [
-                (low <= lowest[place]).mean(),
-                (high >= highest[place]).mean(),
-                (count[place] == 1).mean(),
-                count[place].mean(),
+                (low <= lowest[cell]).mean(),
+                (high >= highest[cell]).mean(),
+                (count[cell] == 1).mean(),
+                count[cell].mean(),
             ]
-            for place, low, high in lines
+            for cell, low, high in lines
         ]
     )
 
 
 def _outline(track: Track, cells: int) -> tuple[np.ndarray, np.ndarray]:
-    """The lowest and the highest pitch that sounds in each cell."""
+    """The lowest and the highest sounding pitch in each cell; 128 and -1 in silence."""
     begin = np.minimum(_cells(track.start_beat), cells - 1)
     length = np.clip(_cells(track.end_beat) - begin, 1, np.minimum(_LONGEST, cells - begin))
     cell = np.repeat(begin - np.cumsum(length) + length, length) + np.arange(length.sum())
@@ -210,16 +233,16 @@ def _outline(track: Track, cells: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _doubled(parts: list[Track]) -> np.ndarray:
-    """together_most ... distance: `(parts, 9)`."""
+    """The features from together_most to distance: ``(parts, 9)``."""
     cells = [_cells(track.start_beat) for track in parts]
     pitches = [track.pitch for track in parts]
     both = _shared(cells)
     same = _shared([cell * _PITCHES + pitch for cell, pitch in zip(cells, pitches, strict=True)])
     classes = [cell * 12 + pitch % 12 for cell, pitch in zip(cells, pitches, strict=True)]
     octaves = _shared(classes)
-    distinct = np.concatenate([np.unique(one) for one in classes])
-    keys, count = np.unique(distinct, return_counts=True)
-    common = keys[count > 1]
+    distinct = np.concatenate([_distinct(one) for one in classes])
+    distinct.sort()
+    common = _distinct(distinct[1:][distinct[1:] == distinct[:-1]])
     rows = []
     for number in range(len(parts)):
         other = np.arange(len(parts)) != number
@@ -247,16 +270,16 @@ def _doubled(parts: list[Track]) -> np.ndarray:
 
 
 def _shared(keys: list[np.ndarray]) -> np.ndarray:
-    """How many different keys each two lists have in common: `(lists, lists)`."""
-    distinct = [np.unique(one) for one in keys]
+    """The number of different keys that each two lists have in common: ``(lists, lists)``."""
+    distinct = [_distinct(one) for one in keys]
     _, column = np.unique(np.concatenate(distinct), return_inverse=True)
     bounds = np.append(0, np.cumsum([len(one) for one in distinct]))
-    there = csr_array((np.ones(len(column)), column, bounds))
-    return (there @ there.T).toarray()
+    present = csr_array((np.ones(len(column)), column, bounds))
+    return (present @ present.T).toarray()
 
 
 def _distance(cells: list[np.ndarray], pitches: list[np.ndarray], mine: int, other: int) -> float:
-    """Median of the highest notes' distance where both parts have an onset."""
+    """The median distance of the highest notes where both parts have an onset."""
     tops = []
     for number in (mine, other):
         order = np.lexsort((pitches[number], cells[number]))

@@ -1,4 +1,4 @@
-"""Two-measure segments of a track, and their piano rolls."""
+"""Two-measure segments of tracks, and piano rolls of segments."""
 
 from dataclasses import dataclass
 
@@ -45,16 +45,20 @@ def segments_of(
 ) -> list[Segment]:
     """Cut a track into pairs of measures, not overlapping, from the first downbeat of the file.
 
-    A pair is two consecutive measures whatever their metre; what a pair has beyond 192 steps is cut
-    off, in the notes and in the audio. Onsets and ends are rounded to the nearest step, so a note a
-    hair before the barline begins the new segment; notes held over from before begin at step 0;
-    notes end with the segment and last at least one step. Notes outside C1..B7 are dropped.
+    A pair is two consecutive measures of any metre; the part of a pair beyond 192 steps is cut off,
+    in the notes and in the audio. Onsets and ends are rounded to the nearest step, so a note less
+    than half a step before the barline belongs to the next segment. Notes held from before begin at
+    step 0; notes end with the segment and last at least one step. Notes outside C1..B7 are dropped.
 
     Args:
-        max_segments: keep at most so many, evenly spaced through the track; ``None`` keeps all.
+        track: of the score.
+        max_segments: largest number of segments, evenly spaced through the track; None for all.
         min_notes: segments with fewer notes are dropped.
-        repeats: keep what exactly repeats (the same pitches, steps and lengths) an earlier segment
-            of the track; dropped otherwise.
+        repeats: whether to keep segments whose pitches, steps and lengths equal those of an earlier
+            segment of the track.
+
+    Returns:
+        The segments in the order of time.
 
     Example:
         >>> score = read_midi("song.mid")
@@ -63,14 +67,14 @@ def segments_of(
     starts, ends = score.measures[:-2:2], score.measures[2::2]
     ends = np.minimum(ends, starts + SEGMENT_STEPS / STEPS_PER_QUARTER)
     half = 0.5 / STEPS_PER_QUARTER
-    # Before `first` every note has ended, from `last` on none has begun.
+    # Notes before `first` have ended, and notes from `last` on have not begun.
     first = np.searchsorted(np.maximum.accumulate(track.end_beat), starts - half)
     last = np.searchsorted(track.start_beat, ends)
     notes, bounds = _notes_between(track, starts, ends, first, last)
 
     spans = np.flatnonzero(np.diff(bounds) >= min_notes).tolist()
     if not repeats:
-        compared = np.ascontiguousarray(notes[:3].T)  # (notes, 3): repeats have the same bytes
+        compared = np.ascontiguousarray(notes[:3].T)  # (notes, 3); repeats have equal bytes
         content = {compared[bounds[i] : bounds[i + 1]].tobytes(): i for i in reversed(spans)}
         spans = sorted(content.values())
     if max_segments is not None and len(spans) > max_segments:
@@ -86,9 +90,11 @@ def segments_of(
 
 
 def piano_roll(segment: Segment) -> np.ndarray:
-    """The piano roll of one segment: `(84, 192)` of float32, 1 where a note sounds.
+    """The piano roll of one segment.
 
-    Row 0 is C1, row 83 is B7; a column is a 24th of a quarter note.
+    Returns:
+        ``(84, 192)`` float32, 1 where a note sounds. Row 0 is C1, row 83 is B7; a column is a 24th
+        of a quarter note.
     """
     roll = np.zeros((PITCHES, SEGMENT_STEPS), np.float32)
     for pitch, step, length in zip(segment.pitch, segment.step, segment.length, strict=True):
@@ -99,10 +105,11 @@ def piano_roll(segment: Segment) -> np.ndarray:
 def _notes_between(
     track: Track, starts: np.ndarray, ends: np.ndarray, first: np.ndarray, last: np.ndarray
 ) -> tuple[np.ndarray, list[int]]:
-    """The notes that sound in each span, of those from ``first`` to ``last``.
+    """The notes from ``first`` to ``last`` that sound in each span.
 
     Returns:
-        Pitch, step, length, velocity ``(4, notes)``, span after span, and where each span begins.
+        Pitch, step, length, velocity ``(4, notes)``, span after span, and the index of the first
+        note of each span.
     """
     counts = np.maximum(last - first, 0)
     span = np.repeat(np.arange(len(starts)), counts)
@@ -117,12 +124,13 @@ def _notes_between(
     length = np.maximum(np.minimum(off, end) - on, 1)
     notes = np.stack([pitch, on, length, track.velocity[note]])[:, sounds]
     span = span[sounds]
-    # By span, step, pitch and length; one key is sorted sooner than four, and all but in order.
+    # By span, step, pitch and length. Sorting one key is faster than sorting by four.
     key = ((span * SEGMENT_STEPS + notes[1]) * 128 + notes[0]) * (SEGMENT_STEPS + 1) + notes[2]
     notes = notes[:, np.argsort(key, kind="stable")]
     return notes, np.searchsorted(span, np.arange(len(starts) + 1)).tolist()
 
 
 def _steps(beats) -> np.ndarray:
-    # Halves always round up, and not as floating point happens to fall: ticks of 1/480 give many.
+    # Halves are always rounded up, regardless of floating-point errors: resolutions such as 480
+    # ticks per quarter note give many halves.
     return np.floor(beats * STEPS_PER_QUARTER + 0.5 + 1e-6).astype(np.int64)
