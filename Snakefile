@@ -296,29 +296,29 @@ rule umap:
         execute("05_umap")
 
 
-BASELINES = [run_folder(f"floor-{name}", config["seeds"][0])
+BASELINES = [run_folder(f"baseline-{name}", config["seeds"][0])
              for name in ("majority", "segments", "tracks", "songs") if "baselines" in config]  # fmt: skip
 
 
 rule baselines:
     input:
-        notebook=ancient("notebooks/08_floors.ipynb"),
-        code=code_of("08_floors"),
+        notebook=ancient("notebooks/08_baselines.ipynb"),
+        code=code_of("08_baselines"),
         corpus=f"{CORPUS}/corpus.json",
     output:
         [f"{folder}/{file}" for folder in BASELINES or [f"{RUNS}/no-baselines"]
          for file in ("run.json", "metrics.json", "predictions.parquet")],  # fmt: skip
     log:
-        notebook=f"{EXECUTED}/08_floors.ipynb",
-        text=f"{EXECUTED}/08_floors.log",
+        notebook=f"{EXECUTED}/08_baselines.ipynb",
+        text=f"{EXECUTED}/08_baselines.log",
     params:
-        cells=cells_of("08_floors"),
+        cells=cells_of("08_baselines"),
         yaml=as_yaml(
             **(config.get("baselines") or {}), corpus=CORPUS, runs=RUNS, seed=config["seeds"][0]
         ),
     threads: config["threads"]
     shell:
-        execute("08_floors")
+        execute("08_baselines")
 
 
 LEVELS = ("segment", "track", "song")  # of CAMIL+

@@ -153,7 +153,7 @@ def test_every_notebook_of_the_graph_was_executed_from_top_to_bottom(project):
 
 
 def test_notebooks_01_05_07_and_08_contain_audio(project):
-    for name in ("01_preprocess-demo", "05_umap", "07_label", "08_floors"):
+    for name in ("01_preprocess-demo", "05_umap", "07_label", "08_baselines"):
         text = (project / f"runs/demo/notebooks/{name}.ipynb").read_text()
         assert "data:audio/flac;base64," in text
 
@@ -223,7 +223,7 @@ def test_prose_and_outputs_of_a_notebook_rerun_nothing(project):
     ("notebook", "parameters"),
     [
         ("03_classify", SMALL),
-        ("08_floors", {}),
+        ("08_baselines", {}),
         ("11_songs", SMALL_SONGS),
         ("02_pretrain", SMALL),
     ],

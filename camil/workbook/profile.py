@@ -20,7 +20,7 @@ NOTEBOOKS = {
 NEEDED = ("name", "seeds", "threads", "cell_timeout", "shown", *NOTEBOOKS)
 # Optional sections; each holds parameters of its notebook, or nothing.
 OPTIONAL = {
-    "baselines": "08_floors",
+    "baselines": "08_baselines",
     "questions": "09_questions",
     "transfer": "10_transfer",
     "songs": "11_songs",

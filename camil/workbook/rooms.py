@@ -32,7 +32,7 @@ _TRAINING = (
 _EVALUATION = (*_TRAINING, "evaluation")
 _FIGURES = (*_EVALUATION, "figures")
 # Notebooks that write data. They also import figures and widgets, which display the data.
-DATA = ("01_preprocess", "02_pretrain", "03_classify", "08_floors", "11_songs")
+DATA = ("01_preprocess", "02_pretrain", "03_classify", "08_baselines", "11_songs")
 NOTEBOOKS = {
     "01_preprocess": _CORPUS,
     "02_pretrain": _TRAINING,
@@ -41,7 +41,7 @@ NOTEBOOKS = {
     "05_umap": ORDER,
     "06_results": _FIGURES,
     "07_label": ORDER,
-    "08_floors": (*_CORPUS, "encoders", "evaluation"),
+    "08_baselines": (*_CORPUS, "encoders", "evaluation"),
     "09_questions": _FIGURES,
     "10_transfer": (*_FIGURES, "audio.py", "composer", "sources"),
     "11_songs": _EVALUATION,
