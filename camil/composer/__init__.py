@@ -1,6 +1,6 @@
-"""Composes the songs of the demonstration corpus: harmony, tunes, parts, performance.
+"""Compose the songs of the demonstration corpus: harmony, melodies, parts and performance.
 
-Nothing here knows about corpora or files: ``compose(seed, index)`` returns a song.
+``compose(seed, index)`` returns a song. This room does not depend on corpora or files.
 """
 
 from camil.composer.song import Composition, compose

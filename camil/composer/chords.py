@@ -1,4 +1,4 @@
-"""Parts in chords: pads, comping, hymns, strums, two hands. Each takes a scene, returns notes."""
+"""Chordal parts: pads, comping, hymns, strums, two hands. Each returns the notes of a scene."""
 
 from .harmony import Chord, fretted, nearest, step
 from .melody import chord_at, parallel, thinned
@@ -8,11 +8,13 @@ from .rhythm import Note, fit
 
 
 def pad(scene: Scene) -> list[Note]:
-    """Held chords; what stays between two chords is mostly tied by an organ, less by strings."""
+    """Held chords; common tones of two chords are often tied by an organ, less often by strings."""
     player, rng = scene.player, scene.rng
     voices = rng.choice((3, 3, 4)) if player.family != "Pipe" else 2
     middle = min(max(player.centre - 4, 58), 70) + rng.choice((-3, 0, 4))
-    reach = 15 if player.family == "Strings" else 11  # strings spread, others sit close
+    reach = (
+        15 if player.family == "Strings" else 11
+    )  # strings in open position, others in close position
     low, high = max(player.low, middle - reach), min(player.high, middle + reach)
     wide = rng.random() < (0.75 if player.family == "Strings" else 0.2)
     notes = []
@@ -61,7 +63,7 @@ def stabs(scene: Scene) -> list[Note]:
 
 
 def repeated(scene: Scene) -> list[Note]:
-    """Repeated eighths or sixteenths of a chord: the engine of an orchestra."""
+    """Repeated eighths or sixteenths of a chord, as in an orchestra."""
     player, rng = scene.player, scene.rng
     voices = rng.choice((1, 2, 3))
     low, high = max(player.low, player.centre - 12), min(player.high, player.centre + 6)
@@ -73,7 +75,7 @@ def repeated(scene: Scene) -> list[Note]:
 
 
 def chorale(scene: Scene) -> list[Note]:
-    """The tune in close harmony: a section in three or four voices, moving together."""
+    """The tune in close harmony: a section in three or four parallel voices."""
     player, rng = scene.player, scene.rng
     lead = placed(scene, thinned(scene.tune, 0.5), player.centre + 4)
     notes = list(lead)
@@ -83,7 +85,7 @@ def chorale(scene: Scene) -> list[Note]:
 
 
 def hymn(scene: Scene) -> list[Note]:
-    """Four voices: the tune in plain notes, two inner voices, the bass of the chords."""
+    """Four voices: the simplified tune, two inner voices and the bass of the chords."""
     player = scene.player
     soprano = placed(scene, thinned(scene.tune, 1.0), 71)
     notes = list(soprano)
@@ -99,7 +101,7 @@ def hymn(scene: Scene) -> list[Note]:
 
 
 def strum(scene: Scene) -> list[Note]:
-    """Chord shapes of six strings: all of them down, the upper ones up."""
+    """Strummed chords: down-strokes over all six strings, up-strokes over the upper ones."""
     fret = scene.rng.choice((0, 0, 0, 2, 3, 5))
     return figure(scene, varied(scene, STRUMMING), lambda c: fretted(c, fret), 78)
 

@@ -1,4 +1,4 @@
-"""Keys, chords written as Roman numerals, and voicings that move as little as they can."""
+"""Keys, chords written as Roman numerals, and voicings with minimal motion."""
 
 import re
 from dataclasses import dataclass
@@ -84,13 +84,13 @@ class Key:
         return Chord(tones, tones[int(inversion or 1) // 2])
 
     def scale(self, chord: Chord) -> tuple[int, ...]:
-        """The key's scale bent to hold the chord: over E7 in A minor, G# stands for G."""
+        """The key's scale altered to contain the chord: over E7 in A minor, G# replaces G."""
         return _chord_scale(self, chord)
 
 
 @dataclass(frozen=True)
 class Span:
-    """A chord and the time it lasts, in quarter notes from the start of the song."""
+    """A chord with its start and end, in quarter notes from the start of the song."""
 
     start: float
     end: float
@@ -119,7 +119,7 @@ def nearest(pitch: float, pitch_classes: tuple[int, ...]) -> int:
 
 
 def step(pitch: int, steps: int, pitch_classes: tuple[int, ...]) -> int:
-    """The pitch so many scale (or chord) steps above `pitch`, below it where negative."""
+    """The pitch that is ``steps`` scale (or chord) steps above ``pitch``; below if negative."""
     direction = 1 if steps > 0 else -1
     for _ in range(abs(steps)):
         pitch += direction
@@ -132,10 +132,10 @@ def step(pitch: int, steps: int, pitch_classes: tuple[int, ...]) -> int:
 def voicing(
     chord: Chord, voices: int, low: int, high: int, before: tuple[int, ...] = (), wide: bool = False
 ) -> tuple[int, ...]:
-    """The chord in so many voices between `low` and `high`, ascending, close to `before`.
+    """The chord in ``voices`` voices between ``low`` and ``high``, ascending, close to ``before``.
 
-    `wide` drops the second voice from above by an octave. Where nothing came before, the voicing
-    sits in the middle of the range.
+    ``wide`` lowers the second voice from above by an octave. Without a previous voicing, the middle
+    of the range is preferred.
     """
     tones = _essential(chord, voices)
     candidates = []
@@ -150,7 +150,7 @@ def voicing(
             notes.sort()
         if notes[0] >= low and notes[-1] <= high:
             candidates.append(tuple(notes))
-    if not candidates:  # the range is too narrow for a close voicing: what fits of it
+    if not candidates:  # the range is too narrow for a close voicing: use the tones that fit
         return tuple(p for p in range(low, high + 1) if p % 12 in tones)[:voices]
     middle = (low + high) / 2
 
@@ -164,7 +164,7 @@ def voicing(
 
 
 def _essential(chord: Chord, voices: int) -> tuple[int, ...]:
-    """The tones that `voices` voices keep: root and fifth go first, third and colour stay."""
+    """The tones of a chord in ``voices`` voices: the fifth and then the root are omitted first."""
     tones = list(chord.tones)
     for spare in (chord.fifth, chord.root):
         if len(tones) > max(voices, 2):
@@ -174,10 +174,10 @@ def _essential(chord: Chord, voices: int) -> tuple[int, ...]:
 
 @lru_cache(maxsize=4096)
 def fretted(chord: Chord, fret: int) -> tuple[int, ...]:
-    """The chord as a guitar in standard tuning plays it in the position of `fret`.
+    """The chord on a guitar in standard tuning, in the position of ``fret``.
 
-    One note a string, within four frets (open strings too at the nut), from the lowest string
-    that can take the bass note upward.
+    One note per string, within four frets (with open strings at the nut), from the lowest string
+    that can play the bass note upward.
     """
     notes = []
     for string in (40, 45, 50, 55, 59, 64):
@@ -192,11 +192,11 @@ def fretted(chord: Chord, fret: int) -> tuple[int, ...]:
 
 
 def spans(progression: str, key: Key, start: float, measure: float) -> list[Span]:
-    """Chords in time: measures parted by spaces, chords within a measure by commas."""
+    """Chords in time: measures are separated by spaces, chords within a measure by commas."""
     found = []
     for index, bar in enumerate(progression.split()):
         numerals = bar.split(",")
-        # Uneven measures change chord on their second strong beat: 5/4 is three and two.
+        # In uneven measures the chord changes on the second strong beat: 5/4 is three and two.
         edges = [measure * i / len(numerals) for i in range(len(numerals) + 1)]
         if measure == 5 and len(numerals) == 2:
             edges[1] = 3.0

@@ -1,4 +1,4 @@
-"""Parts of one line: tunes, answers, riffs, bass lines. Each takes a scene and returns notes."""
+"""Melodic parts: tunes, answers, riffs, bass lines. Each returns the notes of a scene."""
 
 from .harmony import Span, nearest, step
 from .melody import answers, chord_at, counter_line, parallel, struck_again, thinned, with_runs
@@ -8,7 +8,7 @@ from .rhythm import CELLS, Note, attacks, fit
 
 
 def tune(scene: Scene) -> list[Note]:
-    """The tune, as plain or as moving as the player likes it, sometimes in two voices."""
+    """The tune in the note lengths of the player, sometimes in two voices."""
     notes = thinned(scene.tune, scene.player.shortest)
     if scene.rng.random() < 0.25:
         notes = thinned(notes, 0.5 if scene.player.shortest < 0.5 else 1.0)
@@ -25,7 +25,7 @@ def tune(scene: Scene) -> list[Note]:
 
 
 def _in_the_manner(scene: Scene, line: list[Note]) -> list[Note]:
-    """A line with the runs and the repeated notes that the player is fond of."""
+    """A line with the runs and repeated notes that are typical of the player."""
     player, rng = scene.player, scene.rng
     if player.runs:
         line = with_runs(line, scene.spans, scene.key, player.runs, rng)
@@ -45,7 +45,7 @@ def counter(scene: Scene) -> list[Note]:
 
 
 def response(scene: Scene) -> list[Note]:
-    """Answers in the holes of the tune, over long notes of its own where there are none."""
+    """Answers in the rests of the tune; a counter line if the tune has few rests."""
     notes = answers(scene.spans, scene.key, scene.tune, scene.rng)
     return placed(scene, notes) if len(notes) >= 8 else counter(scene)
 
@@ -63,7 +63,7 @@ def arpeggio(scene: Scene) -> list[Note]:
 
 
 def riff(scene: Scene) -> list[Note]:
-    """A figure of a measure or two that comes back over each chord, in the minor pentatonic."""
+    """A figure of one or two measures, repeated over each chord in the minor pentatonic scale."""
     rng, metre = scene.rng, scene.metre
     motion = rng.choice(("moving", "busy"))
     shapes = []
@@ -89,7 +89,7 @@ def riff(scene: Scene) -> list[Note]:
 
 
 def bass(scene: Scene) -> list[Note]:
-    """A bass line: roots, fifths and octaves in the feel of the song, steps to the next chord."""
+    """A bass line: roots, fifths and octaves in the song's feel, with steps to the next chord."""
     player, rng = scene.player, scene.rng
     floor = player.low if player.family in ("Bass", "Brass") else max(player.low, 33)
     patterns = varied(scene, BASS, 0.35)

@@ -1,4 +1,4 @@
-"""Tunes from motifs, and the lines that answer and accompany them."""
+"""Tunes from motifs, and lines that answer and accompany them."""
 
 from itertools import pairwise
 from random import Random
@@ -6,9 +6,9 @@ from random import Random
 from .harmony import Key, Span, nearest, step
 from .rhythm import Metre, Note, attacks, tune_rhythm
 
-# The order of a section's measures: a motif, its return over other chords, something new, a close.
+# The motifs of a section's measures: a motif, its return over other chords, a new one, a close.
 PLANS = ("abac", "abac", "aabc", "abab", "abcd", "aaba")
-LOWEST, HIGHEST = 62, 82  # where a tune is written; a player moves it by octaves
+LOWEST, HIGHEST = 62, 82  # range of a tune; players move it by octaves
 
 
 def chord_at(spans: list[Span], time: float) -> Span:
@@ -24,7 +24,7 @@ def compose_tune(spans: list[Span], key: Key, metre: Metre, motion: str, rng: Ra
 
     A motif is a rhythm and a contour in scale steps; each return keeps both and fits the pitches
     to its chords, so that strong and long notes are chord tones. Every fourth measure ends on a
-    long note, where a singer would breathe.
+    long note, as a singer would breathe there.
     """
     begin, measures = spans[0].start, round((spans[-1].end - spans[0].start) / metre.measure)
     plan = rng.choice(PLANS)
@@ -54,7 +54,7 @@ def compose_tune(spans: list[Span], key: Key, metre: Metre, motion: str, rng: Ra
 def _motif(rhythm: str, rng: Random) -> tuple[str, tuple[int, ...]]:
     leap = rng.choice((2, 3, 4, 5))
     steps = [rng.choice((-1, -1, 1, 1, 1, -2, 2, 0)) for _ in range(24)]
-    # One leap, and the step back that a leap asks for.
+    # One leap, followed by a step back.
     place = rng.randrange(4)
     steps[place : place + 2] = [leap, -1] if rng.random() < 0.6 else [-leap, 1]
     return rhythm, tuple(steps)
@@ -108,7 +108,7 @@ def _rises(tune: list[Note], time: float) -> bool:
 
 
 def answers(spans: list[Span], key: Key, tune: list[Note], rng: Random) -> list[Note]:
-    """Short runs in the holes of a tune: call and response."""
+    """Short runs in the rests of a tune: call and response."""
     notes = []
     ends = [note.start for note in tune[1:]] + [spans[-1].end]
     for note, following in zip(tune, ends, strict=True):
@@ -134,7 +134,7 @@ def answers(spans: list[Span], key: Key, tune: list[Note], rng: Random) -> list[
 
 
 def parallel(notes: list[Note], spans: list[Span], below: int = 1) -> list[Note]:
-    """A harmony voice: each note's chord tone so many chord steps (3 semitones or more) below."""
+    """A harmony voice: chord tones at a number of chord steps (3 semitones or more) below."""
     found = []
     for note in notes:
         tones = chord_at(spans, note.start).chord.tones
@@ -146,7 +146,7 @@ def parallel(notes: list[Note], spans: list[Span], below: int = 1) -> list[Note]
 
 
 def thinned(notes: list[Note], shortest: float) -> list[Note]:
-    """A plainer version of a line: notes shorter than `shortest` join the one before."""
+    """A simplified line: notes shorter than ``shortest`` are joined to the note before."""
     found: list[Note] = []
     for note in notes:
         joins = found and note.start - (found[-1].start + found[-1].length) < 0.3
@@ -159,7 +159,7 @@ def thinned(notes: list[Note], shortest: float) -> list[Note]:
 
 
 def decorated(notes: list[Note], spans: list[Span], key: Key, rng: Random) -> list[Note]:
-    """A tune as it comes back: some long notes move on to a neighbour, some short ones go."""
+    """A varied repetition: some long notes move to a neighbour note, some short ones are removed."""
     found = []
     for note in notes:
         if note.length >= 1 and rng.random() < 0.35:
@@ -205,7 +205,7 @@ def with_runs(
 
 
 def struck_again(notes: list[Note], often: float, rng: Random) -> list[Note]:
-    """Some long notes of a line as two or three of the same pitch, as a brass player tongues."""
+    """Split some long notes of a line into two or three of the same pitch, as in brass parts."""
     found = []
     for note in notes:
         if note.length < 1 or note.length > 3 or rng.random() > often:

@@ -1,4 +1,4 @@
-"""What parts are made from: the scene of a player in a section, patterns, octaves."""
+"""Elements of parts: the scene of a player in a section, patterns, octave placement."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from .rhythm import Metre, Note, attacks, fit
 
 @dataclass
 class Scene:
-    """All that a part is made from: one player in one section of one song."""
+    """The input of a part: one player in one section of one song."""
 
     player: Player
     spans: list[Span]
@@ -22,7 +22,7 @@ class Scene:
     metre: Metre
     feel: str
     rng: Random
-    register: int = 0  # octaves up or down in which the player takes its part
+    register: int = 0  # octaves by which the player moves the part
     memory: dict = field(default_factory=dict)  # the last voicing by range, for voice leading
 
     def measures(self) -> list[float]:
@@ -31,7 +31,7 @@ class Scene:
         return [self.spans[0].start + i * self.metre.measure for i in range(count)]
 
     def voiced(self, chord: Chord, voices: int, low: int, high: int, wide: bool = False):
-        """The chord in `voices` voices, led from the voicing before it in the same range."""
+        """The chord in ``voices`` voices, close to the previous voicing in the same range."""
         before = self.memory.get((voices, low, high), ())
         found = voicing(chord, voices, low, high, before, wide)
         self.memory[voices, low, high] = found
@@ -41,7 +41,7 @@ class Scene:
 def figure(
     scene: Scene, patterns: list[str], voice: Callable[[Chord], tuple[int, ...]], loud: float = 72
 ) -> list[Note]:
-    """Chords set to rhythm patterns, one a measure.
+    """Chords in rhythm patterns, one per measure.
 
     A digit plays that voice of the chord from below (modulo their number), ``b`` the lowest,
     ``c`` all but the lowest, ``t`` the upper three, any other letter all of them.
@@ -66,7 +66,7 @@ def figure(
 
 
 def varied(scene: Scene, table: dict, often: float = 0.3) -> list[str]:
-    """A pattern a measure: one that stays, another now and then, and a fill at the end."""
+    """One pattern per measure: mostly the same, sometimes another, and a fill at the end."""
     options = pattern_for(table, scene.feel, scene.metre)
     home = scene.rng.choice(options)
     size = len(scene.measures())
@@ -94,7 +94,7 @@ def tied(notes: list[Note]) -> list[Note]:
 
 
 def placed(scene: Scene, notes: list[Note], centre: int | None = None) -> list[Note]:
-    """A line moved by octaves to lie around the player's centre, within the player's range."""
+    """A line moved by octaves to the player's centre, within the player's range."""
     if not notes:
         return []
     player = scene.player

@@ -1,7 +1,7 @@
-"""Rhythm patterns by feel and metre; ``parts.figure`` and ``parts.bass`` say what letters mean.
+"""Rhythm patterns by feel and metre; `figure` and `bass` define the letters.
 
-Where a feel has none for a metre, those of ``plain`` serve; a pattern too short for its metre is
-repeated, one too long is cut.
+A feel without patterns for a metre uses those of ``plain``. A pattern shorter than its measure is
+repeated, a longer one is cut.
 """
 
 from .rhythm import Metre

@@ -1,4 +1,4 @@
-"""From a written part to a played one: breath, touch, ornaments, strums, swing and small errors."""
+"""Perform a written part: breath, touch, ornaments, strums, swing and small timing errors."""
 
 from itertools import groupby
 from random import Random
@@ -23,11 +23,11 @@ def perform(
     swing: float,
     rng: Random,
 ) -> list[Note]:
-    """A part as the player plays it; times stay in quarter notes.
+    """Perform a part; times remain in quarter notes.
 
     Args:
-        tempo: quarter notes per minute, to turn seconds of human inaccuracy into beats.
-        swing: where the second eighth of a beat falls, 0.5 straight, 0.67 a triplet.
+        tempo: quarter notes per minute, to convert timing errors in seconds to quarter notes.
+        swing: position of the second eighth in a beat: 0.5 is straight, 0.67 a triplet.
     """
     notes = sorted(note for note in notes if player.low <= note.pitch <= player.high)
     if player.breath:
@@ -42,7 +42,9 @@ def perform(
     for start, together in groupby(sorted(notes), key=lambda note: note.start):
         chord = list(together)
         shift = rng.gauss(0, TIMING_SPREAD) * beats_per_second
-        if strummed and len(chord) > 2 and start % 1 > 0.01:  # an up-stroke: from the top, softer
+        if (
+            strummed and len(chord) > 2 and start % 1 > 0.01
+        ):  # an up-stroke: from the top and softer
             chord = [note._replace(velocity=note.velocity - 8) for note in reversed(chord)]
         for string, note in enumerate(chord):
             late = string * per_string if strummed else rng.gauss(0, 0.003) * beats_per_second
@@ -57,7 +59,7 @@ def perform(
 
 
 def released(notes: list[Note]) -> list[Note]:
-    """Every note ends before its own key is struck again, in order of start and pitch."""
+    """Shorten notes so that each ends before the next one of its pitch, by start and pitch."""
     found = []
     upcoming: dict[int, float] = {}
     for note in sorted(notes, reverse=True):
@@ -79,7 +81,7 @@ def _swung(time: float, swing: float) -> float:
 
 
 def _breathe(notes: list[Note], capacity: float) -> list[Note]:
-    """Cut the end of a long note, or leave a short one out, where the breath would be spent."""
+    """Shorten a long note or remove a short one when the player needs to breathe."""
     found = []
     inhaled = last_end = notes[0].start if notes else 0.0
     for start, together in groupby(notes, key=lambda note: note.start):
@@ -101,7 +103,7 @@ def _breathe(notes: list[Note], capacity: float) -> list[Note]:
 def _ornament(
     notes: list[Note], player: Player, spans: list[Span], key: Key, rng: Random
 ) -> list[Note]:
-    """Graces from below, mordents and trills on long notes that stand alone."""
+    """Add grace notes from below, mordents and trills to long single notes."""
     if not player.grace:
         return notes
     counts: dict[float, int] = {}

@@ -1,11 +1,11 @@
-"""The players: General MIDI programs with the range and the habits of who plays them."""
+"""Players: General MIDI programs with the range and the playing style of the instrument."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Player:
-    """One instrument as it is written for.
+    """One instrument and its idiom.
 
     Attributes:
         name: unique name, also the track's name in the file.

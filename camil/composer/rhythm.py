@@ -1,4 +1,4 @@
-"""Metres, and rhythms written as text: one character a sixteenth note.
+"""Metres, and rhythms written as text with one character per sixteenth note.
 
 ``-`` holds the note before, ``.`` is silence, anything else is an attack; so ``x---..x-`` is a
 quarter note, an eighth rest and an eighth note.
@@ -53,7 +53,7 @@ METRES = {
     "5/4": Metre(5, 4, (3, 2)),
 }
 
-# What a tune does within a group of pulses, by its length in quarter notes and its motion.
+# Rhythms of a tune within a group of pulses, by its length in quarter notes and its motion.
 CELLS = {
     2: {
         "calm": ("x-------", "x---x---", "x---x---", "x-----x-", "x---x-x-"),
@@ -88,11 +88,11 @@ def attacks(pattern: str) -> tuple[tuple[float, float, str], ...]:
 
 
 def fit(pattern: str, measure: float) -> str:
-    """A pattern cut or repeated to fill a measure of so many quarter notes."""
+    """A pattern, cut or repeated to fill a measure (quarter notes)."""
     size = round(measure * 4)
     return (pattern * (size // len(pattern) + 1))[:size]
 
 
 def tune_rhythm(metre: Metre, motion: str, rng: Random) -> str:
-    """A measure of a tune: a cell for each group of pulses."""
+    """The rhythm of one measure of a tune: one cell per group of pulses."""
     return "".join(rng.choice(CELLS[group][motion]) for group in metre.groups)

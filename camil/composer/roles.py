@@ -1,4 +1,4 @@
-"""Which parts a role may ask of an instrument, and how often."""
+"""The parts that an instrument may play in a role, with their weights."""
 
 from collections.abc import Callable
 from random import Random
@@ -11,7 +11,7 @@ Part = Callable[[Scene], list]
 
 
 def rest(scene: Scene) -> list:
-    """Nothing: the player counts measures."""
+    """No notes: the player rests."""
     return []
 
 
@@ -84,6 +84,6 @@ ROLES: dict[str, dict[str, dict[Part, float]]] = {
 
 
 def part_for(role: str, player: Player, rng: Random) -> Part:
-    """A part that the role asks of the player, drawn by weight."""
+    """A part of the player in a role, drawn by weight."""
     options = ROLES[role].get(player.family) or ROLES[role]["any"]
     return rng.choices(list(options), list(options.values()))[0]

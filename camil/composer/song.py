@@ -1,4 +1,4 @@
-"""A song from a seed: form, harmony, tune, who plays what when, and the MIDI file of it."""
+"""A song from a seed: form, harmony, tune, instrumentation and MIDI file."""
 
 from dataclasses import dataclass
 from random import Random
@@ -32,7 +32,7 @@ STYLE_WEIGHTS = {"pop": 4, "rock": 3, "jazz": 3, "folk": 3, "chamber": 3, "march
 
 @dataclass
 class Composition:
-    """A song as a MIDI file in memory, and what there is to say about it.
+    """A song as a MIDI file in memory, with its style, key, tempo, metre and chords.
 
     `chords` are the written chords in time; `tempo` is in quarter notes per minute.
     """
@@ -82,7 +82,7 @@ def _sections(
             text = " ".join(rng.choice(progressions) for _ in range(halves))
             material[letter] = text, rng.getrandbits(32), rng.choice(style.motion)
         text, tune_seed, motion = material[letter]
-        if position == len(form) - 1:  # the song comes home
+        if position == len(form) - 1:  # the last section ends on the tonic
             home = "i" if key.mode in ("minor", "dorian") else "I"
             text = " ".join([*text.split()[:-1], home])
         harmony = spans(text, key, start, metre.measure)
