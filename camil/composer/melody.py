@@ -159,7 +159,7 @@ def thinned(notes: list[Note], shortest: float) -> list[Note]:
 
 
 def decorated(notes: list[Note], spans: list[Span], key: Key, rng: Random) -> list[Note]:
-    """A varied repetition: some long notes move to a neighbour note, some short ones are removed."""
+    """A varied repetition: some long notes move to a neighbour note, some short ones are cut."""
     found = []
     for note in notes:
         if note.length >= 1 and rng.random() < 0.35:
