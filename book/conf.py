@@ -20,7 +20,7 @@ exclude_patterns += ["figures/demo"]
 
 extensions = ["myst_nb", "sphinx.ext.mathjax", "sphinx-mathjax-offline"]
 myst_enable_extensions = ["amsmath", "attrs_inline", "dollarmath", "html_image"]
-myst_heading_anchors = 3
+myst_heading_anchors = 4
 # Links to folders and to files that are no pages (code, CSV) have no target in the book.
 suppress_warnings = ["myst.xref_missing", "misc.highlighting_failure", "toc.not_included"]
 nb_execution_mode = "off"
@@ -40,7 +40,7 @@ html_theme_options = {
     "home_page_in_toc": True,
     "navbar_persistent": [],
     "show_navbar_depth": 1,
-    "show_toc_level": 2,
+    "show_toc_level": 1,
     "pygments_light_style": "default",
     "pygments_dark_style": "github-dark",
 }

@@ -3,6 +3,7 @@
 import ast
 import importlib
 import importlib.util
+import json
 import re
 import shutil
 from pathlib import Path
@@ -24,9 +25,17 @@ PAGES = [
 TEXT = {page: page.read_text(encoding="utf-8") for page in PAGES}
 ALL_TEXT = "\n".join(TEXT.values())
 FOLDERS = "benchmarks|camil|config|docs|figures|notebooks|tests"
+NOTEBOOKS = {
+    path: "\n\n".join(
+        "".join(cell["source"])
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
+        if cell["cell_type"] == "markdown"
+    )
+    for path in sorted((PROJECT / "notebooks").glob("*.ipynb"))
+}
 LINKS = [
     (page, link)
-    for page, text in TEXT.items()
+    for page, text in (TEXT | NOTEBOOKS).items()
     for link in re.findall(r"\]\(([^)]+)\)", text) + re.findall(r'<img src="([^"]+)"', text)
 ]
 
