@@ -84,3 +84,30 @@ def assert_read(data, parts):
         score = score_of(data, strict)
         assert found(score) == parts
         assert score.warnings == []
+
+
+def seeds():
+    """Valid and damaged files of every kind, to start fuzzing from."""
+    flute, kit = part(0, 6, 73), part(10, 4, 0)
+    yield file_of(flute)
+    yield file_of(meta(0x51, b"\7\xa1\x20") + meta(0x58, b"\3\2\x18\x08") + flute, part(0, 4))
+    yield file_of(bytes([0, 0xC4, 21]), part(4, 5), meta(3, b"\x83t\x83\x8b") + part(9, 4))
+    yield file_of(b"\0" + XG_ON + bank(10, 127) + kit)
+    yield file_of(b"\0" + GM2_ON + bank(10, 120) + kit)
+    yield file_of(b"\0" + GS_RESET + gs_rhythm(10, 1) + kit + bank(3, 127) + part(3, 2, 24))
+    yield file_of(sysex("43104c08030702f7") + part(3, 2, 0), meta(0x21, b"\1") + part(3, 2))
+    yield file_of(
+        bytes([0, 0xC0, 73]) + bytes([0, 0x90, 60, 80, 96, 60, 0, 0, 62, 200, 96, 64, 80])
+    )
+    yield file_of(flute + bytes([0, 0xF4, 1]) + flute + bytes.fromhex("ffffffffff00") + flute[3:])
+    yield file_of(flute, division=0xE728)
+    yield file_of(flute, tracks=4)[:-9]
+    yield b"\xef\xbb\xbf" + header(2) + chunk(flute + END, 9) + chunk(flute + END + b"\0\0", 2**31)
+    midi = file_of(flute)
+    yield (
+        b"RIFF"
+        + (12 + len(midi)).to_bytes(4, "little")
+        + b"RMIDdata"
+        + (len(midi).to_bytes(4, "little") + midi)
+    )
+    yield file_of(b"".join(bytes([96, 0x90, 60 + i % 3, 80]) for i in range(9)))

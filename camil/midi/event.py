@@ -3,6 +3,7 @@
 from camil.midi.faults import data_byte_fault
 
 UNDEFINED = (0xF4, 0xF5, 0xF9, 0xFD)  # status bytes without a meaning in MIDI
+_MAX_TIME = 16  # bytes; underflows of audio workstations have up to ten
 _TWO_BYTES = {0xF1, 0xF3}
 CUT = "the track ends in the middle of an event (truncated?)"
 
@@ -36,11 +37,14 @@ def read_event(data: bytes, position: int, limit: int, running: int) -> tuple[in
         The offset after the event, the offset of its first byte after the time, and its status.
 
     Raises:
-        Unreadable: if it is not valid. A time of more than four bytes is accepted.
+        Unreadable: if it is not valid. A time of up to 16 bytes is accepted.
     """
-    at = end_of_time(data, position, limit)
+    longest = min(position + _MAX_TIME, limit)
+    at = end_of_time(data, position, longest)
     if at >= limit:
         raise Unreadable(CUT, position, at)
+    if at > longest:
+        raise Unreadable(f"a time has more than {_MAX_TIME} bytes", position, longest)
     status = own = data[at]
     body = at + 1
     if status < 0x80:

@@ -67,6 +67,11 @@ def readable(data: bytes) -> Repaired:
     return Repaired(data)
 
 
+def _last_four(data: bytes, at: int) -> int:
+    """The number in the four bytes before an offset, seven bits in each."""
+    return sum((data[at - 1 - index] & 0x7F) << 7 * index for index in range(4))
+
+
 class _Repair:
     def __init__(self, data: bytes):
         self.data, self.out = data, bytearray()
@@ -137,7 +142,7 @@ class _Repair:
         self.out[start + 4 : start + 8] = (len(self.out) - start - 8).to_bytes(4)
         if credible and not (ended and not last and data[stop : stop + 4] == _TRACK):
             stop = announced
-        if announced > end or stop > announced or (stop != announced and not last):
+        if announced > end or stop > announced or (stop != announced and not (last and ended)):
             fault = f"the track announces {announced - begin:,} bytes"
             self._warn(fault, f"{stop - begin:,} bytes were read", begin - 4)
         return stop
@@ -163,8 +168,7 @@ class _Repair:
             if at - position > 4:
                 fault = f"a time has {at - position} bytes, {data[position:at][:16].hex(' ')}"
                 self._copy(copied, position)
-                ticks = sum((data[i] & 0x7F) << 7 * (at - 1 - i) for i in range(position, at))
-                ticks = ticks if ticks <= _MAX_TICKS else 0
+                ticks = 0 if data[position : at - 4].strip(b"\x80") else _last_four(data, at)
                 self._warn(fault, f"it was read as {ticks} ticks", position)
                 carried = (carried or 0) + ticks
             elif carried is not None:

@@ -72,7 +72,7 @@ def write_labelled(
     path, output = Path(path), Path(output)
     parts = read_midi(path, strict=False).tracks
     programs = labelled_programs(parts, tracks, instruments)
-    copy = _Copy(readable(path.read_bytes()).data, parts, programs)
+    copy = LabelledCopy(readable(path.read_bytes()).data, parts, programs)
     copy.warn_of_shared_channels(path)
     output.parent.mkdir(parents=True, exist_ok=True)
     unfinished = output.with_name(f"{output.name}.partial")
@@ -80,7 +80,7 @@ def write_labelled(
     os.replace(unfinished, output)
 
 
-class _Copy:
+class LabelledCopy:
     """A file with other programs.
 
     Args:
