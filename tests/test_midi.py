@@ -66,7 +66,7 @@ def real_files():
     return random.Random(7).sample(files, 25)
 
 
-def test_general_midi_families_have_the_eight_classes():
+def test_general_midi_families_map_to_eight_classes():
     named = {"Piano": 0, "Organ": 19, "Guitar": 27, "Bass": 33, "Strings": 48, "Brass": 56}
     named |= {"Reed": 68, "Pipe": 73}
     for instrument, program in named.items():
@@ -75,7 +75,7 @@ def test_general_midi_families_have_the_eight_classes():
     assert len(INSTRUMENT_OF_PROGRAM) == 8 * 8 + 8  # Strings have two families
 
 
-def test_rolls_of_all_segments_are_the_piano_roll_of_pretty_midi(tmp_path):
+def test_segment_rolls_equal_piano_roll_of_pretty_midi(tmp_path):
     draw = random.Random(0)
     notes = []
     for pitch in range(30, 100, 3):  # no two notes of one pitch overlap
@@ -102,7 +102,7 @@ def test_rolls_of_all_segments_are_the_piano_roll_of_pretty_midi(tmp_path):
         np.testing.assert_array_equal(roll(segment), expected)
 
 
-def test_downbeats_are_those_of_pretty_midi(tmp_path):
+def test_downbeats_equal_those_of_pretty_midi(tmp_path):
     path = write(
         tmp_path / "a.mid",
         [(60, 0, 1), (60, 39, 40)],
@@ -116,7 +116,7 @@ def test_downbeats_are_those_of_pretty_midi(tmp_path):
     assert score.seconds_at(score.measures[:-1]) == approx(expected[: len(score.measures) - 1])
 
 
-def test_seconds_follow_the_tempo_reckoned_by_hand(tmp_path):
+def test_seconds_follow_tempo_changes(tmp_path):
     notes = [(60 + b, b, b + 0.5) for b in range(16)]
     segments = cut(write(tmp_path / "a.mid", notes, tempi=[(0, 60), (4, 120), (10, 240)]))
     # 4 beats of 1 s, 6 of 0.5 s, then 0.25 s.
@@ -125,7 +125,7 @@ def test_seconds_follow_the_tempo_reckoned_by_hand(tmp_path):
     assert [s.bpm for s in segments] == approx([80, 192])
 
 
-def test_seconds_of_notes_are_those_of_pretty_midi(tmp_path):
+def test_seconds_of_notes_equal_those_of_pretty_midi(tmp_path):
     draw = random.Random(5)
     tempi = [(0, 90)] + [(b + draw.random(), draw.uniform(40, 220)) for b in range(1, 60, 2)]
     starts = [draw.uniform(0, 70) for _ in range(100)]
@@ -140,7 +140,7 @@ def test_seconds_of_notes_are_those_of_pretty_midi(tmp_path):
         assert end * TICKS == approx(round((starts[pitch] + 0.3) * TICKS))
 
 
-def test_tempo_and_metre_count_on_whatever_track_they_stand(tmp_path):
+def test_tempo_and_metre_are_read_on_any_track(tmp_path):
     arguments = ([(60, 0, 1), (62, 4, 5)], [(0, 60)], [(0, 3, 4)])
     plain = read_midi(write(tmp_path / "a.mid", *arguments))
     moved = read_midi(write(tmp_path / "b.mid", *arguments, extra_track=True))
@@ -148,13 +148,13 @@ def test_tempo_and_metre_count_on_whatever_track_they_stand(tmp_path):
     assert moved.tracks[0].start_seconds.tolist() == approx([0, 4])
 
 
-def test_a_file_without_signature_or_tempo_is_in_four_four_at_120(tmp_path):
+def test_file_without_signature_or_tempo_is_in_four_four_at_120(tmp_path):
     score = read_midi(write(tmp_path / "a.mid", [(60, 0, 1), (62, 5, 6)], tempi=[]))
     assert score.measures.tolist() == [0, 4, 8]
     assert score.seconds_at(5.0) == approx(2.5)
 
 
-def test_notes_held_over_are_clipped_on_both_sides(tmp_path):
+def test_notes_across_segments_are_clipped_on_both_sides(tmp_path):
     path = write(tmp_path / "a.mid", [(60, 7, 17), (64, 9, 10), (65, 1, 2), (67, 20, 21)])
     first, second, third = cut(path)
     assert rows(first) == [(65, 24, 24), (60, 168, 24)]
@@ -162,22 +162,26 @@ def test_notes_held_over_are_clipped_on_both_sides(tmp_path):
     assert rows(third) == [(60, 0, 24), (67, 96, 24)]
 
 
-def test_a_note_a_hair_before_the_barline_begins_the_new_segment(tmp_path):
+def test_note_just_before_barline_begins_new_segment(tmp_path):
     early = 4 / TICKS  # a fifth of a step
     notes = [(60, 0, 1), (62, 2, 8 + early), (64, 8 - early, 9), (65, 10, 11), (67, 12, 12 + early)]
     first, second = cut(write(tmp_path / "a.mid", notes))
     assert rows(first) == [(60, 0, 24), (62, 48, 144)]
-    assert rows(second) == [(64, 0, 24), (65, 48, 24), (67, 96, 1)]  # 62 rings on for a hair only
+    assert rows(second) == [
+        (64, 0, 24),
+        (65, 48, 24),
+        (67, 96, 1),
+    ]  # 62 overlaps by less than a step
 
 
-def test_half_a_step_rounds_up_everywhere(tmp_path):
+def test_half_a_step_rounds_up(tmp_path):
     half = 10 / TICKS
     notes = [(60, start + half, start + 0.5) for start in (0, 1, 3, 8, 9, 13)]
     for segment in cut(write(tmp_path / "a.mid", notes)):
         assert set(segment.step % 24) == {1}
 
 
-def test_short_measures_leave_room_and_long_ones_are_cut(tmp_path):
+def test_short_measures_are_padded_and_long_measures_are_cut(tmp_path):
     notes = [(60 + i, i, i + 1) for i in range(40)]
     waltz = cut(write(tmp_path / "a.mid", notes, signatures=[(0, 6, 8)]))
     assert [(s.start_beat, s.end_beat) for s in waltz[:2]] == [(0, 6), (6, 12)]
@@ -188,26 +192,26 @@ def test_short_measures_leave_room_and_long_ones_are_cut(tmp_path):
     assert five[1].end_seconds == approx(9)
 
 
-def test_a_change_of_metre_inside_a_pair_takes_two_consecutive_measures(tmp_path):
+def test_metre_change_inside_pair_keeps_consecutive_measures(tmp_path):
     notes = [(60 + i, i, i + 1) for i in range(14)]
     path = write(tmp_path / "a.mid", notes, signatures=[(0, 4, 4), (4, 3, 4)])
     assert [(s.start_beat, s.end_beat) for s in cut(path)] == [(0, 7), (7, 13)]
 
 
-def test_a_last_measure_without_a_partner_is_followed_by_an_empty_one(tmp_path):
+def test_odd_last_measure_is_followed_by_empty_measure(tmp_path):
     path = write(tmp_path / "a.mid", [(60 + i, i, i + 1) for i in range(12)])
     assert [s.end_beat for s in cut(path)] == [8, 16]
     assert cut(path)[1].end_seconds == approx(8)
 
 
-def test_pitches_beyond_the_roll_and_thin_segments_are_dropped(tmp_path):
+def test_pitches_outside_roll_and_sparse_segments_are_dropped(tmp_path):
     notes = [(23, 0, 1), (24, 1, 2), (107, 2, 3), (108, 3, 4), (60, 8, 9), (20, 13, 14)]
     (segment,) = cut(write(tmp_path / "a.mid", notes))
     assert segment.pitch.tolist() == [24, 107]
     assert len(cut(tmp_path / "a.mid", min_notes=1)) == 2
 
 
-def test_exact_repeats_are_dropped_and_the_rest_evenly_spaced(tmp_path):
+def test_exact_repeats_are_dropped_and_rest_is_evenly_spaced(tmp_path):
     notes = []
     for i in range(20):
         first = 60 if i in (3, 7) else 30 + i
@@ -218,7 +222,7 @@ def test_exact_repeats_are_dropped_and_the_rest_evenly_spaced(tmp_path):
     assert [s.start_beat / 8 for s in cut(path, max_segments=3)] == [0, 10, 19]
 
 
-def test_tracks_are_named_uniquely_even_without_a_name(tmp_path):
+def test_tracks_have_unique_names_without_a_name_in_the_file(tmp_path):
     midi = pretty_midi.PrettyMIDI()
     for name in ("", "Flute\x00 I", "Flute\x00 I"):
         instrument = pretty_midi.Instrument(73, name=name)
@@ -229,7 +233,7 @@ def test_tracks_are_named_uniquely_even_without_a_name(tmp_path):
     assert names == ["00-Flute", "01-Flute I", "02-Flute I"]
 
 
-def test_notes_of_real_files_are_on_ticks_and_beats_and_seconds_agree(real_files):
+def test_notes_of_real_files_are_on_ticks_and_beats_agree_with_seconds(real_files):
     for path in real_files:
         score = read_midi(path)
         resolution = mido.MidiFile(path).ticks_per_beat
@@ -240,7 +244,7 @@ def test_notes_of_real_files_are_on_ticks_and_beats_and_seconds_agree(real_files
             assert ticks == approx(np.rint(ticks))
 
 
-def test_segments_of_real_files_lie_within_their_spans(real_files):
+def test_segments_of_real_files_are_within_their_spans(real_files):
     for path in real_files:
         score = read_midi(path)
         for track in score.tracks:
@@ -270,7 +274,7 @@ def broken_files(folder):
     }
 
 
-def test_broken_files_are_told_in_a_sentence_with_their_name(tmp_path):
+def test_broken_file_raises_midi_error_with_its_name(tmp_path):
     for name, content in broken_files(tmp_path).items():
         (tmp_path / f"{name}.mid").write_bytes(content)
         with pytest.raises(MidiError, match=f"{name}.mid cannot be read: .+"):
@@ -280,7 +284,7 @@ def test_broken_files_are_told_in_a_sentence_with_their_name(tmp_path):
             read_midi(tmp_path / f"{name}.mid")
 
 
-def test_damaged_bytes_never_raise_anything_but_midi_error(tmp_path):
+def test_damaged_bytes_raise_nothing_but_midi_error(tmp_path):
     draw = random.Random(3)
     notes = [(draw.randrange(128), b / 2, b / 2 + 1) for b in range(30)]
     good = write(tmp_path / "a.mid", notes, signatures=[(0, 4, 4)]).read_bytes()
