@@ -97,7 +97,8 @@ class _Repair:
                 if position < 0:
                     break
                 self.number = found + 1
-                self._warn("no chunk begins here", f"{position - skipped:,} bytes", skipped)
+                done = f"{position - skipped:,} bytes were skipped"
+                self._warn("no chunk begins here", done, skipped)
         self.number = 0
         if not found:
             raise ValueError(f"it announces {header.tracks} tracks and has none")
@@ -205,10 +206,11 @@ class _Repair:
         return limit, running
 
     def _reads_on(self, position: int, limit: int, running: int, inside: bool = False) -> bool:
-        """Whether several events in a row are valid, or all to the end of the track.
+        """Whether several events in a row are valid, or all events up to the end of the track.
 
-        Data bytes above 127 are accepted in events with a status byte, because faults come in
-        series. With ``inside``, events that end where the bytes end do not count.
+        Events with a status byte and a data byte above 127 count as valid, because faults occur in
+        series. With ``inside``, an end of the bytes does not count as the end of the track: the
+        position may be inside an incomplete event.
         """
         for _ in range(_PROBED):
             if position >= limit:

@@ -12,8 +12,8 @@ in time over all tracks, as a sound module receives them:
 * Roland MT-32: the programs are its own, as are those of bank MSB 126 and 127 outside XG.
 
 The banks of XG and General MIDI 2 make drums only after the reset message of that standard. In XG,
-bank MSB 0 makes channel 10 melodic only if the file has no GS reset: in 31 of 33 real files that
-do so, all of them for several standards, channel 10 plays drums.
+bank MSB 0 makes channel 10 melodic only if the file has no GS reset: in all 34 of 17,257 files that
+select it, channel 10 plays drums, and 32 of them address several standards.
 """
 
 from collections import defaultdict
