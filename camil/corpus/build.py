@@ -99,15 +99,6 @@ def shard_of(shard: str) -> tuple[int, int]:
     return int(number), int(shards)
 
 
-def is_shard(value: str) -> str | None:
-    """A check for `camil.workbook.parameters`: the fault of a shard, None if it is valid."""
-    try:
-        shard_of(value)
-    except ValueError:
-        return "must be empty or like 3/8 (the third of eight)"
-    return None
-
-
 class _Job:
     """One corpus to be built: its folder, source, parts and description."""
 

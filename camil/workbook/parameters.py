@@ -1,8 +1,7 @@
 """Typed parameters of notebooks: checks with readable errors, before anything slow starts.
 
 A notebook declares its parameters in one cell, each with a type and a default; Papermill adds a
-cell with the user's values below it. `check_parameters` reads both cells. This module imports
-neither torch nor the notebook's other packages, so a wrong parameter is reported within a second.
+cell with the user's values below it. This module does not import torch, which takes seconds.
 """
 
 import ast
@@ -77,9 +76,13 @@ def holds(file: str, hint: str, optional: bool = False) -> Check:
 is_corpus = holds("corpus.json", "make one with 01_preprocess")
 
 
-def is_file(value: str) -> str | None:
-    """Check that the value is the path of a file."""
-    return None if Path(value).is_file() else "is not a file"
+def is_shard(value: str) -> str | None:
+    """Check that the value is empty or a share of the work, such as ``3/8``."""
+    number, _, shards = value.partition("/")
+    whole = number.isdecimal() and shards.isdecimal()
+    if not value or (whole and 1 <= int(number) <= int(shards)):
+        return None
+    return "must be empty or like 3/8 (the third of eight)"
 
 
 def is_instrument_table(value: str) -> str | None:
@@ -118,6 +121,8 @@ CHECKS: dict[str, Check] = {
     "download": one_of("", "baby", "2100-redux"),
     "songs": at_least(3),
     "workers": at_least(0),
+    "shard": is_shard,
+    "split": one_of("redux", "original", "split2"),
     "max_segments_per_track": at_least(1),
     "sample_rate": at_least(8000),
     "objective": Registered("camil.losses", "LOSSES"),
