@@ -1,6 +1,7 @@
 """Repaired files and labelled copies of damaged ones are valid to mido, an independent reader."""
 
 import io
+import random
 
 import mido
 import pandas as pd
@@ -99,3 +100,32 @@ def test_part_with_program_of_another_track_gets_its_own_if_labels_differ(tmp_pa
         copy = labelled(tmp_path, data, "Reed", "Bass")
     assert programs(with_mido(copy)) == [(2, 71), (2, 33)]
     assert programs(with_mido(labelled(tmp_path, data, "Reed", "Reed"))) == [(2, 71)]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_faults_at_random_positions_cost_only_themselves(seed):
+    draw = random.Random(seed)
+    events = [bytes([0, 0xC0 | c, 40 + c]) for c in range(3)]
+    for _ in range(60):
+        on = bytes([0x90 | draw.randrange(3), draw.randrange(40, 90)])
+        time = draw.choice((b"\0", b"\x30", b"\x81\x70"))
+        events += [time + on + b"\x50", b"\x60" + bytes([on[0] - 16]) + on[1:] + b"\x40"]
+    expected = score_of(file_of(b"".join(events)))
+    for _ in range(draw.randrange(1, 12)):
+        high, channel = draw.randrange(128, 256), draw.randrange(16)
+        fault = draw.choice([
+            bytes([0, 0x90 | channel, 60, high]), bytes([0, 0x80 | channel, high, 0]),
+            bytes([0, 0xB0 | channel, 7, high]), bytes([0, 0xC0 | channel, high]),
+            bytes([0, draw.choice((0xF4, 0xF5, 0xF9, 0xFD))]),
+            b"\0\xff\x51\3\0\0\0", b"\0\xff\x58\4\0\2\x18\x08",
+        ])  # fmt: skip
+        events.insert(draw.randrange(3, len(events)), fault)
+    data = file_of(b"", b"".join(events))
+    with pytest.raises(ValueError, match="track 2, offset"):
+        score_of(data)
+    score = score_of(data, strict=False)
+    assert len(score.tracks) == len(expected.tracks)
+    for found, wanted in zip(score.tracks, expected.tracks, strict=True):
+        assert found.program == wanted.program
+        for name in ("pitch", "velocity", "start_beat", "end_beat"):
+            assert getattr(found, name).tolist() == getattr(wanted, name).tolist()

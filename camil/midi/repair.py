@@ -4,7 +4,7 @@
 dropped, lengths of tracks are taken from the end-of-track events and the following chunks,
 unreadable events are skipped, and incomplete ones are left out. Each repair leaves a warning.
 
-After an unreadable event, reading goes on where several events in a row are valid. The end of the
+After an unreadable event, reading goes on where most of the next events are valid. The end of the
 event by its status byte is tried first, then every later byte.
 """
 
@@ -12,13 +12,23 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 
 from camil.midi.container import Header, is_chunk_name, midi_content
-from camil.midi.event import Unreadable, is_end_of_track, read_event, read_number, time_bytes
+from camil.midi.event import (
+    UNDEFINED,
+    Unreadable,
+    end_of_time,
+    is_end_of_track,
+    read_event,
+    read_number,
+    time_bytes,
+)
 from camil.midi.faults import MidiWarning
 from camil.midi.parse import read_events
 
 _MAX_FAULTS = 2000  # a file with more is not MIDI rather than damaged
 _SEARCHED = 64  # bytes after an unreadable event that are tried
-_PROBED = 8  # events that have to be valid from there on
+_PROBED = 8  # events that are read ahead from there
+_NO_EVENT = _PROBED + 1  # faults where no event begins
+_TOLERATED = 1  # faults after a position that was searched
 _MAX_TICKS = 2**28 - 1  # the longest time in four bytes
 _SKIPPED = "the event was skipped"
 _TRACK = b"MTrk"
@@ -190,41 +200,54 @@ class _Repair:
     def _resume(self, fault: Unreadable, position: int, limit: int, running: int):
         """Warn of an unreadable event; returns where reading goes on and the running status."""
         kept = fault.status if 0x80 <= fault.status < 0xF0 else running
-        if fault.end is not None and self._reads_on(fault.end, limit, kept):
+        end = fault.end
+        if fault.status in UNDEFINED:  # it may have data bytes
+            ends = [fault.at + 1 + size for size in range(3)]
+            end = min(ends, key=lambda one: (self._faults_after(one, limit, kept),
+                                             self._is_running(one, limit)))  # fmt: skip
+        if end is not None and self._faults_after(end, limit, kept) < _NO_EVENT:
             self._warn(fault.what, _SKIPPED, fault.offset)
-            return fault.end, kept
+            return end, kept
         for candidate in range(fault.at + 1, min(fault.at + 1 + _SEARCHED, limit)):
-            if self._reads_on(candidate, limit, 0, inside=fault.end is None):
+            if self._faults_after(candidate, limit, 0, inside=end is None) <= _TOLERATED:
                 done = f"{candidate - position} bytes were skipped"
                 self._warn(fault.what, done, fault.offset)
                 return candidate, running
-        if fault.end is not None:
+        if end is not None:
             self._warn(fault.what, _SKIPPED, fault.offset)
-            return fault.end, kept
+            return end, kept
         done = f"the last {limit - position:,} bytes of the track were left out"
         self._warn(fault.what, done, fault.offset)
         return limit, running
 
-    def _reads_on(self, position: int, limit: int, running: int, inside: bool = False) -> bool:
-        """Whether several events in a row are valid, or all events up to the end of the track.
+    def _is_running(self, position: int, limit: int) -> bool:
+        """Whether an event at this position has no status byte."""
+        at = end_of_time(self.data, position, limit)
+        return at < limit and self.data[at] < 0x80
 
-        Events with a status byte and a data byte above 127 count as valid, because faults occur in
-        series. With ``inside``, an end of the bytes does not count as the end of the track: the
-        position may be inside an incomplete event.
+    def _faults_after(self, position: int, limit: int, running: int, inside: bool = False) -> int:
+        """The number of faults in the events that follow, up to the end of the track.
+
+        Faults occur in series, so those in events with a status byte are counted. Others, as an
+        overrun of the track, make the number large: no event begins at this position. With
+        ``inside``, so does an end of the bytes, because the position may be inside an incomplete
+        event.
         """
+        faults = 0
         for _ in range(_PROBED):
             if position >= limit:
-                return position == limit and not inside
+                return faults if position == limit and not inside else _NO_EVENT
             try:
                 position, at, status = read_event(self.data, position, limit, running)
             except Unreadable as fault:
-                if fault.end is None or fault.status < 0x80 or fault.status >= 0xF0:
-                    return False
+                if fault.end is None or not fault.status:
+                    return _NO_EVENT
                 position, at, status = fault.end, fault.at, fault.status
+                faults += 1
             if is_end_of_track(self.data, at):
-                return True
+                return faults
             running = status if status < 0xF0 else running
-        return True
+        return faults
 
     def _copy(self, begin: int, end: int) -> None:
         if end > begin:
