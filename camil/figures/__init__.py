@@ -2,7 +2,7 @@
 
 Each function takes arrays and tables (Fig. 1 the networks, a labelled song its `Score`) and returns
 a matplotlib Figure; `save` writes it as PDF and PNG. Classes, their order and their colours come
-from the keyword ``instruments``, an `InstrumentTable`. Table I is in `camil.evaluation.tables`.
+from the keyword ``instruments``, an `InstrumentTable`. Table I is in `camil.evaluation.table1`.
 """
 
 from camil.figures.architecture import architecture, layers

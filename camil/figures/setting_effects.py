@@ -14,7 +14,7 @@ def effects(found: pd.DataFrame, by: str, reference=None, label: str = "") -> Fi
     """Macro-F1 with its interval at each value of a setting; the reference has a filled marker.
 
     Args:
-        found: the table of `camil.evaluation.questions.effect`.
+        found: the table of `camil.evaluation.comparisons.effect`.
         by: column with the values of the setting.
         reference: the value whose marker is filled.
         label: axis label of the values, with their unit.
