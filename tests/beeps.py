@@ -1,10 +1,12 @@
 """A source and a spectrogram for tests of preprocessing, importable by its worker processes."""
 
+import hashlib
 import os
 import signal
 import time
 
 import numpy as np
+import pretty_midi
 
 from camil.corpus.build import write_corpus
 from camil.sources.midi_folder import MidiFolder
@@ -46,3 +48,24 @@ def by_name(groups):
     """Assign the three splits in turn."""
     names = sorted(set(groups))
     return {name: ("train", "validation", "test")[i % 3] for i, name in enumerate(names)}
+
+
+def write(path, seed):
+    """A MIDI file of three parts of random notes."""
+    draw = np.random.default_rng(seed)
+    midi = pretty_midi.PrettyMIDI()
+    for program in (0, 33, 73):
+        instrument = pretty_midi.Instrument(program)
+        for i in range(40):
+            pitch = int(draw.integers(40, 80))
+            instrument.notes.append(pretty_midi.Note(80, pitch, i * 0.5, i * 0.5 + 0.4))
+        midi.instruments.append(instrument)
+    midi.write(str(path))
+
+
+def content(corpus):
+    """The checksum of every file of a corpus."""
+    files = [path for path in corpus.glob("*") if path.is_file() and path.name[0] != "."]
+    files += (corpus / "arrays").glob("*")
+    assert len(files) == 5 + 11
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}

@@ -1,4 +1,4 @@
-"""What tests share: a corpus of a few composed songs, made once, and a table of made-up scores."""
+"""Shared fixtures: a corpus of 24 composed songs, and a Table I of made-up scores."""
 
 import numpy as np
 import pandas as pd

@@ -33,7 +33,7 @@ def one_note(start, end, pitch=60):
     return np.array([pitch]), np.array([100]), np.array([start]), np.array([end])
 
 
-def test_mel_is_librosas_where_the_hop_is_whole():
+def test_mel_matches_librosa_if_the_hop_is_an_integer():
     draw = np.random.default_rng(0)
     for hop in (128, 341, 512):
         audio = draw.normal(size=281 * hop + 1).astype(np.float32)
@@ -69,13 +69,13 @@ def test_mel_is_relative_to_the_loudest_bin_and_silence_is_the_floor():
     assert mel(audio).min() >= -80
 
 
-def test_the_mel_is_the_same_after_a_journey_to_another_process():
+def test_a_pickled_spectrogram_gives_the_same_mel():
     audio = np.random.default_rng(0).normal(size=50000).astype(np.float32)
     mel = MelSpectrogram()
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(mel))(audio), mel(audio))
 
 
-def test_a_window_longer_than_the_transform_is_refused():
+def test_a_window_longer_than_the_transform_raises():
     with pytest.raises(ValueError, match="window"):
         MelSpectrogram(window=4096)
 
@@ -102,7 +102,7 @@ def test_a_rendered_onset_is_in_the_frame_of_its_note(soundfont, onset):
     assert onset - begin - 0.0125 - frame_seconds <= first <= onset - begin + frame_seconds
 
 
-def test_the_same_call_gives_the_same_samples_whatever_was_rendered_before(soundfont):
+def test_rendering_does_not_depend_on_earlier_calls(soundfont):
     calls = [(p, *random_track(p), b, b + 4) for p in (PIANO, PADS, PIZZICATO) for b in (0, 9, 33)]
     first = [soundfont.render(*call) for call in calls]
     again = [soundfont.render(*call) for call in reversed(calls)][::-1]
@@ -135,7 +135,7 @@ def test_a_held_note_sounds_on_in_the_span_and_a_finished_one_does_not(soundfont
     assert not gone.any()
 
 
-def test_the_first_note_of_the_next_span_is_not_heard(soundfont):
+def test_the_first_note_of_the_next_span_is_not_audible(soundfont):
     for next_begin in (4.0, 4.0013, 4.0025):
         audio = soundfont.render(PIZZICATO, *one_note(next_begin, 5), 1, next_begin)
         assert not audio.any()
@@ -147,7 +147,7 @@ def test_a_chord_of_loud_notes_does_not_clip(soundfont):
         assert 0.01 < np.abs(soundfont.render(program, *notes, 0, 2)).max() < 1
 
 
-def test_a_soundfont_that_is_none_is_told(tmp_path, soundfont):
+def test_an_invalid_soundfont_raises(tmp_path, soundfont):
     (tmp_path / "text.sf2").write_text("no samples")
     with pytest.raises(ValueError, match=r"text.sf2 cannot be read as a soundfont"):
         SoundFont(tmp_path / "text.sf2").presets  # noqa: B018
@@ -179,7 +179,7 @@ def test_a_recording_that_ends_early_is_filled_with_silence(tmp_path):
     assert not recording.span(3.0, 4.0).any()
 
 
-def test_an_unreadable_recording_is_told(tmp_path):
+def test_an_unreadable_recording_raises(tmp_path):
     (tmp_path / "a.flac").write_bytes(b"fLaC but no more")
     for name in ("a.flac", "missing.flac"):
         with pytest.raises(ValueError, match=f"{name} cannot be read"):

@@ -35,7 +35,7 @@ def splitmix64(seed, number):
     return (x ^ (x >> 31)) % 2**64
 
 
-def test_random_numbers_are_those_of_splitmix64():
+def test_random_numbers_match_splitmix64():
     for seed in (0, 1, 2**61 + 12345):
         for number in (1, 2, 77):
             expected = (splitmix64(seed, number) >> 40) / 2**24
@@ -50,7 +50,7 @@ def test_random_numbers_are_uniform_and_independent_of_each_other():
     assert abs(torch.corrcoef(torch.stack([drawn, other]))[0, 1]) < 0.03
 
 
-def test_nothing_asked_for_changes_nothing():
+def test_the_default_changes_nothing():
     assert torch.equal(Augmentation()(NOTES, COUNTS, seeds(1, 2, 3)), NOTES.long())
 
 
@@ -70,7 +70,7 @@ def test_a_segments_notes_move_together_within_bounds_and_every_shift_occurs():
     assert shifts == [set(range(-3, 4)), set(range(4)), set(range(-3, 1))]
 
 
-def test_notes_are_dropped_as_often_as_asked_and_no_segment_is_emptied():
+def test_notes_are_dropped_at_the_given_rate_and_no_segment_is_empty():
     augment, lost = Augmentation(note_dropout=0.3), torch.zeros(8)
     for seed in range(1000):
         lost += augment(NOTES, COUNTS, seeds(seed, seed + 5000, seed + 9999))[:, 2] == 0
@@ -80,7 +80,7 @@ def test_notes_are_dropped_as_often_as_asked_and_no_segment_is_emptied():
     assert (lost[others] / 1000).tolist() == pytest.approx([0.3] * 5, abs=0.06)
 
 
-def test_another_tempo_stretches_onsets_and_lengths_alike_and_cuts_what_is_beyond():
+def test_another_tempo_scales_onsets_and_lengths_and_cuts_the_rest():
     for seed in range(200):
         changed = Augmentation(tempo=0.1)(NOTES, COUNTS, seeds(seed, seed, seed))
         factor = 1 + 0.1 * (2 * uniform(seeds(seed), 2).item() - 1)
@@ -94,7 +94,7 @@ def test_another_tempo_stretches_onsets_and_lengths_alike_and_cuts_what_is_beyon
             assert after[1] + after[2] <= 192
 
 
-def test_velocities_change_by_the_share_asked_for_and_stay_midi_velocities():
+def test_velocities_change_within_the_given_share_and_the_midi_range():
     for seed in range(100):
         changed = Augmentation(velocity=0.2)(NOTES, COUNTS, seeds(seed, seed, seed))
         for before, after in zip(NOTES[:, 3].tolist(), changed[:, 3].tolist(), strict=True):
@@ -102,7 +102,7 @@ def test_velocities_change_by_the_share_asked_for_and_stay_midi_velocities():
             assert abs(after - before) <= 0.2 * before + 0.5
 
 
-def test_a_segments_change_does_not_depend_on_its_company():
+def test_a_segments_change_does_not_depend_on_its_batch():
     augment = Augmentation(5, 0.3, 0.1, 0.2)
     together = augment(NOTES, COUNTS, seeds(7, 8, 9))
     alone = augment(NOTES[4:], COUNTS[2:], seeds(9))
@@ -124,6 +124,6 @@ def test_dropped_notes_are_not_drawn_and_onsets_and_velocities_are():
 @pytest.mark.parametrize(
     "arguments", [{"transpose": -1}, {"note_dropout": 1.0}, {"tempo": -0.1}, {"velocity": 2.0}]
 )
-def test_a_value_out_of_range_is_told(arguments):
+def test_a_value_out_of_range_raises(arguments):
     with pytest.raises(ValueError, match=f"{next(iter(arguments))} must"):
         Augmentation(**arguments)

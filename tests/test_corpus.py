@@ -23,7 +23,7 @@ def written(tiny_corpus):
     return pq.read_table(tiny_corpus / "segments.parquet").to_pylist()
 
 
-def test_a_roll_is_the_notes_of_its_row_drawn_one_by_one(corpus, written):
+def test_a_roll_matches_its_notes_drawn_one_by_one(corpus, written):
     rows = torch.tensor([5, 0, len(written) - 1, 5])
     rolls = corpus.rolls(rows)
     assert rolls.shape == (4, 1, 84, 192)
@@ -38,7 +38,7 @@ def test_a_roll_is_the_notes_of_its_row_drawn_one_by_one(corpus, written):
         assert np.array_equal(roll[0].numpy(), expected)
 
 
-def test_every_segment_has_notes_inside_the_roll_and_a_class_of_the_paper(written):
+def test_every_segment_has_notes_within_the_roll_and_a_known_class(written):
     for segment in written:
         assert segment["instrument"] in INSTRUMENTS
         assert min(segment["pitch"]) >= 24
@@ -59,7 +59,7 @@ def test_a_mel_is_the_row_of_the_file_scaled_to_one(corpus, tiny_corpus, written
     assert corpus.mels(rows).max() <= 1
 
 
-def test_held_mels_are_the_streamed_mels(tiny_corpus):
+def test_held_mels_equal_streamed_mels(tiny_corpus):
     streamed, held = Corpus(tiny_corpus), Corpus(tiny_corpus)
     held.hold_mels()
     rows = torch.tensor([7, 2])
@@ -78,7 +78,7 @@ def test_no_song_is_in_two_splits(written):
     assert songs.max() == 1
 
 
-def test_a_share_of_the_songs_is_part_of_every_larger_share(corpus):
+def test_a_share_of_the_songs_is_a_subset_of_every_larger_share(corpus):
     shares = [set(corpus.rows("train", share, seed=3).tolist()) for share in (0.25, 0.5, 1.0)]
     assert shares[0] < shares[1] < shares[2]
     train = corpus.table[corpus.table["split"] == "train"]
@@ -95,24 +95,24 @@ def test_a_share_does_not_depend_on_labels(tiny_corpus):
     assert torch.equal(first.rows("train", 0.5, 1), second.rows("train", 0.5, 1))
 
 
-def test_a_class_without_training_segments_is_named(corpus):
+def test_a_class_without_training_segments_raises_with_its_name(corpus):
     train = corpus.rows("train")
     without = train[corpus.labels[train] != INSTRUMENTS.index("Pipe")]
     with pytest.raises(ValueError, match="No training segment of Pipe"):
         corpus.require_labels(without)
 
 
-def test_a_share_without_songs_is_an_error_that_names_the_parameter(corpus):
+def test_a_share_without_songs_raises_with_the_parameter(corpus):
     with pytest.raises(ValueError, match="train_fraction"):
         corpus.rows("train", 0.001)
 
 
-def test_a_folder_without_corpus_says_what_makes_one(tmp_path):
+def test_a_folder_without_corpus_raises_with_the_notebook(tmp_path):
     with pytest.raises(FileNotFoundError, match="01_preprocess"):
         Corpus(tmp_path)
 
 
-def test_files_that_do_not_belong_together_are_found(tiny_corpus, tmp_path):
+def test_files_that_do_not_belong_together_raise(tiny_corpus, tmp_path):
     folder = tmp_path / "mixed"
     shutil.copytree(tiny_corpus, folder, ignore=shutil.ignore_patterns("midi"))
     information = json.loads((folder / "corpus.json").read_text())

@@ -40,7 +40,7 @@ def random_segments(count=40, seed=0):
     ]
 
 
-def test_a_tune_counted_by_hand():
+def test_features_of_a_tune_match_hand_counts():
     # C4 and E4 together, then G4, then C5 over the bar line: three onsets.
     tune = [(60, 0, 24), (64, 0, 24), (67, 24, 12), (72, 90, 12)]
     row = segment_features(table(tune)).iloc[0]
@@ -58,7 +58,7 @@ def test_a_tune_counted_by_hand():
     assert {name: row[name] for name in expected} == pytest.approx(expected)
 
 
-def test_quantiles_and_polyphony_are_those_of_numpy_and_of_a_loop(monkeypatch):
+def test_quantiles_match_numpy_and_polyphony_matches_a_loop(monkeypatch):
     monkeypatch.setattr(features, "CHUNK", 7)  # 40 segments in six pieces
     segments = random_segments()
     found = segment_features(table(*segments))
@@ -92,7 +92,7 @@ def test_the_melody_is_the_highest_note_of_each_onset():
         assert row["melody_up"] == pytest.approx(np.mean([j > 0 for j in jumps]))
 
 
-def test_a_second_measure_like_the_first_is_repetition():
+def test_an_equal_second_measure_counts_as_repetition():
     measure = [(60, 0, 12), (62, 24, 12), (64, 60, 12)]
     again = [(pitch, step + 96, length) for pitch, step, length in measure]
     other = [(pitch + 1, step, length) for pitch, step, length in again]
@@ -100,19 +100,19 @@ def test_a_second_measure_like_the_first_is_repetition():
     assert found["repeated"].tolist() == [1, 0, pytest.approx(2 / 4)]
 
 
-def test_a_segments_features_do_not_depend_on_its_neighbours_or_the_order_of_notes():
+def test_features_do_not_depend_on_other_segments_or_note_order():
     segments = random_segments(seed=2)
     together = segment_features(table(*segments))
     alone = pd.concat([segment_features(table(s[::-1])) for s in segments], ignore_index=True)
     pd.testing.assert_frame_equal(together, alone, check_dtype=False)
 
 
-def test_a_segment_without_notes_is_told():
+def test_a_segment_without_notes_raises():
     with pytest.raises(ValueError, match="row 1 has no notes"):
         segment_features(table([(60, 0, 12)], []))
 
 
-def test_tracks_are_means_and_spreads_and_ranks_are_within_the_song():
+def test_track_features_are_means_and_spreads_with_ranks_in_the_song():
     names = pd.DataFrame({"song": ["a", "a", "a", "a", "b"], "track": ["2", "1", "2", "3", "1"]})
     notes = [[(pitch, 0, 24), (pitch + 12, 24, 24)] for pitch in (60, 40, 64, 50, 70)]
     tracks = track_features(segment_features(table(*notes)), names)

@@ -69,7 +69,7 @@ def seconds_by_hand(beat):
     return total
 
 
-def test_pairs_of_measures_begin_where_one_counts_them(clicks):
+def test_pairs_of_measures_begin_on_the_counted_downbeats(clicks):
     """A pick-up, 4/4, 6/8 (three quarters), 7/8 (three and a half) and 3/4: bars by hand."""
     score = read_midi(clicks)
     segments = segments_of(score.tracks[0], score)
@@ -85,7 +85,7 @@ def test_pairs_of_measures_begin_where_one_counts_them(clicks):
         )
 
 
-def test_straight_and_swung_notes_stand_on_their_steps(clicks):
+def test_straight_and_swung_notes_are_on_their_steps(clicks):
     score = read_midi(clicks)
     for segment in segments_of(score.tracks[0], score):
         inside = [beat for beat in CLICKS if segment.start_beat <= beat < segment.end_beat]
@@ -108,7 +108,7 @@ def onsets(audio, rate):
     return found
 
 
-def test_what_is_heard_begins_within_a_frame_of_its_note(clicks):
+def test_rendered_onsets_are_within_a_frame_of_their_notes(clicks):
     source = MidiFolder(clicks.parent, sample_rate=16000)
     (track,) = source.read(Song("clicks", clicks, None))
     heard_at_all = 0

@@ -127,7 +127,7 @@ def among_by_loops(score, track):
     return row
 
 
-def test_among_the_others_is_what_slow_loops_find(score):
+def test_relations_between_parts_match_slow_loops(score):
     found = named(score, among_features(score), AMONG)
     parts = [track for track in score.tracks if not track.is_drum]
     assert len(parts) == 4
@@ -138,7 +138,7 @@ def test_among_the_others_is_what_slow_loops_find(score):
     assert found["part 0"]["doublings"] == 1
 
 
-def test_a_part_without_others_and_drums_has_nothing_to_be_compared_with(tmp_path):
+def test_a_single_part_and_drums_have_no_relations(tmp_path):
     score = written(tmp_path, a_part(0, [(60, 0, 1, 80), (62, 1, 2, 80)], "alone"))
     row = named(score, among_features(score), AMONG)["alone"]
     assert (row["share"], row["others"], row["alone"], row["sounding"]) == (1, 0, 1, 1)
@@ -147,7 +147,7 @@ def test_a_part_without_others_and_drums_has_nothing_to_be_compared_with(tmp_pat
     ).all()
 
 
-def test_touch_and_timing_by_hand(tmp_path):
+def test_touch_and_timing_match_hand_counts(tmp_path):
     notes = [(60, 0, 1, 40), (64, 1, 2 - 1 / 48, 60), (67, 2 + 1 / 96, 3 + 1 / 96, 80)]
     notes += [(72, 3, 4, 100)]
     score = written(tmp_path, a_part(0, notes, "part"))
@@ -165,7 +165,7 @@ def test_touch_and_timing_by_hand(tmp_path):
     assert row["beats"] == 8
 
 
-def test_gestures_are_counted_for_each_note_of_their_channel(tmp_path):
+def test_gestures_are_counted_per_note_of_their_channel(tmp_path):
     bent = a_part(27, [(60, beat, beat + 1, 80) for beat in range(4)], "bent")
     bent.pitch_bends += [
         pretty_midi.PitchBend(value, 0.1 * place)
@@ -189,7 +189,7 @@ def test_gestures_are_counted_for_each_note_of_their_channel(tmp_path):
     assert (plain["bends"], plain["modulation"], plain["pressure"]) == (0, 0, 0)
 
 
-def test_programs_tell_nothing(score, tmp_path):
+def test_performance_features_do_not_depend_on_programs(score, tmp_path):
     before = performance(score)
     assert before.shape == (5, len(OWN) + len(AMONG))
     for track in score.tracks:

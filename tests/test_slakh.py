@@ -89,14 +89,14 @@ def faults(source, name="Track00001"):
     return {track.track: track.skipped for track in source.read(song) if track.skipped}
 
 
-def test_the_redux_split_is_that_of_the_folders_without_the_omitted(redux):
+def test_the_redux_split_follows_the_folders_without_omitted(redux):
     songs = Slakh(redux).songs()
     assert [(song.name, song.split) for song in songs] == [
         ("Track00001", "train"), ("Track01501", "validation"), ("Track01876", "test"),
     ]  # fmt: skip
 
 
-def test_the_original_split_goes_by_number_and_keeps_what_redux_omits(redux):
+def test_the_original_split_follows_numbers_and_includes_omitted(redux):
     songs = {song.name: song for song in Slakh(redux, split="original").songs()}
     assert {name: song.split for name, song in songs.items()} == {
         "Track00001": "train", "Track00049": "train", "Track01501": "validation",
@@ -106,7 +106,7 @@ def test_the_original_split_goes_by_number_and_keeps_what_redux_omits(redux):
     assert songs["Track01501"].group == "ab1"
 
 
-def test_a_splits_file_splits_a_flat_folder(tmp_path):
+def test_a_split_list_splits_a_flat_folder(tmp_path):
     for number in (3, 49, 66, 1600):
         make_track(tmp_path / "flat" / f"Track{number:05d}", {}, uuid=f"x{number}")
     changes = {
@@ -145,7 +145,7 @@ def test_stems_of_the_eight_classes_are_read_with_their_plugin(redux):
     assert tracks["S00"].segments[0].pitch.tolist() == [60, 61, 62, 63]
 
 
-def test_continued_strings_can_be_kept_apart(redux):
+def test_continued_strings_can_be_left_out(redux):
     assert set(read(Slakh(redux, merge_strings=False))) == {"S00", "S01", "S03"}
 
 
@@ -157,7 +157,7 @@ def test_the_bass_of_the_stem_is_an_octave_above_the_lakh_file(redux):
 
 
 @pytest.mark.parametrize(("suffix", "rate"), [("flac", 44100), ("wav", 16000)])
-def test_audio_is_that_span_of_the_stem_at_the_rate_asked_for(tmp_path, suffix, rate):
+def test_audio_is_the_span_of_the_stem_at_the_sample_rate(tmp_path, suffix, rate):
     make_track(tmp_path / "Track00001", STEMS, suffix, rate)
     source = pickle.loads(pickle.dumps(Slakh(tmp_path, sample_rate=12000)))
     track = read(source)["S01"]
@@ -178,7 +178,7 @@ def test_segments_beyond_the_end_of_the_recording_are_dropped(tmp_path):
     assert [s.start_beat for s in read(Slakh(tmp_path))["S00"].segments] == [0, 8]
 
 
-def test_stems_without_midi_or_audio_or_with_broken_ones_are_passed_over(redux):
+def test_stems_with_missing_or_broken_files_are_skipped(redux):
     track = redux / "train" / "Track00001"
     (track / "stems" / "S00.flac").unlink()
     (track / "MIDI" / "S01.mid").unlink()
@@ -188,7 +188,7 @@ def test_stems_without_midi_or_audio_or_with_broken_ones_are_passed_over(redux):
     assert read(Slakh(redux)) == {}
 
 
-def test_a_track_without_metadata_is_told_by_name(redux):
+def test_a_track_without_metadata_raises_with_its_name(redux):
     (redux / "train" / "Track00001" / "metadata.yaml").write_text("stems: [")
     with pytest.raises(ValueError, match=r"metadata\.yaml of Track00001"):
         read(Slakh(redux))
@@ -197,7 +197,7 @@ def test_a_track_without_metadata_is_told_by_name(redux):
         read(Slakh(redux))
 
 
-def test_wrong_arguments_and_folders_are_told(tmp_path):
+def test_invalid_arguments_and_folders_raise(tmp_path):
     with pytest.raises(ValueError, match=r"split must be one of .*got 'new'"):
         Slakh(tmp_path, split="new")
     with pytest.raises(ValueError, match=r"midi_source must be one of .*got 'both'"):
@@ -208,7 +208,7 @@ def test_wrong_arguments_and_folders_are_told(tmp_path):
         Slakh(tmp_path / "nowhere").songs()
 
 
-def test_the_real_track_shows_the_octave_that_slakh_added_to_its_bass(whole_sample):
+def test_the_real_track_has_the_octave_that_slakh_added_to_bass(whole_sample):
     stem = read(Slakh(whole_sample, max_segments_per_track=None))
     lakh = read(Slakh(whole_sample, midi_source="all_src", max_segments_per_track=None))
     assert {name: track.instrument for name, track in stem.items()} == {
@@ -223,7 +223,7 @@ def test_the_real_track_shows_the_octave_that_slakh_added_to_its_bass(whole_samp
             assert ours.start_seconds == theirs.start_seconds
 
 
-def test_stems_that_cannot_be_used_say_why(redux):
+def test_unusable_stems_have_a_reason(redux):
     track = redux / "train" / "Track00001"
     (track / "stems" / "S00.flac").unlink()
     (track / "MIDI" / "S01.mid").unlink()
@@ -252,7 +252,7 @@ def test_wrong_paths_in_the_metadata_do_not_matter(redux):
     assert set(read(Slakh(redux))) == {"S00", "S01", "S02", "S03"}
 
 
-def test_duplicates_are_on_the_side_of_the_first_of_them(tmp_path):
+def test_duplicates_are_in_the_split_of_the_first(tmp_path):
     for number, uuid in ((4, "ab"), (1600, "ab"), (1939, "ab"), (1700, "cd"), (2000, "cd")):
         make_track(tmp_path / f"Track{number:05d}", {}, uuid=uuid)
     songs = {song.name: song for song in Slakh(tmp_path, split="original").songs()}
@@ -261,7 +261,7 @@ def test_duplicates_are_on_the_side_of_the_first_of_them(tmp_path):
 
 
 @pytest.mark.parametrize("split", ["redux", "original", "split2"])
-def test_no_lakh_file_is_on_two_sides_of_a_published_split(sample, tmp_path, split):
+def test_no_lakh_file_is_in_two_splits(sample, tmp_path, split):
     for number in range(1, 2101):
         (tmp_path / f"Track{number:05d}").mkdir()
     songs = Slakh(tmp_path, split=split, split_lists=sample.parent / "slakh_splits").songs()
@@ -283,7 +283,7 @@ def test_notes_alone_need_no_recording(redux):
     assert set(read(Slakh(redux, audio=False))) == {"S00", "S01", "S02", "S03"}
 
 
-def test_the_real_samples_are_told_apart_by_layout(sample):
+def test_real_samples_are_recognized_by_layout(sample):
     (redux,) = Slakh(sample / "slakh2100_flac_redux").songs()
     assert (redux.split, redux.group) == ("train", "1a81ae092884234f3264e2f45927f00a")
     baby = Slakh(sample / "babyslakh_16k")

@@ -45,7 +45,7 @@ def server():
     server.shutdown()
 
 
-def test_a_download_that_broke_off_goes_on_where_it_stopped(server, tmp_path, capsys):
+def test_an_interrupted_download_is_resumed(server, tmp_path, capsys):
     server.most = 1_400_000
     with pytest.raises(ConnectionError, match="to resume the download"):
         slakh_archive.download(f"{server.url}/a.tar.gz", tmp_path / "a.tar.gz")
@@ -59,13 +59,13 @@ def test_a_download_that_broke_off_goes_on_where_it_stopped(server, tmp_path, ca
     assert "0.0 GB to download" in capsys.readouterr().out  # 3 MB: the size is told
 
 
-def test_a_whole_partial_file_needs_nothing_more(server, tmp_path):
+def test_a_complete_partial_file_is_not_downloaded_again(server, tmp_path):
     (tmp_path / "a.tar.gz.partial").write_bytes(CONTENT)
     slakh_archive.download(f"{server.url}/a.tar.gz", tmp_path / "a.tar.gz")
     assert (tmp_path / "a.tar.gz").read_bytes() == CONTENT
 
 
-def test_too_little_room_is_told_before_anything_is_fetched(server, tmp_path, monkeypatch):
+def test_too_little_space_raises_before_the_download(server, tmp_path, monkeypatch):
     usage = slakh_archive.shutil.disk_usage(tmp_path)._replace(free=1_000_000)
     monkeypatch.setattr(slakh_archive.shutil, "disk_usage", lambda _: usage)
     with pytest.raises(ValueError, match=r"need 0\.0 GB"):
@@ -73,7 +73,7 @@ def test_too_little_room_is_told_before_anything_is_fetched(server, tmp_path, mo
     assert not list(tmp_path.iterdir())
 
 
-def test_without_mirdata_the_sentence_says_how_to_get_it(tmp_path, monkeypatch):
+def test_missing_mirdata_raises_with_the_install_command(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "mirdata", None)
     for work in (
         lambda: slakh_archive.fetch("baby", tmp_path / "babyslakh_16k"),
@@ -83,7 +83,7 @@ def test_without_mirdata_the_sentence_says_how_to_get_it(tmp_path, monkeypatch):
             work()
 
 
-def test_the_folder_must_have_the_archives_name(tmp_path):
+def test_a_folder_of_another_name_raises(tmp_path):
     with pytest.raises(ValueError, match="holds the folder babyslakh_16k"):
         slakh_archive.fetch("baby", tmp_path / "slakh")
 
@@ -118,7 +118,7 @@ def published(server, tmp_path, monkeypatch):
     return server
 
 
-def test_babyslakh_is_fetched_by_name_and_found_as_published(published, tmp_path, capsys):
+def test_babyslakh_is_downloaded_and_has_no_faults(published, tmp_path, capsys):
     folder = tmp_path / "data" / "babyslakh_16k"
     slakh_archive.fetch("baby", folder)
     found = {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
@@ -131,7 +131,7 @@ def test_babyslakh_is_fetched_by_name_and_found_as_published(published, tmp_path
     assert len(slakh_archive.faults(folder)) == 0
 
 
-def test_files_that_differ_or_lack_are_named(published, tmp_path):
+def test_missing_and_different_files_are_listed(published, tmp_path):
     folder = tmp_path / "mine"  # whatever it is called
     for name, content in FILES.items():
         (folder / name).parent.mkdir(parents=True)
@@ -147,7 +147,7 @@ def test_files_that_differ_or_lack_are_named(published, tmp_path):
     ]
 
 
-def test_an_archive_that_is_not_as_published_is_removed(published, tmp_path):
+def test_an_archive_with_another_checksum_is_removed(published, tmp_path):
     published.files["baby.tar.gz"] = b"something else"
     with pytest.raises(ValueError, match="not as published"):
         slakh_archive.fetch("baby", tmp_path / "babyslakh_16k")

@@ -53,7 +53,7 @@ def shuffled_tracks(table):
     return np.concatenate([part["index"].to_numpy() for part in parts])
 
 
-def test_groups_are_gathered_as_slow_loops_do():
+def test_pooling_matches_slow_loops():
     values = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
     group = torch.tensor([0] * 5 + [1] + [2] * 14)
     for number, row in enumerate(pool(values, group, 3)):
@@ -72,7 +72,7 @@ def piecewise(value, edges):
     return np.zeros(len(told)) if np.isnan(value) else told
 
 
-def test_features_are_told_by_pieces_of_the_chosen_songs_values(songs):
+def test_features_are_encoded_by_quantiles_of_the_training_songs(songs):
     network = encoder(songs)
     part = network.features["of_track"]
     known = songs.batch(torch.arange(12)).of_track.double().numpy()
@@ -89,7 +89,7 @@ def test_features_are_told_by_pieces_of_the_chosen_songs_values(songs):
     np.testing.assert_allclose(part(features).detach(), expected, atol=1e-4)
 
 
-def test_what_no_song_told_in_training_is_never_read(songs):
+def test_features_that_no_training_song_has_are_not_used(songs):
     silent = songs.batch(torch.arange(12))
     silent.own[:] = torch.nan
     part = FeatureEncoding(silent.own.shape[1], 8).eval()
@@ -98,7 +98,7 @@ def test_what_no_song_told_in_training_is_never_read(songs):
     torch.testing.assert_close(part(torch.randn_like(silent.own)), bias)
 
 
-def test_a_song_is_read_the_same_alone_and_in_company(songs):
+def test_a_song_has_the_same_output_alone_and_in_a_batch(songs):
     network = encoder(songs)
     together, all_numbers = read_songs(network, songs, torch.arange(len(songs)), CPU)
     alone, numbers = read_songs(network, songs, torch.tensor([7]), CPU)
@@ -110,7 +110,7 @@ def test_a_song_is_read_the_same_alone_and_in_company(songs):
 
 
 @pytest.mark.parametrize("order", [False, True])
-def test_without_order_the_order_of_tracks_tells_nothing(songs, table, order):
+def test_without_order_the_output_is_independent_of_track_order(songs, table, order):
     network = encoder(songs, order=order)
     rows = shuffled_tracks(table)
     assert (rows != np.arange(len(rows))).any()
@@ -125,7 +125,7 @@ def test_without_order_the_order_of_tracks_tells_nothing(songs, table, order):
 
 
 @pytest.mark.parametrize("velocity", [False, True])
-def test_without_velocity_loudness_tells_nothing(songs, table, velocity):
+def test_without_velocity_the_output_is_independent_of_velocities(songs, table, velocity):
     network = encoder(songs, velocity=velocity)
     loud = table["velocity"].combine_chunks()
     softer = pa.ListArray.from_arrays(loud.offsets, pc.divide(loud.flatten(), 2))
@@ -136,7 +136,7 @@ def test_without_velocity_loudness_tells_nothing(songs, table, velocity):
 
 
 @pytest.mark.parametrize("performance", [False, True])
-def test_without_performance_it_tells_nothing(songs, table, performance):
+def test_without_performance_the_output_is_independent_of_it(songs, table, performance):
     network = encoder(songs, performance=performance)
     silent = Songs(table.drop_columns("whole"))
     chosen = torch.arange(len(songs))
@@ -148,7 +148,7 @@ def test_without_performance_it_tells_nothing(songs, table, performance):
     assert torch.equal(again.track, read.track) != performance
 
 
-def test_what_plays_a_track_is_seen_by_the_others_of_its_song_only(songs, table):
+def test_a_changed_track_affects_only_its_own_song(songs, table):
     """Other notes in one track change what is read from its song's others, and of no other song."""
     network = encoder(songs)
     rows = table.to_pandas()
@@ -164,7 +164,7 @@ def test_what_plays_a_track_is_seen_by_the_others_of_its_song_only(songs, table)
     assert ((read.track - again.track).abs().amax(1) > 1e-5).sum() == 1
 
 
-def test_an_ensemble_is_the_mean_of_log_probabilities_tempered(songs):
+def test_an_ensemble_averages_log_probabilities_with_temperature(songs):
     members = [encoder(songs, seed) for seed in (0, 1)]
     ensemble = SongEnsemble(members, 2).eval()
     ensemble.temperatures["song"] = 2.0
@@ -177,7 +177,7 @@ def test_an_ensemble_is_the_mean_of_log_probabilities_tempered(songs):
     np.testing.assert_allclose(found, mean / mean.sum(axis=1, keepdims=True), atol=1e-5)
 
 
-def test_a_saved_ensemble_reads_what_it_read(songs, tmp_path):
+def test_a_saved_ensemble_has_the_same_output(songs, tmp_path):
     ensemble = SongEnsemble([encoder(songs, seed) for seed in (0, 1)], 2).eval()
     ensemble.temperatures = {"segment": 1.5, "track": 0.8, "song": 2.0}
     save_songs(tmp_path / "songs.safetensors", ensemble)
@@ -190,7 +190,7 @@ def test_a_saved_ensemble_reads_what_it_read(songs, tmp_path):
             torch.testing.assert_close(one.exp(), two.exp(), atol=5e-3, rtol=0)  # half precision
 
 
-def test_a_damaged_or_foreign_file_is_a_sentence(songs, tmp_path):
+def test_a_damaged_file_raises(songs, tmp_path):
     path = tmp_path / "songs.safetensors"
     save_songs(path, SongEnsemble([encoder(songs)], 2))
     content = bytearray(path.read_bytes())
@@ -200,7 +200,7 @@ def test_a_damaged_or_foreign_file_is_a_sentence(songs, tmp_path):
         load_songs(path)
 
 
-def test_a_file_is_labelled_as_the_corpus_is_read(songs, tiny_corpus, tmp_path):
+def test_labels_of_a_file_equal_those_of_its_corpus(songs, tiny_corpus, tmp_path):
     """The corpus came by preprocessing, the label by the MIDI file: both say the same."""
     ensemble = SongEnsemble([encoder(songs)], 2).eval()
     save_songs(tmp_path / "songs.safetensors", ensemble)
@@ -227,7 +227,7 @@ def adjusted(logits, labels, known, strength):
 
 
 @pytest.mark.parametrize("programs", [0.0, 0.7])
-def test_the_objective_adds_up_instruments_and_programs_of_all_levels(programs):
+def test_the_objective_sums_instruments_and_programs_of_all_levels(programs):
     torch.manual_seed(0)
     known, of_known = torch.tensor([0, 0, 1, 2, 2, 2]), torch.tensor([3, 3, 40, 99, 99, 98])
     objective = SongLoss(6, known, of_known, 3, 0.5, programs)

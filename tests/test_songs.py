@@ -64,7 +64,7 @@ def by_loops(notes, bpm):
     return np.array(rows, float)
 
 
-def test_what_stands_around_a_note_is_what_slow_loops_find():
+def test_note_features_match_slow_loops():
     random = np.random.default_rng(1)
     segments = []
     for _ in range(30):
@@ -82,7 +82,7 @@ def test_what_stands_around_a_note_is_what_slow_loops_find():
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_drawn_as_it_is_a_song_has_the_notes_of_its_rows(songs, table):
+def test_a_batch_has_the_notes_of_its_rows(songs, table):
     chosen = torch.tensor([5, 2])
     batch = songs.batch(chosen)
     rows = table.to_pandas()
@@ -101,7 +101,7 @@ def test_drawn_as_it_is_a_song_has_the_notes_of_its_rows(songs, table):
     assert len(batch.track) == rows["song"].isin(names).sum()
 
 
-def test_rows_that_do_not_stand_together_are_an_error(table):
+def test_rows_that_are_not_consecutive_raise(table):
     order = np.arange(len(table))
     with pytest.raises(ValueError, match="consecutive rows"):
         Songs(table.take(np.r_[order[1:], order[:1]]))

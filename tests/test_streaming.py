@@ -17,7 +17,7 @@ def folder(tmp_path_factory):
     return made_up_corpus(tmp_path_factory.mktemp("corpus") / "made_up", 48)
 
 
-def test_mels_are_the_files_whether_prefetched_or_not(folder):
+def test_mels_equal_the_file_with_and_without_prefetch(folder):
     data = Corpus(folder)
     expected = 1 + np.load(folder / "mels.npy")[ROWS].astype(np.float32) / 80
     np.testing.assert_allclose(data.mels(ROWS)[:, 0].numpy(), expected, atol=1e-6)
@@ -35,7 +35,7 @@ def test_a_prefetched_batch_is_not_read_again(folder, monkeypatch):
     data.mels(ROWS)
 
 
-def test_rolls_are_their_notes(folder):
+def test_rolls_equal_their_notes(folder):
     data = Corpus(folder)
     rolls = data.rolls(ROWS)
     for roll, row in zip(rolls, ROWS.tolist(), strict=True):
@@ -58,7 +58,7 @@ def test_an_augmented_roll_depends_on_its_seed_alone(folder):
     assert torch.equal(data.rolls(ROWS), plain)  # no seeds, no change
 
 
-def test_logit_adjustment_adds_the_logarithm_of_each_classs_share():
+def test_logit_adjustment_adds_the_logarithm_of_the_class_share():
     counts, logits = torch.tensor([6, 0, 3]), torch.tensor([[0.3, -1.0, 2.0], [1.0, 0.0, 0.5]])
     total = 0.0
     for row, label in zip(logits.tolist(), (2, 1), strict=True):
