@@ -1,4 +1,4 @@
-"""A corpus of random notes and sounds, to time with: its speed is that of a real one."""
+"""Corpora of random notes and mels for timing; they are as fast to read as real ones."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from camil.midi.instruments import INSTRUMENTS
 
 
 def made_up_corpus(folder: Path, segments: int, seed: int = 0) -> Path:
-    """Write a corpus of `segments` segments of 8 to 40 notes each; returns its folder."""
+    """Write a corpus of segments with 8 to 40 notes each, and return its folder."""
     folder.mkdir(parents=True)
     random = np.random.default_rng(seed)
     counts = random.integers(8, 41, segments)

@@ -1,10 +1,10 @@
-"""What preprocessing costs, as ratios of times measured in one run on one core.
+"""Cost of preprocessing, as ratios of times measured in one run on one core.
 
     python -m benchmarks.slakh_format FOLDER_OF_STEMS --tracks 5
     python -m benchmarks.preprocessing FOLDER_OF_MIDI FOLDER_OF_STEMS [--files 100]
 
-Processor time, not wall time, so that other programs matter little. The sides of each comparison
-alternate, segment by segment or file by file.
+Processor time is measured instead of wall time, to be less affected by other programs. The two
+sides of each comparison alternate, segment by segment or file by file.
 """
 
 import argparse
@@ -31,7 +31,7 @@ SAMPLE_RATE = 16_000
 
 
 def notes_the_straightforward_way(path: Path) -> list[list[tuple[int, int, int]]]:
-    """Every two-measure segment of the melodic tracks, as one would write it with pretty_midi."""
+    """All two-measure segments of the melodic tracks, by a straightforward use of pretty_midi."""
     midi = pretty_midi.PrettyMIDI(str(path))
     downbeats = midi.get_downbeats()
     segments = []
@@ -82,7 +82,7 @@ def notes(files: list[Path]) -> dict[str, float]:
 
 
 def rendering(files: list[Path]) -> dict[str, float]:
-    """Our render, and render with mel, against the bare player on the notes that are heard."""
+    """Rendering, and rendering with mel, compared with the player alone on the audible notes."""
     font, mel = SoundFont(default_soundfont(), SAMPLE_RATE), MelSpectrogram(SAMPLE_RATE)
     player = Player()
     mel(font.render(0, *np.array([[60], [90], [0], [1]]), 0, 4))
@@ -123,15 +123,15 @@ def melodic_segments(files: list[Path]) -> list[tuple[Track, Segment]]:
 
 
 class Player:
-    """tinysoundfont alone: note on, note off and generate, all prepared before the clock runs."""
+    """tinysoundfont alone: note on, note off and generate, prepared before the measurement."""
 
     def __init__(self):
         self.synth = tinysoundfont.Synth(gain=-12.0, samplerate=SAMPLE_RATE)
         self.synth.sfload(str(default_soundfont()))
 
     def seconds(self, track: Track, begin: float, end: float, tail: float) -> float:
-        """Processor time to play the notes that sound in a span, or ring on into it for `tail`
-        seconds, from the first of their attacks (12 seconds before at most) to its end."""
+        """Processor time to play the notes that sound in a span, or in the ``tail`` seconds before
+        it, from the first of their onsets (at most 12 seconds earlier) to the end of the span."""
         sounding = (track.start_seconds < end) & (track.end_seconds > begin - tail)
         on = np.maximum(track.start_seconds[sounding], begin - 12 if tail else begin)
         off = np.minimum(track.end_seconds[sounding], end)
@@ -159,7 +159,7 @@ class Player:
 
 
 def recordings(stems: list[Path]) -> dict[str, float]:
-    """Twelve spans of four seconds of each stem, which is opened once by either side."""
+    """Twelve spans of four seconds of each stem, which each side opens once."""
     mel = MelSpectrogram(SAMPLE_RATE)
     mel(Recording(stems[0], SAMPLE_RATE).span(0, 4))
     decoder = read = whole = 0.0

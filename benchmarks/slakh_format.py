@@ -1,11 +1,11 @@
-"""A data set in Slakh2100's format, composed and rendered here, to measure preprocessing on.
+"""Compose and render a data set in Slakh2100's format, to measure preprocessing.
 
     python -m benchmarks.slakh_format FOLDER [--tracks 100] [--seconds 240]
 
-Songs of the demo's composer are repeated until they last long enough, every part is played by the
-soundfont at 44.1 kHz into a FLAC stem, and metadata, stem MIDI and `all_src.mid` are laid out as in
-Slakh, with its quirk: a Bass stem is an octave higher than it was written, folded into 35..79.
-Nothing reads the mixes of Slakh, so there are none. A track that is there is not made again.
+Songs of the demo's composer are repeated to the given duration. Every part is rendered with the
+soundfont at 44.1 kHz to a FLAC stem. Metadata, stem MIDI and ``all_src.mid`` are laid out as in
+Slakh, including its altered Bass: a stem is an octave higher than written, folded into 35..79. The
+mixes of Slakh are not read and therefore omitted. Existing tracks are not written again.
 """
 
 import argparse
@@ -41,8 +41,8 @@ def make(folder: Path, tracks: int, seconds: float) -> None:
 
 
 def make_track(path: Path, number: int, seconds: float, font: SoundFont) -> None:
-    for place in ("MIDI", "stems"):
-        (path / place).mkdir(parents=True)
+    for name in ("MIDI", "stems"):
+        (path / name).mkdir(parents=True)
     song = compose(0, number).midi
     repeat(song, seconds)
     song.write(str(path / "all_src.mid"))
@@ -69,7 +69,7 @@ def make_track(path: Path, number: int, seconds: float, font: SoundFont) -> None
 
 
 def repeat(song: pretty_midi.PrettyMIDI, seconds: float) -> None:
-    """Play the song again from its end until it lasts so long."""
+    """Repeat the song until it has the given duration."""
     measure = song.get_downbeats()[1]
     length = np.ceil(song.get_end_time() / measure) * measure
     for part in song.instruments:
@@ -92,7 +92,7 @@ def render(part: pretty_midi.Instrument, seconds: float, font: SoundFont) -> np.
 
 
 def write_stem(song: pretty_midi.PrettyMIDI, part, bass: bool, path: Path) -> None:
-    """The part alone, at the song's tempi and metres."""
+    """A file of one part, with the song's tempi and metres."""
     whole, song.instruments = song.instruments, [part]
     if bass:
         for note in part.notes:
