@@ -1,5 +1,6 @@
 """Whole songs of a corpus as notes and features: the input of CAMIL+, in batches of songs."""
 
+import ctypes
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from camil.encoders.song_batch import FEATURES, SongBatch
 from camil.midi.segments import LOWEST_PITCH, NOTE_COLUMNS, SEGMENT_STEPS, Segment
 
 PER_SEGMENT = ("of_segment",)  # of `FEATURES`; the others are per track
+TRIM_EVERY = 8  # batches
 
 
 class Songs:
@@ -82,6 +84,7 @@ class Songs:
         self._segments = _Bounds.of(self._array("segments_per_track"))
         self._tracks = _Bounds.of(self._array("tracks_per_song"))
         self.track_of, self.song_of = self._segments.groups(), self._tracks.groups()
+        self._batches = 0
         self._reader = ThreadPoolExecutor(max_workers=1)
         self._next: tuple[Tensor, Future] | None = None
 
@@ -132,6 +135,9 @@ class Songs:
         return self._read(songs)
 
     def _read(self, songs: Tensor) -> SongBatch:
+        self._batches += 1
+        if self._batches % TRIM_EVERY == 0:
+            release_memory()
         tracks, song = self._tracks.members(songs.numpy())
         segments, track = self._segments.members(tracks)
         bpm = self._array("bpm")[segments]
@@ -152,6 +158,18 @@ class Songs:
         }
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
         return SongBatch(**tensors, **self.features(songs))
+
+
+def release_memory() -> None:
+    """Return unused heap memory to the system, where glibc provides `malloc_trim`.
+
+    Batches of songs differ in size, so a training of many steps fragments the heap: without this,
+    its memory grows with the number of steps.
+    """
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (AttributeError, OSError, TypeError):  # another C library
+        return
 
 
 def note_features(
