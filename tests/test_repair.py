@@ -111,7 +111,7 @@ def test_faults_at_random_positions_cost_only_themselves(seed):
         time = draw.choice((b"\0", b"\x30", b"\x81\x70"))
         events += [time + on + b"\x50", b"\x60" + bytes([on[0] - 16]) + on[1:] + b"\x40"]
     expected = score_of(file_of(b"".join(events)))
-    for _ in range(draw.randrange(1, 12)):
+    for index in sorted(draw.sample(range(4, len(events), 2), draw.randrange(1, 12)), reverse=True):
         high, channel = draw.randrange(128, 256), draw.randrange(16)
         fault = draw.choice([
             bytes([0, 0x90 | channel, 60, high]), bytes([0, 0x80 | channel, high, 0]),
@@ -119,7 +119,7 @@ def test_faults_at_random_positions_cost_only_themselves(seed):
             bytes([0, draw.choice((0xF4, 0xF5, 0xF9, 0xFD))]),
             b"\0\xff\x51\3\0\0\0", b"\0\xff\x58\4\0\2\x18\x08",
         ])  # fmt: skip
-        events.insert(draw.randrange(3, len(events)), fault)
+        events.insert(index, fault)
     data = file_of(b"", b"".join(events))
     with pytest.raises(ValueError, match="track 2, offset"):
         score_of(data)

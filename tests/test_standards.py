@@ -137,3 +137,11 @@ def test_track_names_are_decoded_without_control_characters(name, text):
     data = file_of(meta(0x03, name) + part(0, 8, 73))
     for strict in (True, False):
         assert score_of(data, strict).tracks[0].name == f"00-{text}"
+
+
+@pytest.mark.parametrize("maker", [0x41, 0x43, 0x7E])
+@pytest.mark.parametrize("size", range(12))
+def test_short_exclusive_messages_are_ignored(maker, size):
+    message = bytes([maker, 0x10, 0x42, 0x12, 0x40, 0x1A, 0x15, 1, 0x10, 0xF7, 0, 0])[:size]
+    body = bytes([0, 0xF0, size]) + message + bytes([maker, 0xC0, 5]) + part(0, 4, 73)
+    assert_read(file_of(body), {73: 4})

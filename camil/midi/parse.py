@@ -20,7 +20,7 @@ _END_OF_TRACK = 0x2F
 # Manufacturers of the system exclusive events that are kept: Roland, Yamaha, universal.
 _MANUFACTURERS = (0x41, 0x43, 0x7E)
 _MAX_SYSEX = 64  # bytes; longer messages are bulk dumps
-_MAX_OTHER = 100_000  # of them; a file with more is not music
+_MAX_OTHER = 100_000  # meta and system exclusive events per file; a file with more is not music
 _PADDING = 16  # zeros after the file, so that an event near its end has an end
 # Length of an event from its status on, by its first byte. An event in running status counts as
 # two data bytes (row 0) or one (row 1). Meta and system exclusive events state their own length.
@@ -131,7 +131,7 @@ def _decode(data: bytes, spans: list[tuple[int, int]], header: Header) -> Events
     whole = after == np.array([limit for _, limit in spans])
     kept = _events_until_end_of_track(raw, at, special, track, counts, whole)
     _check_ends(data, spans, header.end, kept, counts, after, starts)
-    if (kept < counts).any():  # what follows an end of track is padding
+    if (kept < counts).any():  # bytes after an end of track are padding
         first = np.cumsum(counts) - counts
         keep = np.arange(len(starts)) - np.repeat(first, counts) < np.repeat(abs(kept), counts)
         starts, track, delta, at, valid, status = (
@@ -223,7 +223,7 @@ def _other_events(data, raw, special, channel, starts, at, track, tick):
     for *where, number, offset, a, n, flag in zip(*(c.tolist() for c in columns), strict=True):
         if flag:
             meta.append(Meta(*where, number, offset, data[a : a + n]))
-        elif n <= _MAX_SYSEX and data[a] in _MANUFACTURERS:
+        elif 0 < n <= _MAX_SYSEX and data[a] in _MANUFACTURERS:
             sysex.append(SysEx(*where, data[a : a + n]))
     return meta, sysex
 

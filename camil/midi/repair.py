@@ -56,10 +56,10 @@ class Repaired:
 
 
 def repair(data: bytes) -> Repaired:
-    """A valid file with what is readable in a damaged one.
+    """Build a valid file from the readable content of a damaged one.
 
     Raises:
-        ValueError: if it is no MIDI file, has no tracks, or has too many faults.
+        ValueError: if it is not a MIDI file, has no tracks, or has too many faults.
     """
     return _Repair(data).run()
 
@@ -87,7 +87,7 @@ class _Repair:
         self.data, self.out = data, bytearray()
         self.warnings: list[MidiWarning] = []
         self.pieces: list[tuple[int, int]] = []
-        self.number = 0  # of the current track, from 1
+        self.number = 0  # number of the current track, from 1
 
     def run(self) -> Repaired:
         header = self._header()
@@ -203,8 +203,7 @@ class _Repair:
         end = fault.end
         if fault.status in UNDEFINED:  # it may have data bytes
             ends = [fault.at + 1 + size for size in range(3)]
-            end = min(ends, key=lambda one: (self._faults_after(one, limit, kept),
-                                             self._is_running(one, limit)))  # fmt: skip
+            end = min(ends, key=lambda one: self._doubt(one, limit, kept))
         if end is not None and self._faults_after(end, limit, kept) < _NO_EVENT:
             self._warn(fault.what, _SKIPPED, fault.offset)
             return end, kept
@@ -220,10 +219,17 @@ class _Repair:
         self._warn(fault.what, done, fault.offset)
         return limit, running
 
-    def _is_running(self, position: int, limit: int) -> bool:
-        """Whether an event at this position has no status byte."""
+    def _doubt(self, position: int, limit: int, running: int) -> tuple[bool, bool, bool, int]:
+        """Rank of a position as the start of an event; the smallest is the most likely.
+
+        The items are whether no event begins there, whether it has no status byte, whether its time
+        is longer than 14,335 ticks, and the number of faults after it.
+        """
+        faults = self._faults_after(position, limit, running)
         at = end_of_time(self.data, position, limit)
-        return at < limit and self.data[at] < 0x80
+        follows = self.data[at] if at < limit else 0xFF
+        long = self.data[position : position + 1] >= b"\xf0"
+        return faults == _NO_EVENT, follows < 0x80, long, faults
 
     def _faults_after(self, position: int, limit: int, running: int, inside: bool = False) -> int:
         """The number of faults in the events that follow, up to the end of the track.
