@@ -2,9 +2,9 @@
 
     python -m benchmarks.reading FOLDER_OF_MIDI OTHER_CHECKOUT [--files 500] [--rounds 5]
 
-Both readers run in their own process on the same files, in turns. Printed are the processor time per file and
-the ratio of the shortest times (this checkout to the other), then the files whose scores differ, by
-kind. A score is compared bit by bit: notes, beats, seconds, measures and tempi.
+Both readers run in their own process on the same files, in turns. Printed are the processor time per
+file and the ratio of the shortest times (this checkout to the other), then the files whose scores
+differ, by kind. A score is compared bit by bit: notes, beats, seconds, measures and tempi.
 """
 
 import argparse
@@ -98,7 +98,7 @@ def main() -> None:
         )  # fmt: skip
         readers[name].stdin.write(json.dumps(files) + "\n")
 
-    def ask(name: str, what: str):
+    def request(name: str, what: str):
         readers[name].stdin.write(what + "\n")
         readers[name].stdin.flush()
         return json.loads(readers[name].stdout.readline())
@@ -106,11 +106,11 @@ def main() -> None:
     times = {name: [] for name in readers}
     for _ in range(given.rounds):
         for name, seconds in times.items():
-            seconds.append(ask(name, "time"))
+            seconds.append(request(name, "time"))
     for name, seconds in times.items():
         print(f"{name}: {1000 * min(seconds) / len(files):.3f} ms per file")
     print(f"ratio: {min(times['this']) / min(times['other']):.3f}")
-    mine, other = ask("this", "scores"), ask("other", "scores")
+    mine, other = request("this", "scores"), request("other", "scores")
     kinds: Counter = Counter()
     for file in files:
         if kind := kind_of_difference(mine[file], other[file]):
