@@ -2,9 +2,9 @@
 
     python -m benchmarks.reading FOLDER_OF_MIDI OTHER_CHECKOUT [--files 500] [--rounds 5]
 
-Both readers run in their own process on the same files, in turns. Printed are the processor time per
-file and the ratio of the shortest times (this checkout to the other), then the files whose scores
-differ, by kind. A score is compared bit by bit: notes, beats, seconds, measures and tempi.
+Both readers run in their own process on the same files, in turns. Printed are the processor time
+per file and the ratio of the shortest times (this checkout to the other), then the files whose
+scores differ, by kind. A score is compared bit by bit: notes, beats, seconds, measures and tempi.
 """
 
 import argparse
