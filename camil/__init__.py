@@ -2,7 +2,7 @@
 
 | task | names |
 |---|---|
-| label music | `label`, `track_labels`, `skipped`, `write_labelled`, `load_labeller` |
+| label music | `label`, `track_labels`, `skipped`, `repairs`, `write_labelled`, `load_labeller` |
 | read notes | `read_midi`, `segments_of`, `piano_roll`, and `INSTRUMENTS`, the classes |
 | read the notebooks' results | `Corpus`, `load_encoder`, `load_classifier` |
 | build networks | `MIDIEncoder`, `AudioEncoder`, `Classifier` |
@@ -33,6 +33,7 @@ _MODULES = {
     "pairs": "samplers",
     "piano_roll": "midi",
     "read_midi": "midi",
+    "repairs": "labelling.label",
     "segments_of": "midi",
     "skipped": "labelling.label",
     "track_labels": "labelling.label",

@@ -168,6 +168,14 @@ def test_timeline_shows_uncertain_segments_in_grey():
         figures.label_timeline([60], [0], [1], spans[:2], probabilities)
 
 
+@pytest.mark.parametrize("name", ["$", "$x_{$", "100 $ und \\frac"])
+def test_names_with_dollar_signs_are_drawn_as_they_are(name):
+    roll, mel = np.zeros((84, 192), np.float32), np.zeros((128, 282), np.float32)
+    drawn = figures.roll_and_mel(roll, mel, seconds=4.0, beats=8.0, title=name)
+    drawn.canvas.draw()
+    assert drawn.axes[0].get_title() == name
+
+
 def test_timeline_counts_measures_where_their_starts_are_given():
     spans, measures = np.array([[0.0, 6.0], [6.0, 12.0]]), np.arange(0, 13, 3)  # of 3/4
     shares = np.full((2, 8), 0.125)

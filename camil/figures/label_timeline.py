@@ -77,7 +77,7 @@ def label_timeline(
     )
     below.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=16, min_n_ticks=1))
     if title:
-        above.set_title(title)
+        above.set_title(title, parse_math=False)
     keys = [Patch(color=colour, label=name) for name, colour in instruments.colours.items()]
     keys.append(Patch(color=UNCERTAIN, label=f"uncertain (below {threshold:g})"))
     figure.legend(loc="outside lower center", handles=keys, ncols=9, handlelength=0.9,

@@ -35,8 +35,8 @@ def roll_and_mel(
         instrument: class that colours the notes; black if empty.
         beats: length of the segment in quarter notes, 8 for two measures of 4/4. The roll has 24
             steps per quarter note and may be longer than the segment (the rest is padding).
-        sample_rate: of the audio behind the mel, in Hz, which labels the bands in Hz; if 0 they
-            are numbered.
+        sample_rate: sample rate of the audio, in Hz, from which the bands are labelled in Hz; if 0,
+            they are numbered.
         instruments: the classes and their colours.
 
     Raises:
@@ -65,7 +65,7 @@ def roll_and_mel(
     _label_bands(below, len(mel), sample_rate)
     above.tick_params(labelbottom=False)
     if title:
-        above.set_title(title)
+        above.set_title(title, parse_math=False)
     return figure
 
 

@@ -37,7 +37,7 @@ def song_labels(
     Args:
         score: the song.
         segments: its labels, from `camil.label`.
-        tracks: from `camil.track_labels`.
+        tracks: labels per track, from `camil.track_labels`.
         instruments: the classes of the labels, with their colours.
 
     Raises:
@@ -105,9 +105,10 @@ def _names(axes: Axes, lane: int, track: Track, label: pd.Series | None) -> None
     if label is not None:
         written = f"{label['written']}, {written}"
     side = axes.get_yaxis_transform()
-    style = {"transform": side, "clip_on": False, "va": "center", "ha": "right"}
-    axes.text(-0.01, lane + 0.3, track.name[:30], **style)
-    axes.text(-0.01, lane + 0.68, written[:36], fontsize=5.5, color="0.4", **style)
+    # Names may contain dollar signs, which matplotlib would read as a formula.
+    style = {"transform": side, "clip_on": False, "va": "center", "parse_math": False}
+    axes.text(-0.01, lane + 0.3, track.name[:30], ha="right", **style)
+    axes.text(-0.01, lane + 0.68, written[:36], fontsize=5.5, color="0.4", ha="right", **style)
 
 
 def _label(
@@ -120,7 +121,7 @@ def _label(
 ) -> None:
     """Write the label with its probability on the right, or why there is none."""
     side = axes.get_yaxis_transform()
-    style = {"transform": side, "clip_on": False, "va": "center"}
+    style = {"transform": side, "clip_on": False, "va": "center", "parse_math": False}
     if label is None:
         why = "drums are not labelled" if track.is_drum else "too few notes"
         axes.text(1.012, lane + 0.48, why, fontsize=6, color="0.4", **style)
