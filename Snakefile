@@ -417,7 +417,7 @@ rule label:
         execute("07_label")
 
 
-def asked():
+def question_parameters():
     """The parameters of 09_questions; a corpus that is not made is left out."""
     given = dict(config.get("questions") or {})
     corpora = {key: given[key] for key in ("unseen", "moved") if given.get(key)}
@@ -440,7 +440,7 @@ rule questions:
         text=f"{EXECUTED}/09_questions.log",
     params:
         cells=cells_of("09_questions"),
-        yaml=asked(),
+        yaml=question_parameters(),
     shell:
         execute("09_questions")
 

@@ -86,13 +86,13 @@ def rendering(files: list[Path]) -> dict[str, float]:
     font, mel = SoundFont(default_soundfont(), SAMPLE_RATE), MelSpectrogram(SAMPLE_RATE)
     player = Player()
     mel(font.render(0, *np.array([[60], [90], [0], [1]]), 0, 4))
-    heard = spans = render = whole = seconds = 0.0
+    player_seconds = spans = render = whole = seconds = 0.0
     count = 0
     for track, segment in melodic_segments(files):
         sound = (track.program, track.pitch, track.velocity,
                  track.start_seconds, track.end_seconds)  # fmt: skip
         span = (segment.start_seconds, segment.end_seconds)
-        heard += player.seconds(track, *span, LEAD_SECONDS)
+        player_seconds += player.seconds(track, *span, LEAD_SECONDS)
         spans += player.seconds(track, *span, 0.0)
         render += measured(font.render, *sound, *span)
         whole += measured(lambda s=sound, n=span: mel(font.render(*s, *n)))
@@ -102,12 +102,12 @@ def rendering(files: list[Path]) -> dict[str, float]:
     return {
         "segments": count,
         "seconds_of_audio": seconds,
-        "player_ms_per_segment": heard * each,
+        "player_ms_per_segment": player_seconds * each,
         "player_without_tails_ms_per_segment": spans * each,
         "render_ms_per_segment": render * each,
         "render_and_mel_ms_per_segment": whole * each,
-        "render_to_player": render / heard,
-        "render_and_mel_to_player": whole / heard,
+        "render_to_player": render / player_seconds,
+        "render_and_mel_to_player": whole / player_seconds,
         "render_and_mel_to_player_without_tails": whole / spans,
     }
 

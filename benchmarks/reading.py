@@ -2,9 +2,10 @@
 
     python -m benchmarks.reading FOLDER_OF_MIDI OTHER_CHECKOUT [--files 500] [--rounds 5]
 
-Both readers run in their own process on the same files, in turns. Printed are the processor time
-per file and the ratio of the shortest times (this checkout to the other), then the files whose
-scores differ, by kind. A score is compared bit by bit: notes, beats, seconds, measures and tempi.
+Both readers run alternately on the same files, each in its own process. The benchmark prints the
+processor time per file and the ratio of the shortest times (this checkout to the other), then the
+files whose scores differ, by kind of difference. Scores are compared bit by bit: notes, beats,
+seconds, measures and tempi.
 """
 
 import argparse
@@ -65,7 +66,7 @@ def kind_of_difference(mine, other) -> str:
     """The kind of the first difference between two scores, "" if there is none."""
     if isinstance(mine, str) or isinstance(other, str):
         both = isinstance(mine, str) and isinstance(other, str)
-        return "" if both else "read by one reader alone"
+        return "" if both else "read by one reader only"
     if mine["times"] != other["times"]:
         return "measures or tempi"
     if len(mine["parts"]) != len(other["parts"]):

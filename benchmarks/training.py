@@ -163,8 +163,8 @@ def as_markdown(results: dict) -> str:
     lines += [*(f"| {name} | failed | |" for name in results["errors"]), ""]
     lines += ["| ratio | measured | target |", "|:--|--:|--:|"]
     for name, ratio in results["ratios"].items():
-        asked = TARGETS.get(name, ("", ""))[results["cuda"] is not None]
-        lines.append(f"| {name} | {ratio:.2f} | {asked} |")
+        target = TARGETS.get(name, ("", ""))[results["cuda"] is not None]
+        lines.append(f"| {name} | {ratio:.2f} | {target} |")
     if "seconds_to_compile" in results:
         lines += [
             "",

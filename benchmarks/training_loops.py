@@ -59,8 +59,8 @@ def bare(gate: Gate, given, device, *, channels_last=True, half=True, compiled=F
 def whole(gate: Gate, given, device, corpus: Path, folder: Path):
     """`fit` as ``02_pretrain`` calls it: draws notes and negatives, reads mels, reports progress.
 
-    The epoch is too long to end, as in `with_dataloader`: validation and checkpoints at the end of an epoch
-    do not depend on the loop and are timed by `benchmarks.gpu`.
+    As in `with_dataloader`, the epoch is too long to end: validation and checkpoints at the end of
+    an epoch do not depend on the loop and are timed by `benchmarks.gpu`.
     """
     data = Corpus(corpus, device)
     held = data.hold_mels()

@@ -21,7 +21,7 @@ exclude_patterns += ["figures/demo"]
 extensions = ["myst_nb", "sphinx.ext.mathjax", "sphinx-mathjax-offline"]
 myst_enable_extensions = ["amsmath", "attrs_inline", "dollarmath", "html_image"]
 myst_heading_anchors = 4
-# Links to folders and to files that are no pages (code, CSV) have no target in the book.
+# Links to folders and to files that are not pages (code, CSV) have no target in the book.
 suppress_warnings = ["myst.xref_missing", "misc.highlighting_failure", "toc.not_included"]
 nb_execution_mode = "off"
 nb_render_markdown_format = "myst"

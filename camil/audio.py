@@ -32,14 +32,14 @@ def default_soundfont() -> Path:
 class SoundFont:
     """Render notes with one soundfont.
 
-    The file is loaded on first use; a pickled copy has the path alone and loads its own.
+    The file is loaded on first use; a pickled copy stores only the path and loads the file again.
 
     Args:
         path: an ``.sf2`` file.
-        sample_rate: in hertz.
+        sample_rate: sample rate of the audio, in hertz.
 
     Raises:
-        ValueError: on first use, if the file is missing or no soundfont.
+        ValueError: on first use, if the file is missing or is not a soundfont.
     """
 
     def __init__(self, path: str | PathLike, sample_rate: int = 24000):
@@ -88,7 +88,7 @@ class SoundFont:
             program: General MIDI program, 0 to 127.
             pitch, velocity, start_seconds, end_seconds: ``(notes,)`` of the whole track.
                 Overlapping notes of one pitch end together, as in a track read from MIDI.
-            begin, end: of the span, in seconds.
+            begin, end: limits of the span, in seconds.
             drums: use the drum kit ``program``, or the standard kit if there is no such kit.
 
         Returns:
@@ -99,19 +99,19 @@ class SoundFont:
         """
         bank, program = self._preset(program, drums)
         samples = round((end - begin) * self.sample_rate)
-        heard = (start_seconds < end) & (end_seconds > begin - LEAD_SECONDS)
-        if not heard.any():
+        audible = (start_seconds < end) & (end_seconds > begin - LEAD_SECONDS)
+        if not audible.any():
             return np.zeros(samples, dtype=np.float32)
         per_second = self.sample_rate / _BLOCK
-        # Rounded up: a note that begins with the next span must not be audible at the end of this.
-        on = np.ceil(start_seconds[heard] * per_second - 1e-6).astype(np.int64)
-        off = np.ceil(end_seconds[heard] * per_second - 1e-6).astype(np.int64)
+        # Rounded up: a note that begins with the next span must not be audible in this span.
+        on = np.ceil(start_seconds[audible] * per_second - 1e-6).astype(np.int64)
+        off = np.ceil(end_seconds[audible] * per_second - 1e-6).astype(np.int64)
         off = np.maximum(off, on + 1)
         first = round(begin * self.sample_rate)
         earliest = int((begin - HOLD_SECONDS) * per_second)
         origin = min(max(on.min(), earliest), first // _BLOCK)
         last = -(-(first + samples) // _BLOCK)
-        events = _events(pitch[heard], velocity[heard], np.maximum(on, origin), off, last)
+        events = _events(pitch[audible], velocity[audible], np.maximum(on, origin), off, last)
         audio = self._play(bank, program, events, origin, last)
         return audio[first - origin * _BLOCK :][:samples]
 
@@ -160,7 +160,7 @@ class Recording:
 
     Args:
         path: a format of libsndfile, such as FLAC or WAV.
-        sample_rate: to which spans are resampled, in hertz.
+        sample_rate: sample rate to which spans are resampled, in hertz.
 
     Raises:
         ValueError: on first use, if the file cannot be read.
@@ -230,7 +230,7 @@ class MelSpectrogram:
     pad_mode="constant")``.
 
     Args:
-        sample_rate: of the audio, in hertz.
+        sample_rate: sample rate of the audio, in hertz.
         window: samples of the Hann window.
         fft: samples after zero-padding. At twice the window or more, the bins determine the power
             spectrum completely (its autocorrelation is not longer), and no mel filter is empty.

@@ -30,7 +30,7 @@ def check(data: bytes) -> None:
     try:
         score = score_of(data, strict=False)
     except ValueError:
-        assert strict is None, "the lenient reading refuses what the strict one reads"
+        assert strict is None, "the lenient reading raises for a file that the strict one reads"
         return
     if strict is not None:
         assert score.warnings == []

@@ -46,15 +46,15 @@ def train(folder, dies_in=0, checkpoint_seconds=60.0, environment=None, half=Tru
         chosen = sampler(labels[rows], generator)
         # Two sources of randomness: the generator of the training and torch's global one.
         noise = torch.rand(len(rows), 1, 1, 1, generator=generator) * torch.rand(1)
-        heard = spread(audio, lambda rows, noise: sounds[rows] + 0.1 * noise, rows, noise)
-        return loss(*pairs(spread(midi, notes.__getitem__, rows), heard, chosen))
+        embedded = spread(audio, lambda rows, noise: sounds[rows] + 0.1 * noise, rows, noise)
+        return loss(*pairs(spread(midi, notes.__getitem__, rows), embedded, chosen))
 
     @torch.no_grad()
     def evaluate():
         found = embed(midi, notes.__getitem__, validation)
-        heard = embed(audio, sounds.__getitem__, validation)
+        embedded = embed(audio, sounds.__getitem__, validation)
         chosen = sampler(labels[validation], torch.Generator().manual_seed(0))
-        return {"validation_loss": loss(*pairs(found, heard, chosen)).item()}
+        return {"validation_loss": loss(*pairs(found, embedded, chosen)).item()}
 
     return fit(
         torch.nn.ModuleList([midi, audio]),

@@ -52,11 +52,11 @@ def test_mel_matches_librosa_if_the_hop_is_an_integer():
 def test_mel_frames_are_spread_evenly_over_any_length():
     mel = MelSpectrogram()
     for samples in (30000, 95991, 140001):
-        for place in (0.0, 0.25, 0.5, 1.0):
+        for position in (0.0, 0.25, 0.5, 1.0):
             audio = np.zeros(samples, dtype=np.float32)
-            audio[round(place * (samples - 1))] = 1
+            audio[round(position * (samples - 1))] = 1
             loud = np.flatnonzero(mel(audio).max(axis=0) > -20)
-            assert loud.mean() == approx(place * 281, abs=2.5)
+            assert loud.mean() == approx(position * 281, abs=2.5)
 
 
 def test_mel_is_relative_to_the_loudest_bin_and_silence_is_the_floor():
@@ -98,7 +98,7 @@ def test_a_rendered_onset_is_in_the_frame_of_its_note(soundfont, onset):
     loud = MelSpectrogram()(audio).max(axis=0) > -30
     frame_seconds = (end - begin) / 281
     first = np.flatnonzero(loud)[0] * frame_seconds
-    # The window of 512 samples sees an onset half a window ahead.
+    # The window of 512 samples contains an onset half a window ahead.
     assert onset - begin - 0.0125 - frame_seconds <= first <= onset - begin + frame_seconds
 
 

@@ -1,4 +1,4 @@
-"""The songs of the demonstration corpus, against what a musician and a MIDI file know."""
+"""Songs of the demonstration corpus, against rules of orchestration and the MIDI format."""
 
 import csv
 import pickle

@@ -42,7 +42,7 @@ def test_resnet_with_the_strides_of_he_et_al_equals_torchvision(depth, training)
     reference.conv1 = nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
     reference.load_state_dict(encoder.state_dict())  # the same names and shapes throughout
     x = images(2)
-    # In training mode too: the batch's own statistics, and what remains of them.
+    # In training mode too: with the batch's statistics, and after updating the running ones.
     torch.testing.assert_close(encoder(x), reference(x))
     torch.testing.assert_close(encoder.bn1.running_var, reference.bn1.running_var)
 

@@ -251,7 +251,7 @@ def test_chunked_retrieval_equals_retrieval_at_once():
     generator = np.random.default_rng(0)
     midi, audio = generator.normal(size=(2, 700, 4))
     at_once = retrieval(midi, audio)
-    with config_context(working_memory=1):  # MiB: about 187 rows a piece
+    with config_context(working_memory=1):  # MiB: about 187 rows per chunk
         assert retrieval(midi, audio) == at_once
 
 

@@ -1,4 +1,4 @@
-"""The package of docs/extending.md, built from the page's own code and run through notebooks."""
+"""The package of docs/extending.md, built from the code on the page and used in notebooks."""
 
 import os
 import re

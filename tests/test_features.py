@@ -1,4 +1,4 @@
-"""Hand-made features, against what one counts by hand and by slow loops."""
+"""Hand-crafted features, against values counted by hand and slow loops."""
 
 import itertools
 

@@ -132,7 +132,7 @@ def test_texts_neither_overlap_nor_leave_the_page(drawn_segments, table, monkeyp
         for (a, first), (b, second) in combinations(boxes, 2):
             width = min(first.x1, second.x1) - max(first.x0, second.x0)
             height = min(first.y1, second.y1) - max(first.y0, second.y0)
-            assert min(width, height) < 3, (a, b)  # pixels of 200 an inch
+            assert min(width, height) < 3, (a, b)  # pixels at 200 per inch
 
 
 def test_user_rcparams_neither_affect_a_figure_nor_change():

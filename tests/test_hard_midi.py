@@ -121,7 +121,7 @@ def test_track_length_that_covers_the_next_track_is_corrected():
 
 
 @pytest.mark.parametrize("missing", range(1, 60))
-def test_cut_file_has_what_is_whole(missing):
+def test_truncated_file_has_its_complete_events(missing):
     data = file_of(part(0, 8, 73), part(1, 8, 40))
     cut = data[:-missing]
     with pytest.raises(ValueError, match=r"track 2.*announces"):
@@ -133,7 +133,7 @@ def test_cut_file_has_what_is_whole(missing):
 
 
 @pytest.mark.parametrize("announced", [0, 2, 5, 999])
-def test_tracks_that_are_missing_are_reported(announced):
+def test_missing_tracks_are_reported(announced):
     data = header(announced) + chunk(part(0, 8, 73) + END)
     score = score_of(data, strict=False)
     assert found(score) == {73: 8}
@@ -209,7 +209,7 @@ def test_channel_without_note_offs_ends_notes_at_the_next_of_their_pitch():
     assert flute.end_beat[4:].tolist() == pytest.approx([8 * 0.5 + 1] * 4)
 
 
-def test_single_notes_without_note_off_are_ignored_as_ever():
+def test_single_notes_without_note_off_are_ignored():
     stray = bytes([0, 0x95, 70, 80])
     assert_read(file_of(part(0, 8, 73) + stray), {73: 8})
 

@@ -117,8 +117,8 @@ def test_a_full_disk_during_parts_or_merge_raises_and_is_resumed(folder, tmp_pat
         )
         assert "The disk is full" in run.stderr, run.stderr
         assert not (tmp_path / "corpus.json").exists()
-    assert len(list(tmp_path.glob(".making/*/*.parquet"))) > 2  # what the second run had done
-    assert not list(tmp_path.glob(".making/*/*.partial"))  # nor does what the first left take room
+    assert len(list(tmp_path.glob(".making/*/*.parquet"))) > 2  # parts of the second run
+    assert not list(tmp_path.glob(".making/*/*.partial"))  # of the first run
     make(folder, tmp_path)
     assert content(tmp_path) == whole
 
@@ -147,7 +147,7 @@ def test_a_worker_whose_parent_is_killed_ends_without_a_traceback(monkeypatch, m
     monkeypatch.setattr(workers.signal, "signal", lambda *_: None)
     monkeypatch.setattr(workers, "threadpool_limits", lambda _: None)
     ours, theirs = multiprocessing.Pipe()
-    theirs.send(("file", "what the parent will never read"))
+    theirs.send(("file", "a message that the parent never reads"))
     done = []
 
     def work(job, faults, report):

@@ -20,7 +20,7 @@ PROJECT = Path(__file__).parent.parent
 PACKAGE = PROJECT / "camil"
 TOP = ("__init__", "cli")  # above all rooms: public names and the command line
 DISPLAY = ("figures", "widgets")  # they change nothing that a notebook writes as data
-CODE_LINES, TOP_ENTRIES, FLOORS = 300, 15, 7
+CODE_LINES, TOP_ENTRIES, LAYERS = 300, 15, 7
 
 
 def file_of(module: str) -> Path | None:
@@ -127,7 +127,7 @@ def test_finished_runs_depend_on_the_rooms_of_the_notebooks_that_leave_runs():
 
 
 def test_fingerprint_of_a_corpus_covers_what_builds_it():
-    # Neither decides what is in a corpus: the workbook room writes files and the registry finds the
+    # A corpus does not depend on either: the workbook room writes files and the registry finds the
     # source, whose name and description are in the fingerprint.
     assert closure({"camil.corpus.build"}) - {"workbook", "registry.py"} <= {
         *CORPUS_ROOMS,
@@ -139,7 +139,7 @@ ALLOWED = {"torch", "torchvision", "camil"}
 
 
 @pytest.mark.parametrize("room", ["samplers", "losses", "encoders"])
-def test_networks_and_losses_import_torch_alone(room):
+def test_networks_and_losses_import_only_torch(room):
     for file in (PACKAGE / room).rglob("*.py"):
         tree = ast.walk(ast.parse(file.read_text("utf-8")))
         names = {
@@ -175,12 +175,12 @@ def room_graph() -> dict[str, set[str]]:
     return graph
 
 
-def test_rooms_form_no_cycle_and_at_most_seven_floors():
+def test_rooms_form_no_cycle_and_at_most_seven_layers():
     graph = room_graph()
-    floor: dict[str, int] = {}
+    layer: dict[str, int] = {}
     for room in TopologicalSorter(graph).static_order():  # raises CycleError
-        floor[room] = 1 + max((floor[below] for below in graph[room]), default=0)
-    assert max(floor.values()) <= FLOORS, floor
+        layer[room] = 1 + max((layer[below] for below in graph[room]), default=0)
+    assert max(layer.values()) <= LAYERS, layer
 
 
 def test_every_room_imports_only_rooms_before_it():

@@ -32,8 +32,8 @@ def song(tmp_path):
 
 def test_997_hz_tone_has_the_loudness_of_the_standard():
     # ITU-R BS.1770: a sine of 997 Hz at full scale in one channel is at -3.01 LUFS.
-    heard = clip(tone(997, 0.05), RATE)[RATE // 2 : RATE]
-    amplitude = np.sqrt(2 * np.mean(heard**2))
+    clipped = clip(tone(997, 0.05), RATE)[RATE // 2 : RATE]
+    amplitude = np.sqrt(2 * np.mean(clipped**2))
     assert 20 * np.log10(amplitude) - 3.01 == pytest.approx(-20, abs=0.1)
 
 
@@ -49,20 +49,20 @@ def test_pauses_do_not_change_the_gain():
 
 
 def test_ends_are_faded_and_length_is_capped():
-    heard = clip(np.ones(20 * RATE), RATE)
-    assert len(heard) == 6 * RATE
-    assert heard[0] == 0
-    assert abs(heard[-1]) < 0.02 * heard[4000]
-    assert (np.diff(heard[:80]) > 0).all()
-    assert np.ptp(heard[80:-80]) == 0
+    clipped = clip(np.ones(20 * RATE), RATE)
+    assert len(clipped) == 6 * RATE
+    assert clipped[0] == 0
+    assert abs(clipped[-1]) < 0.02 * clipped[4000]
+    assert (np.diff(clipped[:80]) > 0).all()
+    assert np.ptp(clipped[80:-80]) == 0
 
 
 @pytest.mark.parametrize("audio", [np.zeros(0), np.zeros(RATE), tone(440, 0.1, 0.05), np.ones(1)])
 def test_silent_and_very_short_clips_are_accepted(audio):
-    heard = clip(audio, RATE)
-    assert heard.shape == audio.shape
-    assert np.isfinite(heard).all()
-    assert np.abs(heard).max(initial=0) <= 0.99
+    clipped = clip(audio, RATE)
+    assert clipped.shape == audio.shape
+    assert np.isfinite(clipped).all()
+    assert np.abs(clipped).max(initial=0) <= 0.99
 
 
 def test_peaks_are_limited():

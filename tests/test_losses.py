@@ -69,7 +69,7 @@ def test_infonce_uses_only_allowed_negatives(batch):
 
 def test_infonce_equals_nt_xent_of_pytorch_metric_learning(batch):
     midi, audio = batch
-    # Two tensors: it takes one and the same to mean that a segment must not be paired with itself.
+    # Two tensors: if both are the same tensor, the library excludes pairs of equal index.
     own, same, theirs = torch.arange(7), torch.arange(7), reference.NTXentLoss(temperature=0.2)
     expected = (theirs(midi, own, None, audio, same) + theirs(audio, own, None, midi, same)) / 2
     assert double(InfoNCE(0.2))(midi, audio).item() == pytest.approx(expected.item(), rel=1e-6)

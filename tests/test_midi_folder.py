@@ -68,10 +68,10 @@ def test_without_a_manifest_songs_are_grouped_by_notes(folder):
 
 @pytest.mark.parametrize("up", [0, 1, 2])
 def test_a_manifest_up_to_two_levels_up_defines_the_groups(folder, up):
-    place = [folder, *folder.parents][up]
+    origin = [folder, *folder.parents][up]
     rows = {"one.mid": "g1", "three.mid": "g1", "nowhere.mid": "g2"}
-    lines = [f"{(folder / name).relative_to(place)},CC0,{group}" for name, group in rows.items()]
-    (place / "manifest.csv").write_text("\n".join(["path,licence,group", *lines]))
+    lines = [f"{(folder / name).relative_to(origin)},CC0,{group}" for name, group in rows.items()]
+    (origin / "manifest.csv").write_text("\n".join(["path,licence,group", *lines]))
     source = MidiFolder(folder)
     group = {song.name: song.group for song in source.songs()}
     assert group == {"one": "g1", "three": "g1", "copy": None, "deep/er/Two": None}
@@ -204,7 +204,7 @@ def test_moved_bass_equals_that_of_a_slakh_stem():
     assert as_in_slakh(pitches[0]).tolist() == pitches[1].tolist()
 
 
-def test_a_manifest_can_stand_in_place_of_a_folder(folder):
+def test_a_manifest_can_replace_a_folder(folder):
     lines = ["path,group,split,licence", "one.mid,g1,test,CC0", "deep/er/Two.MIDI,g2,train,MIT"]
     (folder / "some.csv").write_text("\n".join(lines))
     source = MidiFolder(folder / "some.csv")
@@ -230,7 +230,7 @@ def test_an_unknown_split_in_a_manifest_raises_with_its_line(folder):
         MidiFolder(folder).songs()
 
 
-def test_a_list_of_files_can_stand_in_place_of_a_folder(folder, tmp_path):
+def test_a_list_of_files_can_replace_a_folder(folder, tmp_path):
     elsewhere = tmp_path / "elsewhere" / "x.mid"
     write(elsewhere, (0,))
     (folder / "list.txt").write_text(f"three.mid\n\ndeep/er/Two.MIDI\n{elsewhere}\n")

@@ -1,4 +1,4 @@
-"""Notes and sound of a segment tell the same time: reckoned by hand, and heard in the sound."""
+"""Notes and audio of a segment agree in time, by hand counts and by onset detection in audio."""
 
 import mido
 import numpy as np
@@ -96,7 +96,7 @@ def test_straight_and_swung_notes_are_on_their_steps(clicks):
 
 
 def onsets(audio, rate):
-    """Seconds at which the sound leaps up out of what was there in the 30 ms before."""
+    """Onsets in seconds: where the level rises above the maximum of the 30 ms before."""
     size = rate // 1000
     power = (audio[: len(audio) // size * size].reshape(-1, size) ** 2).sum(axis=1)
     found, last = [], -1.0
@@ -111,7 +111,7 @@ def onsets(audio, rate):
 def test_rendered_onsets_are_within_a_frame_of_their_notes(clicks):
     source = MidiFolder(clicks.parent, sample_rate=16000)
     (track,) = source.read(Song("clicks", clicks, None))
-    heard_at_all = 0
+    detected_in_all = 0
     for segment in track.segments:
         length = segment.end_seconds - segment.start_seconds
         frame = length / 281
@@ -120,16 +120,16 @@ def test_rendered_onsets_are_within_a_frame_of_their_notes(clicks):
             seconds_by_hand(segment.start_beat + step / 24) - segment.start_seconds
             for step in segment.step.tolist()
         ]
-        heard = onsets(audio, 16000)
-        assert len(heard) == len(expected), (segment.start_beat, heard, expected)
-        np.testing.assert_allclose(heard, expected, rtol=0, atol=frame)
-        heard_at_all += len(heard)
+        detected = onsets(audio, 16000)
+        assert len(detected) == len(expected), (segment.start_beat, detected, expected)
+        np.testing.assert_allclose(detected, expected, rtol=0, atol=frame)
+        detected_in_all += len(detected)
 
         mel = MelSpectrogram(16000)(audio).astype(float).max(axis=0)
         for seconds in expected:  # and in the picture: from the frame on, not before it
             k = round(seconds / frame)
-            window = 512 / 16000 / 2 / frame  # a frame sees half a window ahead
+            window = 512 / 16000 / 2 / frame  # a frame covers half a window ahead
             before = mel[max(k - int(np.ceil(window)) - 2, 0)]
             after = mel[min(k + 1, 281)]
             assert after > before or k == 0
-    assert heard_at_all == len(CLICKS)
+    assert detected_in_all == len(CLICKS)

@@ -168,13 +168,13 @@ def test_touch_and_timing_match_hand_counts(tmp_path):
 def test_gestures_are_counted_per_note_of_their_channel(tmp_path):
     bent = a_part(27, [(60, beat, beat + 1, 80) for beat in range(4)], "bent")
     bent.pitch_bends += [
-        pretty_midi.PitchBend(value, 0.1 * place)
-        for place, value in enumerate([0, 1000, 2000, -500, 0])
+        pretty_midi.PitchBend(value, 0.1 * index)
+        for index, value in enumerate([0, 1000, 2000, -500, 0])
     ]
     changes = [(1, 64), (1, 0), (64, 127), (7, 90)]
     bent.control_changes += [
-        pretty_midi.ControlChange(number, value, 0.2 * place)
-        for place, (number, value) in enumerate(changes)
+        pretty_midi.ControlChange(number, value, 0.2 * index)
+        for index, (number, value) in enumerate(changes)
     ]
     score = written(tmp_path, bent, a_part(0, [(60, 0, 1, 80), (62, 1, 2, 80)], "plain"))
     found = named(score, own_features(score), OWN)

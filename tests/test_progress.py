@@ -64,7 +64,7 @@ def test_interactive_notebook_gets_a_bar_with_the_latest_validation_scores(
         shown.step(2, torch.tensor(0.25))
     shown.close()
     output = capsys.readouterr()
-    assert output.out == ""  # no lines beside the bar
+    assert output.out == ""  # no lines in addition to the bar
     assert re.search(r"epoch 2.*10/10.*loss 0.2500.*validation_macro_f1 0.7000", output.err)
 
 

@@ -62,7 +62,7 @@ def test_class_negatives_are_uniform_over_the_segments_of_other_classes():
 
 
 def test_class_negatives_map_consecutive_draws_evenly_onto_admissible_segments(monkeypatch):
-    """Exact counting: draws of 0, 1, 2, ... meet all allowed segments equally often."""
+    """Exact counts: draws of 0, 1, 2, ... return all allowed segments equally often."""
     rounds = 2520  # a multiple of every number of allowed segments up to 10
 
     def every_value(high, size, **_):
@@ -108,7 +108,7 @@ def test_draws_without_a_generator_depend_on_the_global_seed():
 
 @pytest.mark.parametrize("labels", [LABELS, LABELS.tolist(), LABELS[:1], torch.tensor(8)])
 def test_random_negatives_reject_labels(labels):
-    with pytest.raises(TypeError, match="must not see labels"):
+    with pytest.raises(TypeError, match="must not use labels"):
         RandomNegatives()(labels)
 
 

@@ -52,9 +52,9 @@ STEMS = {
 @pytest.fixture
 def redux(tmp_path):
     folder = tmp_path / "slakh"
-    places = ("train/Track00001", "validation/Track01501", "test/Track01876", "omitted/Track00049")
-    for i, place in enumerate(places):
-        make_track(folder / place, STEMS, uuid=f"ab{i % 3}")
+    paths = ("train/Track00001", "validation/Track01501", "test/Track01876", "omitted/Track00049")
+    for i, path in enumerate(paths):
+        make_track(folder / path, STEMS, uuid=f"ab{i % 3}")
     return folder
 
 
@@ -235,7 +235,7 @@ def test_unusable_stems_have_a_reason(redux):
     assert "S01.mid cannot be read: No such file" in why["S01"]
     assert "S02.flac" in why["S02"]
     assert "S03.flac cannot be read" in why["S03"]
-    assert set(why) == {"S00", "S01", "S02", "S03"}  # a synthesizer is no fault
+    assert set(why) == {"S00", "S01", "S02", "S03"}  # a synthesizer is not a fault
     assert read(Slakh(redux)) == {}
 
 

@@ -1,4 +1,4 @@
-"""Fetching and checking Slakh, from a server of our own: nothing here leaves the machine."""
+"""Download and check Slakh, from a local server without network access."""
 
 import hashlib
 import http.server
@@ -19,13 +19,13 @@ CONTENT = np.random.default_rng(0).bytes(3_000_000)
 
 @pytest.fixture
 def server():
-    """Gives out `server.files` by name, from where a request's Range says; notes every request."""
+    """Serve `server.files` by name from the offset of a request's Range; record all offsets."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             content = self.server.files[self.path.strip("/")]
             start = int((self.headers["Range"] or "bytes=0-")[6:-1])
-            self.server.asked.append(start)
+            self.server.offsets.append(start)
             if start >= len(content):
                 self.send_error(416)
                 return
@@ -38,7 +38,7 @@ def server():
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.files, server.asked, server.most = {"a.tar.gz": CONTENT}, [], None
+    server.files, server.offsets, server.most = {"a.tar.gz": CONTENT}, [], None
     server.url = f"http://127.0.0.1:{server.server_port}"
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
@@ -54,9 +54,9 @@ def test_an_interrupted_download_is_resumed(server, tmp_path, capsys):
     assert 0 < there <= 1_400_000
     server.most = None
     slakh_archive.download(f"{server.url}/a.tar.gz", tmp_path / "a.tar.gz")
-    assert server.asked == [0, there]
+    assert server.offsets == [0, there]
     assert (tmp_path / "a.tar.gz").read_bytes() == CONTENT
-    assert "0.0 GB to download" in capsys.readouterr().out  # 3 MB: the size is told
+    assert "0.0 GB to download" in capsys.readouterr().out  # 3 MB: the size is printed
 
 
 def test_a_complete_partial_file_is_not_downloaded_again(server, tmp_path):
@@ -93,7 +93,7 @@ FILES = {f"Track0000{i}/stems/S00.wav": bytes([i]) * 999 for i in range(1, 4)}
 
 @pytest.fixture
 def published(server, tmp_path, monkeypatch):
-    """BabySlakh of three files as mirdata knows it, on the server above."""
+    """BabySlakh of three files, with an index for mirdata, on the server above."""
     slakh = pytest.importorskip("mirdata.datasets.slakh", reason="mirdata is an extra")
     packed = io.BytesIO()
     tracks = {}
@@ -112,9 +112,9 @@ def published(server, tmp_path, monkeypatch):
     ):
         monkeypatch.setattr(remote, "url", f"{server.url}/{name}")
         monkeypatch.setattr(remote, "checksum", hashlib.md5(server.files[name]).hexdigest())
-    places = tmp_path / "indexes"
-    monkeypatch.setattr(slakh.INDEXES["baby"], "indexes_dir", str(places))
-    monkeypatch.setattr(slakh.INDEXES["baby"].remote, "destination_dir", str(places))
+    indexes = tmp_path / "indexes"
+    monkeypatch.setattr(slakh.INDEXES["baby"], "indexes_dir", str(indexes))
+    monkeypatch.setattr(slakh.INDEXES["baby"].remote, "destination_dir", str(indexes))
     return server
 
 
@@ -124,15 +124,15 @@ def test_babyslakh_is_downloaded_and_has_no_faults(published, tmp_path, capsys):
     found = {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
     assert found == FILES
     assert [path.name for path in folder.parent.glob("*.tar.gz*")] == []
-    asked = len(published.asked)
+    requests = len(published.offsets)
     slakh_archive.fetch("baby", folder)
-    assert len(published.asked) == asked
+    assert len(published.offsets) == requests
     assert "is there already" in capsys.readouterr().out
     assert len(slakh_archive.faults(folder)) == 0
 
 
 def test_missing_and_different_files_are_listed(published, tmp_path):
-    folder = tmp_path / "mine"  # whatever it is called
+    folder = tmp_path / "mine"  # with any name
     for name, content in FILES.items():
         (folder / name).parent.mkdir(parents=True)
         (folder / name).write_bytes(content)
@@ -140,7 +140,7 @@ def test_missing_and_different_files_are_listed(published, tmp_path):
     (folder / "Track00002/stems/S00.wav").unlink()
     (folder / "Track00003/stems/S00.wav").unlink()
     Path(folder / "Track00003/stems").rmdir()
-    Path(folder / "Track00003").rmdir()  # a track that one does not have is no fault
+    Path(folder / "Track00003").rmdir()  # a missing track is not a fault
     assert slakh_archive.faults(folder).values.tolist() == [
         ["Track00001", "Track00001/stems/S00.wav", "not as published"],
         ["Track00002", "Track00002/stems/S00.wav", "missing"],

@@ -1,4 +1,4 @@
-"""CAMIL+: what it must not depend on, what is kept of it, and how it labels."""
+"""CAMIL+: invariances, saved files, labels and the training objective."""
 
 import itertools
 
@@ -64,12 +64,12 @@ def test_pooling_matches_slow_loops():
 
 
 def piecewise(value, edges):
-    """Gorishniy et al. (2022), equation 1, a piece at a time; moved to the middle and scaled."""
-    told = []
+    """Gorishniy et al. (2022), equation 1, one piece at a time; moved to the middle and scaled."""
+    encoded = []
     for low, high in itertools.pairwise(edges):
         share = min(max((value - low) / (high - low), 0), 1) if high > low else value >= high
-        told.append((share - 0.5) * 1.5)
-    return np.zeros(len(told)) if np.isnan(value) else told
+        encoded.append((share - 0.5) * 1.5)
+    return np.zeros(len(encoded)) if np.isnan(value) else encoded
 
 
 def test_features_are_encoded_by_quantiles_of_the_training_songs(songs):
@@ -80,12 +80,12 @@ def test_features_are_encoded_by_quantiles_of_the_training_songs(songs):
     np.testing.assert_allclose(part.edges, edges, rtol=1e-4, atol=1e-4)
     features = songs.batch(torch.tensor([20])).of_track
     features[0, 5] = np.nan
-    told = [
+    encoded = [
         np.concatenate([piecewise(*pair) for pair in zip(row, part.edges.numpy(), strict=True)])
         for row in features.numpy()
     ]
     weight, bias = (value.detach().numpy() for value in (part.linear.weight, part.linear.bias))
-    expected = np.stack(told) @ weight.T + bias
+    expected = np.stack(encoded) @ weight.T + bias
     np.testing.assert_allclose(part(features).detach(), expected, atol=1e-4)
 
 
@@ -119,8 +119,8 @@ def test_without_order_the_output_is_independent_of_track_order(songs, table, or
     torch.testing.assert_close(again.segment, read.segment[rows], atol=1e-5, rtol=1e-4)
     first = songs.first_segments().numpy()
     moved = [rows[number] for number in Songs(table.take(rows)).first_segments()]
-    place = np.searchsorted(first, moved)
-    same = torch.allclose(again.song, read.song[place], atol=1e-5, rtol=1e-4)
+    index = np.searchsorted(first, moved)
+    same = torch.allclose(again.song, read.song[index], atol=1e-5, rtol=1e-4)
     assert same != order
 
 
@@ -149,7 +149,7 @@ def test_without_performance_the_output_is_independent_of_it(songs, table, perfo
 
 
 def test_a_changed_track_affects_only_its_own_song(songs, table):
-    """Other notes in one track change what is read from its song's others, and of no other song."""
+    """Other notes in one track change the output for tracks of its song and of no other song."""
     network = encoder(songs)
     rows = table.to_pandas()
     changed = rows["track"].eq(rows["track"].iloc[0]) & rows["song"].eq(rows["song"].iloc[0])
@@ -201,7 +201,7 @@ def test_a_damaged_file_raises(songs, tmp_path):
 
 
 def test_labels_of_a_file_equal_those_of_its_corpus(songs, tiny_corpus, tmp_path):
-    """The corpus came by preprocessing, the label by the MIDI file: both say the same."""
+    """Reading the MIDI file and preprocessing it to a corpus give the same probabilities."""
     ensemble = SongEnsemble([encoder(songs)], 2).eval()
     save_songs(tmp_path / "songs.safetensors", ensemble)
     ensemble = load_songs(tmp_path / "songs.safetensors")
@@ -219,7 +219,7 @@ def test_labels_of_a_file_equal_those_of_its_corpus(songs, tiny_corpus, tmp_path
 
 
 def adjusted(logits, labels, known, strength):
-    """Menon et al. (2021), equation 10, a row at a time."""
+    """Menon et al. (2021), equation 10, one row at a time."""
     counts = np.maximum(np.bincount(known, minlength=logits.shape[1]), 1)
     logits = logits.double().numpy() + strength * np.log(counts / counts.sum())
     each = [np.log(np.exp(row).sum()) - row[i] for row, i in zip(logits, labels, strict=True)]
@@ -239,6 +239,6 @@ def test_the_objective_sums_instruments_and_programs_of_all_levels(programs):
     for name, logits, values in zip(LEVELS, reading, embedded, strict=True):
         of = track if name == "segment" else [0, 1, 2]
         expected += adjusted(logits, labels[of], known, 0.5)
-        told = objective.heads[LEVELS.index(name)](values).detach()
-        expected += programs * adjusted(told, of_program[of], of_known, 0.5)
+        program_logits = objective.heads[LEVELS.index(name)](values).detach()
+        expected += programs * adjusted(program_logits, of_program[of], of_known, 0.5)
     assert found.item() == pytest.approx(expected, rel=1e-5)

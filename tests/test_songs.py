@@ -24,13 +24,13 @@ def everything(songs):
 
 
 def by_loops(notes, bpm):
-    """The features of one segment's notes, sorted by step and pitch, a note at a time."""
+    """The features of one segment's notes, sorted by step and pitch, one note at a time."""
     rows = []
     onsets = sorted({step for _, step, _ in notes})
     chords = {step: sorted(p for p, s, _ in notes if s == step) for step in onsets}
     for pitch, step, length in notes:
         chord, index = chords[step], onsets.index(step)
-        place = chord.index(pitch)
+        rank = chord.index(pitch)
         before = chords[onsets[index - 1]] if index else None
         after = chords[onsets[index + 1]] if index + 1 < len(onsets) else None
         wait = onsets[index + 1] - step if after else 0
@@ -42,10 +42,10 @@ def by_loops(notes, bpm):
                 np.log1p(length) / 3,
                 np.log(length / 24 * 60 / bpm + 0.01) / 2,
                 (len(chord) - 1) / 3,
-                place / 3,
+                rank / 3,
                 (sounding - 1) / 3,
-                (pitch - chord[place - 1]) / 12 if place else 0,
-                (chord[place + 1] - pitch) / 12 if place + 1 < len(chord) else 0,
+                (pitch - chord[rank - 1]) / 12 if rank else 0,
+                (chord[rank + 1] - pitch) / 12 if rank + 1 < len(chord) else 0,
                 (chord[-1] - before[-1]) / 12 if before else 0,
                 (chord[0] - before[0]) / 12 if before else 0,
                 (after[-1] - chord[-1]) / 12 if after else 0,
@@ -68,9 +68,9 @@ def test_note_features_match_slow_loops():
     random = np.random.default_rng(1)
     segments = []
     for _ in range(30):
-        places = {(int(s), int(p)) for s, p in random.integers((0, 40), (192, 80), (12, 2))}
-        # One length a chord: two notes of one pitch and step do not occur, ties of ends do.
-        segments.append([(p, s, int(random.integers(1, 193 - s))) for s, p in sorted(places)])
+        positions = {(int(s), int(p)) for s, p in random.integers((0, 40), (192, 80), (12, 2))}
+        # One length per chord: two notes of one pitch and step do not occur, ties of ends do.
+        segments.append([(p, s, int(random.integers(1, 193 - s))) for s, p in sorted(positions)])
     pitch, step, length = (
         np.array([note[i] for one in segments for note in one]) for i in range(3)
     )

@@ -1,4 +1,4 @@
-"""Batches drawn from a corpus: streamed or not, together or alone, the same."""
+"""Batches of a corpus are equal whether they are streamed or in memory, joint or single."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def test_mels_equal_the_file_with_and_without_prefetch(folder):
     np.testing.assert_allclose(data.mels(ROWS)[:, 0].numpy(), expected, atol=1e-6)
     data.prefetch(ROWS)
     np.testing.assert_allclose(data.mels(ROWS)[:, 0].numpy(), expected, atol=1e-6)
-    data.prefetch(torch.tensor([1, 2]))  # another batch than the one then asked for
+    data.prefetch(torch.tensor([1, 2]))  # another batch than the one that is read next
     np.testing.assert_allclose(data.mels(ROWS)[:, 0].numpy(), expected, atol=1e-6)
 
 

@@ -32,7 +32,7 @@ def displayed(monkeypatch):
     return found
 
 
-def heard(page: str) -> list[np.ndarray]:
+def clips_in(page: str) -> list[np.ndarray]:
     """The audio clips in a piece of HTML."""
     clips = re.findall(r'src="data:audio/\w+;base64,([^"]+)"', page)
     return [soundfile.read(io.BytesIO(base64.b64decode(clip)))[0] for clip in clips]
@@ -46,7 +46,7 @@ def inside(box, kind) -> list:
 
 def test_card_clips_are_as_long_as_the_segment(data):
     made = widgets.Cards(data).card(5)
-    sound, notes = heard(made.html())
+    sound, notes = clips_in(made.html())
     about = data.table.iloc[5]
     length = round((about["end_seconds"] - about["start_seconds"]) * 16000)
     assert len(sound) == len(notes) == length
@@ -60,7 +60,7 @@ def test_missing_source_is_reported_and_notes_are_still_played(data, monkeypatch
     cards = widgets.Cards(data)
     cards._parameters = cards._parameters | {"dataset": "midi", "source": "nowhere"}
     made = cards.card(0)
-    assert len(heard(made.html())) == 1
+    assert len(clips_in(made.html())) == 1
     assert "cannot be played" in made.html()
     assert "nowhere" in made.html()
 
@@ -163,7 +163,7 @@ def test_neighbours_match_brute_force_over_the_other_modality(around, point):
     page = around.html(point)
     offsets = [page.index(name, page.index("Nearest")) for name in names]
     assert offsets == sorted(offsets)
-    assert len(heard(page)) == 5
+    assert len(clips_in(page)) == 5
 
 
 def test_click_in_the_scatter_moves_the_slider_and_shows_the_point(around, displayed):

@@ -133,10 +133,10 @@ def power_chords(scene: Scene) -> list[Note]:
 def left_hand(scene: Scene) -> list[Note]:
     """An accompaniment below middle C: octaves, oom-pah, broken chords."""
     rng = scene.rng
-    floor = max(scene.player.low, 33)
+    lowest = max(scene.player.low, 33)
 
     def voice(chord: Chord) -> tuple[int, ...]:
-        root = nearest(floor + 8, (chord.bass,))
+        root = nearest(lowest + 8, (chord.bass,))
         return (root, *(p for p in scene.voiced(chord, 3, 48, 64) if p > root))
 
     return figure(scene, varied(scene, LEFT_HAND, 0.25), voice, 68 + rng.choice((0, 4)))
@@ -152,10 +152,10 @@ def two_hands(scene: Scene) -> list[Note]:
         if rng.random() < 0.4:
             right += parallel(right, scene.spans)
     if rng.random() < 0.3:
-        floor = max(scene.player.low, 28)
+        lowest = max(scene.player.low, 28)
         left = []
         for span in scene.spans:
-            root = nearest(floor + 7, (span.chord.bass,))
+            root = nearest(lowest + 7, (span.chord.bass,))
             left += [Note(span.start, span.end - span.start, p, 72) for p in (root, root + 12)]
     else:
         left = left_hand(scene)

@@ -91,7 +91,7 @@ def riff(scene: Scene) -> list[Note]:
 def bass(scene: Scene) -> list[Note]:
     """A bass line: roots, fifths and octaves in the song's feel, with steps to the next chord."""
     player, rng = scene.player, scene.rng
-    floor = player.low if player.family in ("Bass", "Brass") else max(player.low, 33)
+    lowest = player.low if player.family in ("Bass", "Brass") else max(player.low, 33)
     patterns = varied(scene, BASS, 0.35)
     if player.hold >= 1 and rng.random() < 0.6:  # bowed: plain roots and fifths
         patterns = [fit(rng.choice(("R-------5-------", "R-----------5---")), scene.metre.measure)
@@ -103,8 +103,8 @@ def bass(scene: Scene) -> list[Note]:
             span = chord_at(scene.spans, start + offset)
             following = chord_at(scene.spans, span.end)
             changed, current = span is not current, span
-            root = nearest(floor + 7, (span.chord.bass,))
-            if root < floor:
+            root = nearest(lowest + 7, (span.chord.bass,))
+            if root < lowest:
                 root += 12
             pitch = _degree("R" if changed else symbol, root, span, following, scene)
             notes.append(Note(start + offset, min(length, span.end - start - offset), pitch, 86))

@@ -43,11 +43,11 @@ def compose_tune(spans: list[Span], key: Key, metre: Metre, motion: str, rng: Ra
             if metre.is_strong(offset) or length >= 1:
                 pitch = nearest(pitch, chord.tones)
             if not notes or pitch != notes[-1].pitch or rng.random() < 0.5:
-                heard = pitch
+                played = pitch
             else:
-                heard = pitch = step(pitch, rng.choice((-1, 1)), key.scale(chord))
-            loud = 84 + 8 * metre.is_strong(offset) + 0.6 * (heard - 70)
-            notes.append(Note(start + offset, length, heard, loud))
+                played = pitch = step(pitch, rng.choice((-1, 1)), key.scale(chord))
+            loud = 84 + 8 * metre.is_strong(offset) + 0.6 * (played - 70)
+            notes.append(Note(start + offset, length, played, loud))
     return notes
 
 
@@ -55,8 +55,8 @@ def _motif(rhythm: str, rng: Random) -> tuple[str, tuple[int, ...]]:
     leap = rng.choice((2, 3, 4, 5))
     steps = [rng.choice((-1, -1, 1, 1, 1, -2, 2, 0)) for _ in range(24)]
     # One leap, followed by a step back.
-    place = rng.randrange(4)
-    steps[place : place + 2] = [leap, -1] if rng.random() < 0.6 else [-leap, 1]
+    index = rng.randrange(4)
+    steps[index : index + 2] = [leap, -1] if rng.random() < 0.6 else [-leap, 1]
     return rhythm, tuple(steps)
 
 

@@ -27,7 +27,8 @@ DRUMS = {  # (kick, snare, hi-hat) rhythms
     "plain": ("x---------------", "........x-......", "x---x---x---x---"),
 }
 DRUM_KEYS = (36, 38, 42)
-STYLE_WEIGHTS = {"pop": 4, "rock": 3, "jazz": 3, "folk": 3, "chamber": 3, "march": 2}  # others 2
+# Other styles have a weight of 2.
+STYLE_WEIGHTS = {"pop": 4, "rock": 3, "jazz": 3, "folk": 3, "chamber": 3, "march": 2}
 
 
 @dataclass
@@ -95,7 +96,7 @@ def _sections(
 
 
 def _ensemble(style: Style, rng: Random) -> list[tuple[Player, str]]:
-    """Four to six players and their roles, nobody twice."""
+    """Four to six different players, each with a role."""
     chosen: dict[str, str] = {}
     for seat in style.seats:
         options = {p: w for p, w in seat.players.items() if p not in chosen}
@@ -115,7 +116,7 @@ def _track(
     swing: float,
     rng: Random,
 ) -> list[Note]:
-    """What one player plays from beginning to end; never silent twice in a row."""
+    """The notes of one player in the whole song; no two successive sections are silent."""
     notes: list[Note] = []
     rested = False
     for harmony, tune in sections:

@@ -1,11 +1,11 @@
-"""Styles: which chords, rhythms, tempi and players belong together."""
+"""Styles: combinations of chords, rhythms, tempi and players."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Seat:
-    """A place in an ensemble: a role (see ``roles``), who may take it, how often it is filled."""
+    """A position in an ensemble: a role (see ``roles``), weights of players, and probability."""
 
     role: str
     players: dict[str, float]

@@ -152,18 +152,18 @@ def _belong(folder: Path, checksum: str) -> bool:
 
 def _compute(corpus: Path, checksum: str) -> Path:
     try:
-        beside = Path(tempfile.mkdtemp(prefix=".arrays-", dir=corpus))
+        staging = Path(tempfile.mkdtemp(prefix=".arrays-", dir=corpus))
     except OSError:
-        beside = Path(tempfile.mkdtemp(prefix="camil-arrays-"))
-    writer = ArrayWriter(beside / FOLDER)
+        staging = Path(tempfile.mkdtemp(prefix="camil-arrays-"))
+    writer = ArrayWriter(staging / FOLDER)
     for table in _songs_of(corpus / "segments.parquet"):
         writer.append(arrays_of(table))
     writer.close(checksum)
-    if beside.parent != corpus:
-        return beside / FOLDER
+    if staging.parent != corpus:
+        return staging / FOLDER
     shutil.rmtree(corpus / FOLDER, ignore_errors=True)
-    os.replace(beside / FOLDER, corpus / FOLDER)
-    beside.rmdir()
+    os.replace(staging / FOLDER, corpus / FOLDER)
+    staging.rmdir()
     return corpus / FOLDER
 
 

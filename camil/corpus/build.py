@@ -24,7 +24,7 @@ from camil.workbook.lock import locked
 from camil.workbook.provenance import commit, versions
 
 SECONDS_PER_SONG = 600
-# The rooms, beside `audio.py`, whose code decides what is in a corpus.
+# The rooms, in addition to `audio.py`, on whose code the content of a corpus depends.
 ROOMS = ("midi", "composer", "sources", "corpus")
 # The content of a corpus depends on these packages; parts of other versions are not mixed.
 PACKAGES = ("numpy", "scipy", "librosa", "soundfile", "soxr", "tinysoundfont", "pyarrow")
@@ -47,8 +47,8 @@ def write_corpus(
     interrupted run is resumed, and the result is bit-identical.
 
     Args:
-        folder: of the corpus.
-        source: of the songs.
+        folder: folder of the corpus.
+        source: source of the songs.
         spectrogram: converts a segment's audio to ``(128, 282)``, with its parameters in
             ``description()``; None writes no mels.
         splits: assigns groups of songs to train, validation and test, for songs whose source

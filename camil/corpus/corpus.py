@@ -29,7 +29,7 @@ class Corpus:
 
     Args:
         folder: written by ``01_preprocess``.
-        device: on which notes are held and batches are drawn.
+        device: device on which notes are held and batches are drawn.
         onsets: add a second channel to rolls, 1 where a note begins.
         velocity: draw velocities (1 is the loudest) instead of 1 where a note sounds.
         augmentation: applied by `rolls` if it receives seeds.
@@ -101,7 +101,7 @@ class Corpus:
 
     @property
     def has_audio(self) -> bool:
-        """Whether the corpus has mels; it may have notes alone."""
+        """Whether the corpus has mels in addition to notes."""
         return len(self._mels) > 0
 
     @property
@@ -122,7 +122,7 @@ class Corpus:
         Args:
             split: "train", "validation" or "test".
             fraction: share of the songs.
-            seed: of the choice of songs.
+            seed: random seed of the choice of songs.
 
         Returns:
             ``(rows,)`` int64 on the device, ascending.

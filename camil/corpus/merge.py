@@ -42,10 +42,10 @@ def merge(
     """Write the corpus of finished parts.
 
     Args:
-        folder: of the result.
+        folder: folder of the merged corpus.
         parts, plan: the parts.
         splits: assigns groups of songs to splits; see `camil.corpus.splits.splits_of`.
-        information: content of ``corpus.json`` beside counts and checksums.
+        information: content of ``corpus.json`` apart from counts and checksums.
 
     Raises:
         ValueError: if no part has a segment.
@@ -80,7 +80,7 @@ def merge(
 
 def install(prepared: Path, corpus: Path) -> None:
     """Move a prepared corpus to its folder, or resume moving it. ``corpus.json``, without which a
-    folder is no corpus, is moved last."""
+    folder is not a corpus, is moved last."""
     if not (prepared / "corpus.json").is_file():
         return
     (corpus / "corpus.json").unlink(missing_ok=True)

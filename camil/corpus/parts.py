@@ -56,7 +56,7 @@ class Part:
 
     Attributes:
         number: index of the part.
-        songs: in the order of the source.
+        songs: songs in the order of the source.
         mark: checksum of the songs' files and of how they are read.
     """
 
@@ -75,7 +75,7 @@ class Contents:
         songs: names of the songs with segments.
         skipped: ``song``, ``track`` (empty for a whole song), ``file`` and ``why`` of each.
         warnings: ``song``, ``file`` and the fields of a `camil.midi.score.MidiWarning`.
-        sketches: by song, for `camil.midi.versions.groups_of`.
+        sketches: sketch by song, for `camil.midi.versions.groups_of`.
     """
 
     mark: str
@@ -138,8 +138,8 @@ class PartWriter:
     """Read the songs of a part and write it; pickled to worker processes.
 
     Args:
-        folder: of the parts.
-        source: of the songs.
+        folder: folder of the parts.
+        source: source of the songs.
         spectrogram: converts a segment's audio to ``(128, 282)``; None writes no mels.
     """
 
@@ -152,7 +152,7 @@ class PartWriter:
         """Write one part unless it exists.
 
         Args:
-            faults: by song name, why songs are not to be read.
+            faults: by song name, the reason why a song is not to be read.
             report: called with the name of each song before it is read.
 
         Returns:
@@ -247,7 +247,7 @@ def extract_song(
     except MemoryError:
         return SongSegments([], [], [skip("it needs more memory than is available")])
     except Exception as error:  # an unforeseen kind of damage must not end the run
-        why = f"it is damaged in a way that this program does not know ({error!r})"
+        why = f"it cannot be read because of an unexpected error ({error!r})"
         return SongSegments([], [], [skip(why)])
     if not rows:
         skipped.append(skip("no track of any class has two measures with enough notes"))

@@ -11,8 +11,8 @@ def splits_of(groups: Sequence[str], seed: int = 0) -> dict[str, str]:
     Songs of one group are in one split, so a song and its copies are never in train and test.
 
     Args:
-        groups: of each song.
-        seed: of the assignment.
+        groups: group of each song.
+        seed: random seed of the assignment.
 
     Returns:
         The split of each group. With three or more groups, no split is empty.

@@ -21,10 +21,10 @@ from huggingface_hub.constants import SAFETENSORS_SINGLE_FILE
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError
 from torch import Tensor, nn
 
-# The file is hashed with zeros in this place, which are then replaced by the digest.
+# The file is hashed with zeros as the value of this key, which the digest then replaces.
 CHECKSUM = re.compile(rb'"camil\.sha256":"([0-9a-f]{64})"')
 NO_CHECKSUM = "0" * 64
-# What a run names the file of each modality; "" is a class without a modality.
+# File name of the encoder of each modality in a run; "" is a class without a modality.
 FILE_OF_RUN = {
     "midi": "encoder.safetensors",
     "audio": "audio_encoder.safetensors",
@@ -37,7 +37,7 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], kind: str, description
 
     Args:
         kind: type of the content, one word; `read_tensors` requires the same.
-        description: JSON-serializable.
+        description: JSON-serializable description of the tensors.
 
     Raises:
         FileNotFoundError: if the folder does not exist.

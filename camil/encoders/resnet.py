@@ -19,13 +19,13 @@ class ResNet(Encoder):
 
     Args:
         width: filters of the stem and of the first stage; 64 in the paper.
-        depth: number of layers, 10, 18 or 34. The paper does not say; 18 is the smallest that
+        depth: number of layers, 10, 18 or 34. The paper does not state it; 18 is the smallest that
             He et al. (2016) describe.
         embedding: size of the embedding.
         channels: input channels.
         normalize: L2-normalize the embeddings, which gives a margin a scale: no distance
             exceeds 2.
-        strides: stride of the first block of each stage. The paper says "a stride of 2" for each;
+        strides: stride of the first block of each stage. The paper states "a stride of 2" for each;
             (1, 2, 2, 2) is the ResNet of He et al.
 
     Shape:

@@ -16,7 +16,7 @@ from camil.encoders.song_layers import FeatureEncoding, ResidualBlock, pool
 # Upper bounds of the length classes, in 24ths of a quarter note: finer for short notes.
 LENGTHS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 17, 20, 24, 28, 36, 48, 60, 72, 96, 144, 192)
 HEADS = 4
-SONGS_PER_BATCH = 32  # at inference
+SONGS_PER_BATCH = 32  # batch size at inference
 STANDARDIZED_SONGS = 2000  # the largest number of songs whose features are held in memory at once
 LEVELS = ("segment", "track", "song")
 
@@ -57,7 +57,7 @@ class SongEncoder(nn.Module):
         layers: layers of the transformer.
         dropout: share of units dropped in training.
         order: whether a track's position among the file's tracks is an input. In a score that is
-            the order of the staves; with False the network reads the notes alone.
+            the order of the staves; if False, the network has only notes as input.
         velocity: whether velocities are an input.
         performance: whether performance features are an input, if the corpus has them; see
             `camil.midi.performance`.

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-PIECES = 8  # of the piecewise linear encoding
+PIECES = 8  # number of pieces of the piecewise linear encoding
 
 
 class ResidualBlock(nn.Module):
@@ -30,7 +30,7 @@ class ResidualBlock(nn.Module):
 class FeatureEncoding(nn.Module):
     """Piecewise linear encoding of hand-crafted features (Gorishniy et al., 2022).
 
-    Each feature becomes ``PIECES`` values: how far it reaches through each quantile range of the
+    Each feature becomes ``PIECES`` values: the position in each quantile range of the
     training songs. In training, all features of a row are dropped with probability ``dropout``, so
     that the network does not depend on them alone.
 

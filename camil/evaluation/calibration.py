@@ -19,7 +19,7 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
     2017). Fit it on songs that the classifier was not trained on.
 
     Args:
-        logits: of the classifier; log-probabilities work as well.
+        logits: logits of the classifier; log-probabilities work as well.
         labels: index of the true class.
 
     Shape:
@@ -48,7 +48,7 @@ def expected_calibration_error(
     parts; each includes its upper end.
 
     Args:
-        probabilities: of the classes.
+        probabilities: class probabilities.
         labels: index of the true class.
         bins: number of bins.
 
@@ -75,7 +75,7 @@ def calibration(predictions: pd.DataFrame, seed: int = 0) -> dict[str, float]:
 
     Args:
         predictions: a table of predictions, see `camil.evaluation.metrics`.
-        seed: of the division of the songs into halves.
+        seed: random seed of the division of the songs into halves.
 
     Returns:
         ``ece``, ``ece_tempered`` (NaN for fewer than two songs) and ``temperature``, the geometric

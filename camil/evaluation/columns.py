@@ -9,12 +9,12 @@ def require_columns(table: pd.DataFrame, columns: Iterable[str], user: str) -> N
     """Check the columns of an input table.
 
     Args:
-        table: with at least one row.
-        columns: names that must be there.
-        user: what needs them, the subject of the error.
+        table: the input table, with at least one row.
+        columns: names of the required columns.
+        user: name of the function or figure that needs them, the subject of the error message.
 
     Raises:
-        ValueError: if a column is missing or the table is empty, with the columns.
+        ValueError: if a column is missing or the table is empty; the message names the columns.
     """
     missing = [column for column in columns if column not in table.columns]
     if missing:

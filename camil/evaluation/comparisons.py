@@ -10,7 +10,7 @@ import pandas as pd
 from camil.evaluation.finished_runs import FinishedRun
 from camil.evaluation.metrics import bootstrap_interval, paired_difference, scores
 
-# The settings in which experiments may differ, beside the seed.
+# The settings in which experiments may differ, apart from the seed.
 SETTINGS = (
     "condition", "corpus", "modality", "frozen", "objective", "negatives", "shuffled", "audio",
     "margin", "embedding", "train_fraction",
@@ -70,7 +70,7 @@ def alike(table: pd.DataFrame, but: str | Sequence[str] = (), **wanted: Any) -> 
     """Select the experiments with the given settings.
 
     Args:
-        table: from `experiments`.
+        table: the experiments, from `experiments`.
         but: settings that are not compared, although ``wanted`` has a value for them.
         wanted: value by setting.
     """
@@ -166,7 +166,7 @@ def common_confusions(notes: pd.DataFrame, sound: pd.DataFrame) -> tuple[pd.Data
     """Compare the confusions of a classifier on notes with those of one on audio.
 
     Args:
-        notes, sound: from `confusions`.
+        notes, sound: confusion matrices from `confusions`.
 
     Returns:
         One row per pair (``instrument``, ``predicted as``) with both shares, the most frequent by

@@ -1,4 +1,4 @@
-"""Rows of Table I and of the tables beside it: scores by condition, with intervals and warnings."""
+"""Rows of Table I and its companion tables: scores by condition, with intervals and warnings."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from camil.evaluation.metrics import (
 
 # The order of the paper's Table I; other conditions follow in the order of the runs.
 PAPER_ORDER = ("AIC", "SIC", "CAMIL", "Fine-tuned CAMIL", "Unsupervised CAMIL")
-CONTEXTS = ("segment", "track", "song")  # what a prediction is made from
+CONTEXTS = ("segment", "track", "song")  # inputs of a prediction
 
 FEW_SONGS = 30  # test songs below which an interval is unreliable
 FEW_STEPS = 500  # optimizer steps below which a network counts as undertrained
@@ -33,8 +33,8 @@ ADVICE = {
     "`epochs`, decrease `batch_size`, or use more segments per track.",
     "predicts": "**predicts one or two classes**: the classifier has learnt little but class "
     "frequencies. Train longer, or set `imbalance`; differences to this row mean nothing.",
-    "below SIC": "**AIC below SIC**: hearing should be easier than reading. Check the audio "
-    "(notebook 1, *Look and listen*), or train AIC longer.",
+    "below SIC": "**AIC below SIC**: audio should be easier to classify than notes. Check the "
+    "audio (notebook 1, *Look and listen*), or train AIC longer.",
     "corpus": "**corpus ...**: the row belongs to another corpus than the first. Compare only rows "
     "of one corpus.",
 }
@@ -45,10 +45,10 @@ class Condition:
     """The runs of one table row, which differ in their seeds only.
 
     Attributes:
-        name: of the condition.
+        name: name of the condition.
         train_fraction: share of the training songs.
         negatives: ``class``, ``random`` or empty.
-        context: what a prediction is made from: segment, track or song.
+        context: input of a prediction: segment, track or song.
         runs: one per seed.
         predictions: the table of predictions of each run.
     """
@@ -116,7 +116,7 @@ def table_rows(runs: Sequence[FinishedRun], mix_corpora: bool = False) -> pd.Dat
     """Table I: one row per condition, computed from the predictions.
 
     Args:
-        runs: of one corpus; those without predictions are used for warnings only.
+        runs: runs of one corpus; those without predictions are used for warnings only.
         mix_corpora: accept runs of several corpora; their rows name their corpus.
 
     Returns:
@@ -177,9 +177,9 @@ def calibration_rows(runs: Sequence[FinishedRun]) -> pd.DataFrame:
 
 
 def advice(table: pd.DataFrame) -> str:
-    """What to do about the warnings in a table, as a Markdown list; empty without warnings."""
-    said = " ".join(table["warnings"])
-    lines = [f"* {text}" for word, text in ADVICE.items() if word in said]
+    """Advice on the warnings in a table, as a Markdown list; empty without warnings."""
+    warnings = " ".join(table["warnings"])
+    lines = [f"* {text}" for word, text in ADVICE.items() if word in warnings]
     return "\n".join(["What to do about the warnings:", "", *lines]) if lines else ""
 
 
@@ -219,7 +219,7 @@ def _warnings(
     rows: list[dict[str, Any]],
     runs: Sequence[FinishedRun],
 ) -> Iterator[str]:
-    """The reasons not to trust a row, in words."""
+    """The reasons for which a row is unreliable, as text."""
     if condition.corpus != found[0].corpus:
         yield f"corpus {condition.corpus}"
     songs = condition.predictions[0]["song"].nunique()

@@ -15,9 +15,9 @@ def predictions_on(run: FinishedRun, corpus: str, device: str = "cpu") -> pd.Dat
     """Predict the instruments of a corpus' test songs with a run's classifier.
 
     Args:
-        run: of ``03_classify``.
+        run: folder of a run of ``03_classify``.
         corpus: folder of a corpus.
-        device: of the computations.
+        device: device of the computations.
 
     Returns:
         A table of predictions, see `camil.evaluation.metrics`.
@@ -41,12 +41,12 @@ def retrieval_on(
     """Retrieval of the audio of test segments by their notes, with a run's two encoders.
 
     Args:
-        run: of ``02_pretrain``.
+        run: folder of a run of ``02_pretrain``.
         corpus: folder of a corpus.
         points: largest number of segments; the same ones are drawn for every run, and for every
             corpus that has the same notes.
-        seed: of the draw.
-        device: of the computations.
+        seed: random seed of the draw.
+        device: device of the computations.
 
     Returns:
         The metrics of `camil.evaluation.metrics.retrieval`, and ``segments``, their number.

@@ -17,7 +17,7 @@ class FinishedRun:
     """The folder of a finished run.
 
     Attributes:
-        folder: of the run.
+        folder: folder of the run.
         record: content of ``run.json``.
         metrics: content of ``metrics.json``; empty for a run without predictions.
     """
@@ -154,7 +154,7 @@ def require_one_corpus(runs: Sequence[FinishedRun]) -> None:
     """Check that runs can be compared: that all were made from one corpus.
 
     Raises:
-        ValueError: with the corpora and a run of each.
+        ValueError: if the corpora differ; the message names them and a run of each.
     """
     of_corpus = {run.record["corpus"]["sha256"][:8]: run.folder.name for run in runs}
     if len(of_corpus) > 1:

@@ -14,7 +14,7 @@ def umap_points(embeddings: ArrayLike, seed: int = 0) -> NDArray[np.float32]:
     numba code, which takes some seconds.
 
     Args:
-        embeddings: of MIDI, audio or both.
+        embeddings: embeddings of MIDI, audio or both.
         seed: random state of UMAP; the same seed gives the same points.
 
     Shape:

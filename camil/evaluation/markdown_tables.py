@@ -18,7 +18,7 @@ def write_plain(
 
     Args:
         table: any table.
-        path: of the files, without ending; the folder is created.
+        path: path of the files without suffix; the folder is created.
         note: printed below the Markdown table.
         columns: headings of the columns that Markdown shows, by name; all if None.
 

@@ -138,7 +138,7 @@ def bootstrap_interval(
         runs: one table of predictions per training seed, all of the same test segments.
         metric: one of ``macro_f1``, ``weighted_f1`` and ``accuracy``, as in `scores`.
         resamples: number of resamples.
-        seed: of the resampling.
+        seed: random seed of the resampling.
         level: share of the resamples inside the interval.
 
     Returns:
@@ -172,7 +172,7 @@ def paired_difference(
         The difference (mean over ``a_runs`` minus mean over ``b_runs``), its lower and upper end.
 
     Raises:
-        ValueError: as `bootstrap_interval`.
+        ValueError: under the conditions of `bootstrap_interval`.
     """
     if not len(a_runs) or not len(b_runs):
         raise ValueError("both sides need at least one run")

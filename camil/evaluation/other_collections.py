@@ -47,7 +47,7 @@ def predictions_per_level(ensemble: SongEnsemble, corpus: Path | str) -> dict[st
 
 
 def scores_with_confidence(predictions: pd.DataFrame, threshold: float) -> dict[str, Any]:
-    """Macro-F1 with its interval over songs, and how far confident predictions can be trusted.
+    """Macro-F1 with its interval over songs, and the accuracy of confident predictions.
 
     Args:
         predictions: a table of `camil.evaluation.metrics.predictions_table`.
@@ -83,8 +83,8 @@ def scores_with_confidence(predictions: pd.DataFrame, threshold: float) -> dict[
 def collections_of(names: Sequence[str], random_groups: int = 3, seed: int = 0) -> np.ndarray:
     """The collection of each song: its folder's name up to the first hyphen.
 
-    Songs that lie in no folder, such as those of the demo, are dealt into ``random_groups``
-    collections by the seed, which shows the method but no difference in origin.
+    Songs outside folders, such as those of the demo, are assigned at random, by the seed, to
+    ``random_groups`` collections. That demonstrates the method, but no difference in origin.
     """
     folders = [name.split("/")[-2] if "/" in name else "" for name in names]
     found = np.array([folder.split("-")[0] for folder in folders])

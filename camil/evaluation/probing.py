@@ -16,8 +16,8 @@ def linear_probe(
     """Fit a multinomial logistic regression; its strength is chosen on the validation songs.
 
     Args:
-        embeddings, labels: of the training segments.
-        validation, validation_labels: of the validation segments.
+        embeddings, labels: training segments.
+        validation, validation_labels: embeddings and labels of the validation segments.
         classes: number of outputs; a class that does not occur in ``labels`` is never predicted.
 
     Shape:

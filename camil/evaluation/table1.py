@@ -21,7 +21,7 @@ HEADINGS = (
 )  # fmt: skip
 LEFT = ("Condition", "Negatives", "Warnings")  # left-aligned columns
 
-# F1 scores of the paper's Table I on Slakh2100. The paper does not say how they are averaged.
+# F1 scores of the paper's Table I on Slakh2100. The paper does not state how they are averaged.
 PAPER = {
     ("AIC", 1.0): 0.9613,
     ("SIC", 1.0): 0.6008,
@@ -104,7 +104,7 @@ def write(table: pd.DataFrame, path: str | Path, note: str = "") -> list[Path]:
         The three paths.
 
     Raises:
-        ValueError: as `markdown`.
+        ValueError: under the conditions of `markdown`.
     """
     path = Path(path)
     texts = {".md": markdown(table, note), ".csv": csv(table), ".tex": latex(table, note)}

@@ -18,7 +18,7 @@ class Task:
     """A classification task for a linear probe.
 
     Attributes:
-        name: of the task.
+        name: name of the task.
         labels: ``(segments,)`` str; empty where a segment has no label.
         by_song: classify whole songs, by the mean of their segments' embeddings.
     """
@@ -69,7 +69,7 @@ def collections_and_composers(rows: pd.DataFrame) -> pd.DataFrame:
     collections, a probe could recognize them by the files' format.
 
     Args:
-        rows: from `manifest_rows`; a bracket ends a collection's name.
+        rows: rows from `manifest_rows`; a bracket ends a collection's name.
 
     Returns:
         The columns ``collection`` and ``composer``, indexed by song; empty where unknown.
@@ -108,7 +108,7 @@ def roles(segments: pd.DataFrame, height: ArrayLike) -> pd.Series:
 
     Returns:
         ``melody`` for the highest of a song's segments that start together, ``accompaniment`` for
-        the others; empty where a part plays alone or two are equally high.
+        the others; empty where no other part plays or two are equally high.
     """
     together = pd.Series(np.asarray(height, float), segments.index).groupby(
         [segments["song"], segments["start_beat"]]

@@ -115,7 +115,7 @@ def architecture(midi_encoder, audio_encoder) -> Figure:
         midi_encoder, audio_encoder: networks with an ``input_shape``, as in `camil.encoders`.
 
     Raises:
-        ValueError: as `layers`.
+        ValueError: under the conditions of `layers`.
     """
     figure = plt.figure(figsize=(PAGE, HEIGHT), layout="none")
     axes = figure.add_axes((0, 0, 1, 1))

@@ -51,7 +51,7 @@ STYLE = {
     "legend.fontsize": 7,
     "legend.frameon": False,
     "lines.linewidth": 1.2,
-    "pdf.fonttype": 42,  # embeds TrueType; journals refuse Type 3 fonts
+    "pdf.fonttype": 42,  # embeds TrueType; journals do not accept Type 3 fonts
     "savefig.facecolor": "white",
     "savefig.transparent": False,
     "text.color": "black",

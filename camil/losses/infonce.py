@@ -50,7 +50,7 @@ class InfoNCE(Objective):
         logits = cosines(midi, audio) * sharpness(self.scale)
         itself = torch.arange(len(midi), device=midi.device)
         ignored = ~allowed & (itself[:, None] != itself)
-        # A pair that is no negative in one direction is none in the other.
+        # A pair that is not a negative in one direction is not one in the other.
         to_audio = cross_entropy(logits.masked_fill(ignored, -math.inf), itself)
         to_midi = cross_entropy(logits.T.masked_fill(ignored.T, -math.inf), itself)
         return (to_audio + to_midi) / 2

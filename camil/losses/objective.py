@@ -11,7 +11,7 @@ class Objective(nn.Module):
     Attributes:
         uses_labels: whether the loss reads class labels; such an objective requires
             ``negatives: class``.
-        teacher: what the loss learns from instead of trainable audio embeddings: "classifier" for
+        teacher: target of the loss instead of trainable audio embeddings: "classifier" for
             the logits of an audio classifier, "encoder" for the embeddings of its encoder, "" for
             no teacher.
         uses_audio: False if the second argument of `on_batch` is a second augmented view of the

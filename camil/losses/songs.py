@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from camil.losses.logit_adjustment import LogitAdjustedCrossEntropy
 
-PROGRAMS = 128  # of General MIDI
+PROGRAMS = 128  # number of General MIDI programs
 LEVELS = 3  # segment, track, track in its song
 
 

@@ -13,7 +13,7 @@ class Unreadable(Exception):
 
     Attributes:
         what: the fault.
-        offset: of the byte at fault.
+        offset: offset of the byte at fault.
         at: offset of the first byte after the time.
         status: the status byte of the event, 0 if it has none of its own.
         end: where the event ends by its status byte; None if that is unknown or after the track.

@@ -50,7 +50,7 @@ def track_features(features: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFra
     """Mean and standard deviation of the features of a track's segments, and their number.
 
     Args:
-        features: from `segment_features`.
+        features: features per segment, from `segment_features`.
         segments: ``song`` and ``track`` of the same rows.
 
     Returns:
@@ -81,7 +81,7 @@ def song_features(tracks: pd.DataFrame) -> pd.DataFrame:
     instruments of the other tracks are not used.
 
     Args:
-        tracks: from `track_features`.
+        tracks: features per track, from `track_features`.
 
     Returns:
         ``(tracks, 124)``: the columns of ``tracks``, ranks, distances and the number of tracks.

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-PROGRAMS = 128  # of General MIDI, counted from 0
+PROGRAMS = 128  # number of General MIDI programs, which are counted from 0
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class InstrumentClass:
     """One class: a family of General MIDI programs.
 
     Attributes:
-        name: as written in tables and figures.
+        name: name in tables and figures.
         programs: General MIDI programs, 0 to 127.
         default_program: the program that a part labelled with this class receives.
-        colour: in figures, as ``#RRGGBB``.
+        colour: colour in figures, as ``#RRGGBB``.
     """
 
     name: str
@@ -41,7 +41,7 @@ class InstrumentTable(Sequence[InstrumentClass]):
     """The classes of a classification task, in the order of the classifier's outputs.
 
     Args:
-        name: of the table, for captions.
+        name: name of the table, for captions.
         classes: two or more, with different names and disjoint programs.
 
     Raises:
@@ -65,7 +65,7 @@ class InstrumentTable(Sequence[InstrumentClass]):
                 self._of_program[program] = one.name
             if one.default_program not in one.programs:
                 raise ValueError(
-                    f"{one.name}: default_program {one.default_program} is none of its programs"
+                    f"{one.name}: default_program {one.default_program} is not one of its programs"
                 )
 
     def __len__(self) -> int:
@@ -130,7 +130,7 @@ def read_instruments(path: Path | str) -> InstrumentTable:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is no valid table, with the file and the class.
+        ValueError: if it is not a valid table; the message names the file and the class.
     """
     if not path:
         return FAMILIES
@@ -159,7 +159,7 @@ def _programs(given: int | str) -> range:
 
 # The colours are chosen from the Okabe-Ito and Tol palettes so that the smallest CIE Lab distance
 # between any two, with normal vision and three simulated dichromacies, is as large as possible (27;
-# Okabe-Ito itself has 16). Their lightness differs too, so that they survive a grey copy.
+# Okabe-Ito itself has 16). Their lightness differs too, so that they differ in greyscale.
 FAMILIES = InstrumentTable(
     "the paper's eight families",
     [

@@ -22,12 +22,12 @@ class Instrument:
     """The notes that one program plays on one channel of one MIDI track.
 
     Attributes:
-        name: of its MIDI track, decoded.
+        name: name of its MIDI track, decoded.
         program: 0 to 127.
         is_drum, labelled: see `camil.midi.score.Track`.
         pitch, velocity: ``(notes,)`` int64.
         start, end: ``(notes,)`` int64, ticks. Notes are sorted by start and pitch.
-        midi_track: from 0.
+        midi_track: index of the MIDI track, from 0.
         channel: 0 to 15.
         begin: ``(notes,)`` indices of the note-on events.
         change: ``(notes,)`` indices of the program changes that select the program, -1 for none.

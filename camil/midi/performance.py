@@ -36,7 +36,7 @@ _LONGEST = 16 * _GRID  # cells, the largest length of a note
 _PITCHES = 128
 _KICK, _SNARE, _HAT = (35, 36), (37, 38, 39, 40), (42, 44, 46)
 _CONTROLS = {"modulation": 1, "expression": 11, "sustain": 64}
-_BENT = 100  # of 8192; a pitch wheel at rest stays below
+_BENT = 100  # pitch bend, of 8192; a pitch wheel at rest stays below
 
 
 def performance(score: Score) -> NDArray[np.float32]:

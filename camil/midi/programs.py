@@ -27,7 +27,7 @@ class Programs:
         program: 0 to 127; 0 without a program change.
         is_drum: whether the note is a drum sound.
         labelled: whether the file states a General MIDI program, or drums.
-        banks: bank select events before each program change that is no General MIDI program.
+        banks: bank select events before each program change to a program outside General MIDI.
     """
 
     change: np.ndarray

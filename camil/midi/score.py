@@ -33,8 +33,8 @@ class Track:
     The arrays are ``(notes,)``, sorted by start and pitch.
 
     Attributes:
-        name: unique in the file; printable characters, at most 43. It is not escaped: whoever
-            writes HTML, LaTeX or mathtext escapes it.
+        name: unique in the file; printable characters, at most 43. It is not escaped; escape it
+            before writing HTML, LaTeX or mathtext.
         program: General MIDI program, 0 to 127; 0 if the file states none.
         is_drum: whether the notes select drum sounds instead of pitches.
         pitch: MIDI note numbers.

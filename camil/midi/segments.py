@@ -8,7 +8,7 @@ from camil.midi.score import Score, Track
 
 STEPS_PER_QUARTER = 24
 SEGMENT_STEPS = 192  # two measures of 4/4
-NOTE_COLUMNS = ["pitch", "step", "length", "velocity"]  # of segments.parquet
+NOTE_COLUMNS = ["pitch", "step", "length", "velocity"]  # columns of segments.parquet
 LOWEST_PITCH = 24  # C1
 PITCHES = 84  # C1 to B7
 
@@ -51,7 +51,7 @@ def segments_of(
     step 0; notes end with the segment and last at least one step. Notes outside C1..B7 are dropped.
 
     Args:
-        track: of the score.
+        track: a track of the score.
         max_segments: largest number of segments, evenly spaced through the track; None for all.
         min_notes: segments with fewer notes are dropped.
         repeats: whether to keep segments whose pitches, steps and lengths equal those of an earlier

@@ -60,7 +60,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Selection:
-    """What a program change selects.
+    """The program that a program change selects.
 
     Attributes:
         order: rank of the program change among all messages of the file.
@@ -115,7 +115,7 @@ class Standards:
     """The selections of all program changes, and the drum mode of each channel in time.
 
     Args:
-        events: of the file.
+        events: events of the file.
         found: its relevant system exclusive events with their messages.
         line: ``(events,)`` the channel of a track that each event is on, a number.
         port: ``(tracks,)`` number of the port of each track.
@@ -146,12 +146,12 @@ class Standards:
             first = sent[0].standard is None  # resets precede all else at their tick
             queue.append(((one.tick, int(first), one.track, one.index, 0), sent))
         own, shared = defaultdict(dict), defaultdict(dict)
-        for order, ((tick, _, track, *_), what) in enumerate(sorted(queue, key=lambda q: q[0])):
-            if isinstance(what, list):
-                for message in what:
+        for order, ((tick, _, track, *_), item) in enumerate(sorted(queue, key=lambda q: q[0])):
+            if isinstance(item, list):
+                for message in item:
                     self._receive(message, tick, order, int(port[track]))
                 continue
-            index, line_number, address, kind, first, second = what
+            index, line_number, address, kind, first, second = item
             if kind == 0xB0:
                 own[line_number][first] = shared[address][first] = (second, index)
             else:

@@ -37,7 +37,7 @@ def sketch_of(score: Score) -> list[int]:
 
     Returns:
         At most 64 integers, ascending. A song without distinctive runs has one hash of all its
-        notes; a song whose tracks repeat single notes, or have drums alone, has none.
+        notes; a song with only drums, or whose tracks repeat single notes, has none.
     """
     tracks = [track for track in score.tracks if not track.is_drum]
     lines = [_line(track) for track in tracks]
@@ -51,7 +51,7 @@ def groups_of(sketches: Mapping[str, Sequence[int]], alike: float = ALIKE) -> di
     """Group the files that are versions of one song.
 
     Args:
-        sketches: by file name, from `sketch_of`. An empty one is like no other.
+        sketches: sketch by file name, from `sketch_of`. An empty sketch is in no group.
         alike: share of common runs from which two files are alike.
 
     Returns:

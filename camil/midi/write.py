@@ -31,7 +31,7 @@ def labelled_programs(
     does not become a nylon one. Uncertain parts and drums are absent.
 
     Args:
-        parts: of the file, from `read_midi`.
+        parts: parts of the file, from `read_midi`.
         tracks: from `track_labels`, of this file alone.
         instruments: classes of the labels, with the default program of each.
     """
@@ -145,7 +145,7 @@ class LabelledCopy:
         return any(one.midi_track == track and one.channel == channel for one in self.instruments)
 
     def _banks_to_reset(self, programs: dict[int, int]) -> set[int]:
-        """Bank selects that are followed by new programs alone."""
+        """Bank selects that are followed by new programs only."""
         kept = {bank for change, found in self.banks.items() if change not in programs
                 for bank in found}  # fmt: skip
         found = {bank for change in programs for bank in self.banks.get(change, ())}

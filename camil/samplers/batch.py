@@ -1,4 +1,4 @@
-"""A training batch, as an objective sees it beside the embeddings."""
+"""Training batches: rows, labels and negatives, the input of an objective with the embeddings."""
 
 import torch
 from torch import Generator, Tensor
@@ -11,7 +11,7 @@ from camil.samplers.pairs import admissible
 class Batch:
     """The segments of one batch and their negatives.
 
-    Negatives are drawn when an objective asks for them, so an objective without negatives uses no
+    Negatives are drawn when an objective requests them, so an objective without negatives uses no
     random numbers.
 
     Args:
@@ -68,7 +68,7 @@ class Batch:
         return mining(midi, audio, candidates, admitted, self._generator), candidates
 
     def _keys(self, rows: Tensor) -> Tensor:
-        """What must differ for a pair to be negative: the class, or only the segment."""
+        """The keys that differ in a negative pair: the class, or only the segment."""
         if self._sampler.uses_labels:
             return self._all_labels[rows]
         return rows.to(self._all_labels.device, torch.int64)

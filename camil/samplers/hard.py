@@ -9,8 +9,8 @@ KINDS = ("uniform", "semi-hard", "hardest")
 class HardNegatives:
     """The nearest admissible negatives.
 
-    ``hardest`` takes the nearest; early in training these are often segments that hardly differ,
-    and the space may collapse. ``semi-hard`` takes the nearest of those that are farther away than
+    ``hardest`` takes the nearest; early in training these are often near-duplicates, and the space
+    may collapse. ``semi-hard`` takes the nearest of those that are farther away than
     the anchor's own audio, and where there is none, the farthest (Schroff, Kalenichenko & Philbin,
     2015). ``uniform`` draws at random and is the baseline for the other two.
 

@@ -1,9 +1,9 @@
 """Random and class-based negatives (equations 2 and 3 of the CAMIL paper).
 
 A batch holds segments 0, 1, ...; MIDI ``i`` and audio ``i`` belong to the same segment
-(equation 1). For every anchor ``i`` a sampler returns indices ``j`` of negative audio. It sees
-neither embeddings nor inputs. `RandomNegatives` receives only the batch size, so it cannot see a
-label; `ClassNegatives` receives the labels. The attribute ``uses_labels`` says which.
+(equation 1). For every anchor ``i`` a sampler returns indices ``j`` of negative audio. It uses
+neither embeddings nor inputs. `RandomNegatives` receives only the batch size, `ClassNegatives` the
+labels; the attribute ``uses_labels`` is True for samplers of the second kind.
 
 Draws are made on the generator's device: a CPU generator gives the same negatives on any machine.
 """
@@ -36,7 +36,7 @@ class RandomNegatives:
     def __call__(self, batch: int, generator: Generator | None = None) -> Tensor:
         if not isinstance(batch, Integral):
             raise TypeError(
-                "random negatives take the number of segments in the batch and must not see "
+                "random negatives take the number of segments in the batch and must not use "
                 f"labels, got a {type(batch).__name__}"
             )
         if batch < 2:

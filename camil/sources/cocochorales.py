@@ -32,7 +32,7 @@ class CocoChorales:
 
     Args:
         folder: searched recursively for tracks.
-        sample_rate: to which recordings are resampled, in hertz.
+        sample_rate: sample rate to which recordings are resampled, in hertz.
         max_segments_per_track: see `camil.midi.segments_of`.
         audio: whether recordings are needed; if False, only the notes are read.
         repair: also take MIDI files that only lenient reading can read.

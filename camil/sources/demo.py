@@ -26,9 +26,9 @@ class Demo(MidiFolder):
     are written unless they exist; the same seed gives the same bytes.
 
     Args:
-        folder: of the MIDI files.
+        folder: folder of the MIDI files.
         songs: number of songs.
-        seed: of the composer and of the choice of soundfonts.
+        seed: random seed of the composer and of the choice of soundfonts.
         soundfonts, sample_rate, max_segments_per_track, audio, whole_tracks, instruments: see
             `MidiFolder`.
 
@@ -92,18 +92,18 @@ def compose_folder(folder: Path, songs: int, seed: int) -> None:
             "choose an empty or a new folder"
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        beside.chmod(0o755)  # mkdtemp gives access to the owner alone
-        _write(beside, songs, seed)
-        (beside / RECIPE).write_text(recipe)
+        staging.chmod(0o755)  # mkdtemp gives access to the owner alone
+        _write(staging, songs, seed)
+        (staging / RECIPE).write_text(recipe)
         shutil.rmtree(folder, ignore_errors=True)
-        os.replace(beside, folder)
+        os.replace(staging, folder)
     except OSError:
         if _recipe(folder) != recipe:  # else another process has written the same songs
             raise
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 def _recipe(folder: Path) -> str:

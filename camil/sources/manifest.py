@@ -64,7 +64,7 @@ def listed_files(path: Path) -> list[Path]:
     """The paths in a manifest (``.csv``) or in a list of one path per line, in their order.
 
     Raises:
-        ValueError: if the file is no text, or no usable manifest.
+        ValueError: if the file is neither text nor a usable manifest.
     """
     if path.suffix.lower() == ".csv":
         return list(read_manifest(path))

@@ -42,9 +42,9 @@ class MidiFolder:
         folder: searched recursively for ``.mid`` and ``.midi``. Also a manifest (``.csv``) or a
             text file with one path per line: then the files that it lists.
         soundfonts: paths of ``.sf2`` files; by default the one that comes with pretty_midi.
-        sample_rate: of the rendered audio, in hertz.
+        sample_rate: sample rate of the rendered audio, in hertz.
         max_segments_per_track: see `camil.midi.segments_of`.
-        seed: of the choice of soundfonts.
+        seed: random seed of the choice of soundfonts.
         manifest: path of the manifest; by default it is looked for in the folder and up to two
             levels above it.
         audio: whether segments have audio; if False, no soundfont is opened.

@@ -1,6 +1,6 @@
 """The interface of a source: songs, and for each song the segments of its tracks.
 
-`camil.sources` says how to add a source.
+`camil.sources` describes how to add a source.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,9 +24,9 @@ class Song(NamedTuple):
 
     Attributes:
         name: unique in the source.
-        path: of the song's file or folder.
+        path: path of the song's file or folder.
         group: songs of one group are versions of each other and belong to one split. None if the
-            notes decide, see `camil.midi.versions`.
+            group is found from the notes, see `camil.midi.versions`.
         split: "train", "validation" or "test" if the data set defines it, else None.
     """
 
@@ -73,7 +73,7 @@ class Source(Protocol):
 
     Attributes:
         name: the key of the source in `camil.sources.SOURCES`.
-        sample_rate: of the audio, in hertz.
+        sample_rate: sample rate of the audio, in hertz.
         reads_folder: True if the parameter ``source`` names the data to read.
         instruments: the classes of the tracks.
     """

@@ -56,7 +56,7 @@ class Slakh:
     the class of its ``program_num``. The paths in the metadata are not used, as some are wrong. A
     stem is used if its MIDI and audio files exist and can be read to the end, and if it is not
     listed in `FAULTY`. Tracks made from one Lakh file form a group and belong to the split of the
-    first of them, whatever the split says of the others.
+    first of them, even if the split assigns the others elsewhere.
 
     Args:
         folder: holds ``TrackNNNNN`` folders, directly or in the split's folders.
@@ -69,7 +69,7 @@ class Slakh:
             They differ: Slakh moved Bass up by an octave and folded it into 35..79.
         merge_strings: count the class "Strings (continued)" (ensembles, choirs, orchestra hits) as
             Strings; if False, its stems are left out.
-        sample_rate: to which the stems are resampled, in hertz.
+        sample_rate: sample rate to which the stems are resampled, in hertz.
         max_segments_per_track: see `camil.midi.segments_of`.
         audio: whether recordings are needed; if False, only the notes are read.
         repair: also take MIDI files that only lenient reading can read.

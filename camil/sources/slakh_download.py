@@ -26,7 +26,7 @@ def fetch(version: str, folder: Path | str) -> None:
 
     Args:
         version: "2100-redux" or "baby".
-        folder: of the data set; must end with the name of the archive's folder.
+        folder: folder of the data set; must end with the name of the archive's folder.
 
     Raises:
         ValueError: if the folder has another name, the disk has too little space, mirdata is

@@ -22,7 +22,7 @@ class State:
 
     Attributes:
         epoch: number of finished epochs.
-        losses: of the finished steps of the current epoch.
+        losses: loss of each finished step of the current epoch.
         history: one dict per finished epoch.
         best: weights of the model after its best epoch.
         seconds: duration of earlier processes, each up to its last checkpoint.

@@ -62,7 +62,7 @@ def _join(kind: str) -> torch.device:
             from lightning.fabric.strategies import DDPStrategy
 
         class Started(DDPStrategy):
-            # Fabric refuses to launch processes from a notebook; torchrun has started them.
+            # Fabric raises if it launches processes from a notebook; torchrun has started them.
             launcher = None
 
         here = int(os.environ.get("LOCAL_WORLD_SIZE", processes()))
@@ -114,7 +114,10 @@ def from_first(value: Any) -> Any:
 
 
 def synchronize(model: nn.Module) -> None:
-    """Compute batch normalization over the whole batch instead of a process's share; in place."""
+    """Compute batch normalization over the whole batch instead of a process's share.
+
+    The network is changed in place.
+    """
     if _fabric is None:
         return
     for module in model.modules():

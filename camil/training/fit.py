@@ -77,10 +77,10 @@ def fit(
         epochs: number of epochs.
         batch_size: rows per step.
         learning_rate: highest learning rate of the schedule.
-        seed: of batches and random choices.
+        seed: random seed of batches and random choices.
         settings: the parameters that identify the run; a checkpoint with other settings is not
             used.
-        schedule: of the learning rate: ``cosine`` falls to 0, ``warmup`` rises over the first
+        schedule: learning-rate schedule: ``cosine`` falls to 0, ``warmup`` rises over the first
             twentieth of the training and then falls like ``cosine``, ``constant`` does not change.
         patience: number of epochs without a better score after which training stops; 0 never stops.
         weights: ``(rows,)``, relative frequency at which each row is drawn; None draws each row

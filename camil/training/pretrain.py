@@ -15,7 +15,7 @@ from camil.training.embed import embed
 
 
 class Segments(Protocol):
-    """What pre-training reads from: `camil.corpus.Corpus`, or a class with the same methods."""
+    """The data of pre-training: `camil.corpus.Corpus`, or a class with the same methods."""
 
     device: torch.device
 
@@ -72,9 +72,9 @@ class Pretraining:
         projected = loss.uses_audio and not loss.teacher
         self.midi_side = nn.Sequential(midi_encoder, head()).to(data.device)
         self.audio_head = (head() if projected else nn.Identity()).to(data.device)
-        self.taught = None
+        self.teacher_outputs = None
         if teacher is not None:
-            self.taught = embed(teacher, data.mels, torch.arange(len(data)))
+            self.teacher_outputs = embed(teacher, data.mels, torch.arange(len(data)))
         trained = [self.midi_side, self.audio_head, loss, bank]
         trained += [audio_encoder] if loss.uses_audio and teacher is None else []
         self.modules = nn.ModuleList(trained)
@@ -89,14 +89,14 @@ class Pretraining:
         return value
 
     def _counterpart(self, rows: Tensor, generator: Generator) -> Tensor:
-        """Embeddings of what the notes are compared with: their audio, or a second view."""
+        """Embeddings that the notes are compared with: of their audio, or of a second view."""
         if not self.loss.uses_audio:
             again = self.data.draw_seeds(len(rows), generator)
             return self._scaled(spread(self.midi_side, self.data.rolls, rows, again))
-        heard = self.partner[rows]
-        if self.taught is not None:
-            return self._scaled(self.audio_head(self.taught[heard]))
-        return self._scaled(self.audio_head(spread(self.audio_encoder, self.data.mels, heard)))
+        audio_rows = self.partner[rows]
+        if self.teacher_outputs is not None:
+            return self._scaled(self.audio_head(self.teacher_outputs[audio_rows]))
+        return self._scaled(self.audio_head(spread(self.audio_encoder, self.data.mels, audio_rows)))
 
     @torch.no_grad()
     def validation_loss(self, rows: Tensor, batch_size: int, seed: int) -> dict[str, float]:
@@ -119,10 +119,10 @@ class Pretraining:
     def _validation_counterpart(self, rows: Tensor, seed: int) -> Tensor:
         if not self.loss.uses_audio:
             return self._scaled(embed(self.midi_side, partial(self.second_view, seed=seed), rows))
-        heard = self.partner[rows.cpu()]
-        if self.taught is not None:
-            return self._scaled(self.audio_head(self.taught[heard]))
-        return self._scaled(self.audio_head(embed(self.audio_encoder, self.data.mels, heard)))
+        audio_rows = self.partner[rows.cpu()]
+        if self.teacher_outputs is not None:
+            return self._scaled(self.audio_head(self.teacher_outputs[audio_rows]))
+        return self._scaled(self.audio_head(embed(self.audio_encoder, self.data.mels, audio_rows)))
 
     def second_view(self, rows: Tensor, seed: int) -> Tensor:
         """Piano rolls of the augmented notes, the same for the same seed."""

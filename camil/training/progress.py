@@ -77,7 +77,7 @@ class Progress:
     """Progress of a training: epoch, step, loss, speed, latest validation scores and time left.
 
     Args:
-        steps: of the whole training.
+        steps: number of steps of the whole training.
         done: number of these that an earlier process has finished.
         batch_size: rows per step.
         history: entries of the finished epochs.

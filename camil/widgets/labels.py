@@ -30,7 +30,7 @@ class LabelledSong:
     """A MIDI file with its labels.
 
     Attributes:
-        name: of the file.
+        name: name of the file.
         score: its content.
         segments, tracks: its rows of `camil.label` and `camil.track_labels`.
         instruments: the classes of the labels.
@@ -89,9 +89,9 @@ def labelled_song(
     """One song of a table of labels.
 
     Args:
-        labels: from `camil.label`.
+        labels: labels per segment, from `camil.label`.
         path: the labelled file or folder.
-        file: in a folder, the file; by default the first.
+        file: name of the file if ``path`` is a folder; by default the first.
         instruments: the classes of the labels, `Labeller.instruments`.
     """
     file = file or labels["file"].iloc[0]
@@ -126,7 +126,7 @@ def upload(labeller: Labeller, output: Path | str) -> None:
     A file that cannot be labelled is not kept.
 
     Args:
-        labeller: from `camil.load_labeller`.
+        labeller: a labeller from `camil.load_labeller`.
         output: folder of the uploaded files and of their results.
     """
     if not watched():

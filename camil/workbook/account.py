@@ -17,7 +17,7 @@ class Account:
 
     Args:
         parameters: all parameters of the notebook, from `check_parameters`.
-        data: the corpus that the notebook reads, or a run, which knows its corpus.
+        data: folder of the corpus that the notebook reads, or of a run, which records its corpus.
         device: the device of the computations.
     """
 

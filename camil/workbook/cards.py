@@ -93,7 +93,7 @@ def share(encoder: MIDIEncoder, folder: Path | str, record: dict[str, Any], **mo
     Args:
         encoder: network to write.
         folder: receives ``model.safetensors``, ``config.json`` and the card, ``README.md``.
-        record: of the run, from `Run.finish`.
+        record: record of the run, from `Run.finish`.
         more: ``songs`` and ``scores``, as for `model_card`.
     """
     folder = Path(folder)
@@ -113,8 +113,8 @@ def model_card(
     """The card of an encoder: Markdown with the metadata header of the Hub.
 
     Args:
-        record: of the run: parameters, corpus, instruments, commit, versions, device.
-        source: from ``corpus.json``: origin and licence of the data.
+        record: record of the run: parameters, corpus, instruments, commit, versions, device.
+        source: entry of ``corpus.json`` with origin and licence of the data.
         songs: number of songs by split.
         scores: on the test songs, as in ``metrics.json``.
     """
@@ -143,7 +143,7 @@ def song_card(
     Args:
         record, source: as for `model_card`.
         songs: number of songs by split.
-        scores: by level, as in ``metrics.json``.
+        scores: scores by level, as in ``metrics.json``.
     """
     return _render(
         SONG_CARD,

@@ -19,7 +19,7 @@ KERNEL_ERRORS = (RuntimeError, CellTimeoutError, DeadKernelError, TimeoutError, 
 
 
 class SocketKernelManager(AsyncKernelManager):
-    """Connects to the kernel through sockets in a folder of its own: kernels race for no port."""
+    """Connect to the kernel through sockets in a separate folder, without port conflicts."""
 
     def __init__(self, **settings):
         self._folder = tempfile.TemporaryDirectory(prefix="camil-")
@@ -40,7 +40,7 @@ def execute(notebook: Path, output: Path, parameters: dict[str, Any], cell_timeo
         notebook: path of the notebook.
         output: path of the executed copy; its folder is created.
         parameters: values of the notebook's parameters.
-        cell_timeout: in seconds, per cell.
+        cell_timeout: time limit per cell, in seconds.
 
     Raises:
         papermill.PapermillExecutionError: if a cell raises.

@@ -14,9 +14,9 @@ def locked(path: Path, shared: bool = False) -> Iterator[None]:
     """Hold a lock for the duration of the block; it is released when the process ends.
 
     Args:
-        path: of the lock, in the folder to protect; ``.db`` and ``.holder`` are appended to it for
-            an SQLite database and a text file, which stay.
-        shared: other processes may hold the lock at the same time if they also ask for it shared.
+        path: path of the lock, in the folder to protect. ``.db`` and ``.holder`` are appended to it
+            for an SQLite database and a text file, which are not deleted.
+        shared: other processes may hold the lock at the same time if their lock is shared too.
 
     Raises:
         RuntimeError: if another process holds the lock, with its id and machine.

@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-Check = Callable[[Any], str | None]  # returns what is wrong with a value, or None
+Check = Callable[[Any], str | None]  # returns the error in a value as text, or None
 
 
 class ParameterError(ValueError):
     """A notebook's parameter has an unknown name, a wrong type or an unusable value."""
 
     def _render_traceback_(self) -> list[str]:
-        """The lines that IPython shows in place of a traceback."""
+        """The lines that IPython shows instead of a traceback."""
         return [f"ParameterError: {self}"]
 
 
@@ -157,7 +157,7 @@ def use_project_folder() -> None:
 
     Relative paths in notebooks count from the project's folder. JupyterLab and VS Code start
     kernels in ``notebooks/``, Papermill starts them where it was called. A kernel that was not
-    started in ``notebooks/`` of a project stays where it is.
+    started in ``notebooks/`` of a project keeps its working directory.
     """
     if _in_notebooks(Path.cwd()):
         os.chdir(Path.cwd().parent)
@@ -174,8 +174,8 @@ def check_parameters(namespace: dict[str, Any], **checks: Check) -> dict[str, An
         All parameters by name.
 
     Raises:
-        ParameterError: with the parameter, its value and what would be right; or if the kernel
-            runs in ``notebooks/``, from where no relative path would be found.
+        ParameterError: if a parameter is invalid; the message names it, its value and the valid
+            values. Also if the kernel runs in ``notebooks/``, where relative paths are not found.
     """
     if _in_notebooks(Path.cwd()):
         raise ParameterError(
@@ -199,20 +199,20 @@ def check_values(
 
     Args:
         types: type by parameter, from `declared_types`.
-        values: value by parameter, of declared ones.
+        values: value by declared parameter.
         names: further names that must be declared.
-        checks: by parameter; they add to `CHECKS` and take precedence.
+        checks: check by parameter; they add to `CHECKS` and take precedence.
 
     Raises:
-        ParameterError: with the parameter, its value and what would be right.
+        ParameterError: if a parameter is invalid, with its name, value and the valid values.
     """
     for name in [*names, *values]:
         if name not in types:
             raise ParameterError(unknown_name(name, list(types)))
     for name, value in values.items():
         check_type(name, value, types[name])
-    asked = {name: check for name, check in CHECKS.items() if name in values} | (checks or {})
-    for name, check in sorted(asked.items(), key=lambda item: isinstance(item[1], Registered)):
+    applied = {name: check for name, check in CHECKS.items() if name in values} | (checks or {})
+    for name, check in sorted(applied.items(), key=lambda item: isinstance(item[1], Registered)):
         if problem := check(values[name]):
             raise ParameterError(f"{name} = {values[name]!r} {problem}.")
 
@@ -221,7 +221,7 @@ def check_notebook(notebook: Path | str, parameters: Mapping[str, Any]) -> None:
     """Check parameters for a notebook file without starting a kernel.
 
     Raises:
-        ParameterError: as `check_parameters`.
+        ParameterError: under the conditions of `check_parameters`.
     """
     if cells := parameter_cells(notebook):
         check_values(declared_types(cells), parameters)
@@ -262,7 +262,7 @@ def check_type(name: str, value: Any, declared: str) -> None:
     """Check that a value has its parameter's declared type; an int is accepted as a float.
 
     Raises:
-        ParameterError: with the value and the type that is needed.
+        ParameterError: if it has another type; the message names the value and the type.
     """
     kind = eval(declared, {})
     wanted = (int, float) if kind is float else kind

@@ -53,7 +53,7 @@ def check_profile(profile: dict[str, Any], notebooks: Path | str = "notebooks") 
         notebooks: folder of the notebooks, whose parameters cells declare names and types.
 
     Raises:
-        ParameterError: with the entry and what would be right.
+        ParameterError: if an entry is invalid; the message names it and the valid values.
     """
     for name in NEEDED:
         if name not in profile:
@@ -65,8 +65,8 @@ def check_profile(profile: dict[str, Any], notebooks: Path | str = "notebooks") 
     seeds = profile["seeds"]
     if not (isinstance(seeds, list) and seeds and all(type(seed) is int for seed in seeds)):
         raise ParameterError(f"seeds = {seeds!r} must be a list of whole numbers, such as [0, 1].")
-    asked = {stage: notebook for stage, notebook in OPTIONAL.items() if stage in profile}
-    for stage, notebook in (NOTEBOOKS | asked).items():
+    optional = {stage: notebook for stage, notebook in OPTIONAL.items() if stage in profile}
+    for stage, notebook in (NOTEBOOKS | optional).items():
         types = declared_types(parameter_cells(Path(notebooks) / f"{notebook}.ipynb"))
         for entry, given in _settings(profile, stage).items():
             _check_settings(entry, given, types)
@@ -156,6 +156,6 @@ def _check_references(profile: dict[str, Any], entry: str, given: dict[str, Any]
         known = [name for stage in stages for name in profile[stage]["runs"]]
         if given.get(key) and given[key] not in known:
             raise ParameterError(
-                f"{entry}: {key} names {given[key]}, which is no run of this profile; there are "
+                f"{entry}: {key} names {given[key]}, which is not a run of this profile; there are "
                 f"{', '.join(known)}."
             )

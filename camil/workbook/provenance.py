@@ -9,8 +9,8 @@ from pathlib import Path
 
 PACKAGES = ("camil", "torch", "torchvision", "numpy", "librosa", "pretty_midi", "scikit-learn")
 PACKAGE = Path(__file__).parents[1]  # camil/
-# Results under figures/ do not change what is computed; settings of a profile are recorded as the
-# run's parameters.
+# Files under figures/ do not affect results; settings of a profile are recorded as the run's
+# parameters.
 CODE = ("camil", "notebooks", "Snakefile")
 
 

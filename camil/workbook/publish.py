@@ -61,7 +61,7 @@ def checksums(name: str, notebook: Any) -> dict[str, str]:
 
 
 def tidy(notebook: Any) -> None:
-    """Remove what differs between two executions, and make pictures smaller, in place."""
+    """Remove content that differs between executions, and shrink pictures; changes the argument."""
     for key in ("papermill", "widgets"):
         notebook.metadata.pop(key, None)
     for cell in notebook.cells:

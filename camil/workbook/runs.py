@@ -14,7 +14,7 @@ from camil.workbook.provenance import code_checksum, commit, versions
 from camil.workbook.rooms import RUN
 
 CHECKPOINT = "checkpoint.safetensors"
-# Parameters that change how a run is computed or shown, not what is computed.
+# Parameters that change the computation or display of a run, but not its results.
 NOT_OF_THE_RUN = ("device", "tensorboard")
 
 
@@ -78,7 +78,7 @@ class Run:
         checkpoint, which were repeated, count once.
 
         Args:
-            device: of the computations.
+            device: device of the computations.
             more: further entries of the record.
 
         Returns:
