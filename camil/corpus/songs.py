@@ -18,7 +18,7 @@ from camil.encoders.song_batch import FEATURES, SongBatch
 from camil.midi.segments import LOWEST_PITCH, NOTE_COLUMNS, SEGMENT_STEPS, Segment
 
 PER_SEGMENT = ("of_segment",)  # of `FEATURES`; the others are per track
-TRIM_EVERY = 8  # batches
+TRIM_EVERY = 2  # batches
 
 
 class Songs:
