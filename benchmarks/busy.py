@@ -28,6 +28,7 @@ from camil.workbook.files import write_json
 
 TARGET = 0.4  # of the speed alone
 WARM_UP = 2  # steps
+BUSY = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: pass"
 POLICIES = {"camil": "PASSIVE", "OpenMP default": ""}
 
 
@@ -51,7 +52,7 @@ def main(command: list[str] | None = None) -> dict:
         seconds: dict[str, list[float]] = {"alone": [], "beside a busy process": []}
         for _ in range(given.turns):
             seconds["alone"].append(_measured(given, policy))
-            with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as busy:
+            with subprocess.Popen([sys.executable, "-c", BUSY]) as busy:
                 try:
                     seconds["beside a busy process"].append(_measured(given, policy))
                 finally:
