@@ -22,13 +22,14 @@ import torch
 from camil.encoders import Encoder, EncoderPair
 from camil.losses import Objective
 from camil.midi import INSTRUMENTS, Segment
+from camil.midi.instruments import FAMILIES
 from camil.sources.protocol import Song, TrackSegments
 
 
 class Scales:
     """Songs in which each instrument plays a scale in its own register."""
 
-    name, reads_folder, sample_rate = "scales", False, 16000
+    name, reads_folder, sample_rate, instruments = "scales", False, 16000, FAMILIES
 
     def __init__(self, folder, songs=12):
         self.size = songs
@@ -140,3 +141,14 @@ def test_supervised_classifier_trains_with_an_encoder_from_outside(tmp_path, env
     sizes = {"encoder": "pooled", "epochs": 1, "batch_size": 16, "embedding": 8, "device": "cpu"}
     execute("03_classify", {"corpus": corpus, "run": run} | sizes, tmp_path, environment)
     assert read_json(f"{run}/run.json")["parameters"]["encoder"] == "pooled"
+
+
+def test_encoder_from_outside_is_loaded_in_a_process_that_has_not_imported_it(
+    tmp_path, environment
+):
+    script = (
+        "from camil.encoders import ENCODERS, load_encoder, save_encoder\n"
+        "save_encoder('encoder.safetensors', ENCODERS['pooled'].midi())"
+    )
+    for code in (script, "from camil import load_encoder; load_encoder('encoder.safetensors')"):
+        subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -257,6 +258,9 @@ def description_of(encoder: Encoder) -> dict[str, Any]:
 
 def encoder_from(description: dict[str, Any]) -> Encoder:
     """Build an encoder from its description, with new weights."""
+    if description["class"] not in _subclasses(Encoder):
+        for point in entry_points(group="camil.encoders"):  # importing one defines its classes
+            point.load()
     return _subclasses(Encoder)[description["class"]](**description["config"])
 
 
