@@ -82,7 +82,7 @@ class SoundFont:
         those of the last `LEAD_SECONDS` before it. Notes are aligned to a grid of 64 samples from
         the start of the track. A span therefore equals the same span of the whole track, except for
         releases longer than `LEAD_SECONDS` and notes held longer than `HOLD_SECONDS`, which begin
-        anew. The same call gives the same samples, regardless of earlier calls.
+        again. The same call gives the same samples, regardless of earlier calls.
 
         Args:
             program: General MIDI program, 0 to 127.
@@ -190,7 +190,7 @@ class Recording:
         except soundfile.SoundFileError as error:
             raise self._unreadable(error) from error
         if not complete:
-            raise self._unreadable("it is truncated")
+            raise self._unreadable("the file is truncated")
         return file.frames / file.samplerate
 
     def span(self, begin: float, end: float) -> np.ndarray:

@@ -107,7 +107,7 @@ def test_wrong_track_length_is_corrected(size, position):
         score_of(data)
     score = score_of(data, strict=False)
     assert found(score) == {40: 8, 41: 8, 42: 8}
-    fault = f"track {position + 1}, offset .*: the track announces {size:,} bytes"
+    fault = f"track {position + 1}, offset .*: the track declares {size:,} bytes"
     assert any(re.search(fault, str(one)) for one in score.warnings)
 
 
@@ -124,7 +124,7 @@ def test_track_length_that_covers_the_next_track_is_corrected():
 def test_truncated_file_has_its_complete_events(missing):
     data = file_of(part(0, 8, 73), part(1, 8, 40))
     cut = data[:-missing]
-    with pytest.raises(ValueError, match=r"track 2.*announces"):
+    with pytest.raises(ValueError, match=r"track 2.*declares"):
         score_of(cut)
     score = score_of(cut, strict=False)
     whole = max(0, 8 - max(0, missing - 4 + 8) // 9)
@@ -132,13 +132,13 @@ def test_truncated_file_has_its_complete_events(missing):
     assert score.warnings
 
 
-@pytest.mark.parametrize("announced", [0, 2, 5, 999])
-def test_missing_tracks_are_reported(announced):
-    data = header(announced) + chunk(part(0, 8, 73) + END)
+@pytest.mark.parametrize("declared", [0, 2, 5, 999])
+def test_missing_tracks_are_reported(declared):
+    data = header(declared) + chunk(part(0, 8, 73) + END)
     score = score_of(data, strict=False)
     assert found(score) == {73: 8}
-    assert f"the header announces {announced} tracks, and 1 are there" in str(score.warnings[0])
-    with pytest.raises(ValueError, match="announces" if announced else "no events"):
+    assert f"the header declares {declared} tracks, but the file has 1" in str(score.warnings[0])
+    with pytest.raises(ValueError, match="declares" if declared else "no events"):
         score_of(data)
 
 
@@ -242,7 +242,7 @@ def test_bytes_after_the_end_of_a_track_are_padding(padding):
 )
 def test_other_files_are_refused(data):
     for strict in (True, False):
-        with pytest.raises(ValueError, match=r"^it "):
+        with pytest.raises(ValueError, match=r"^the file "):
             score_of(data, strict)
 
 

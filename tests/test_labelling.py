@@ -229,7 +229,7 @@ def test_damaged_file_is_labelled_with_warning_and_listed_repair(song, tmp_path,
     assert track_labels(labels)["track"].tolist() == ["00-part 72", "01-part 36"]
     found = repairs(labels)
     assert set(found["file"]) == {"cut.mid"}
-    assert found["what"].str.contains("the track announces").any()
+    assert found["what"].str.contains("the track declares").any()
     assert repairs(label(song, pretrained)).empty
 
 

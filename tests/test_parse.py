@@ -131,7 +131,7 @@ def test_chunks_of_other_kinds_are_skipped():
     ("data", "reason"),
     [
         (b"MThx" + bytes(20), "does not begin like a MIDI file, but with the bytes 4d 54 68 78"),
-        (b"", "it is empty"),
+        (b"", "the file is empty"),
         (b"<!DOCTYPE html><html>", "it is a web page"),
         (b"RIFF" + bytes(20), "it is a RIFF file without MIDI"),
         (b"404 not found", "it is text"),
@@ -141,7 +141,7 @@ def test_chunks_of_other_kinds_are_skipped():
         ),
         (
             header(1) + chunk(b"MTrk", NOTE)[:-2],
-            "track 1, offset 18: .* announces 7 bytes, .* ends after 5",
+            "track 1, offset 18: .* declares 7 bytes, .* ends after 5",
         ),
         (
             header(1) + chunk(b"MTrk", NOTE[:-1]),
@@ -216,7 +216,7 @@ def test_three_thousand_damaged_files_raise_nothing_but_midi_error(tmp_path):
 def test_half_a_million_events_are_read_or_refused_quickly(tmp_path):
     on, off = bytes([0, 0x90, 60, 64]), bytes([1, 60, 0])
     (tmp_path / "a.mid").write_bytes(header(1) + chunk(b"MTrk", (on + off) * 250_000))
-    with pytest.raises(MidiError, match="it has 250000 notes, more than 200000"):
+    with pytest.raises(MidiError, match="the file has 250000 notes, more than 200000"):
         read_midi(tmp_path / "a.mid")
     (tmp_path / "b.mid").write_bytes(header(1) + chunk(b"MTrk", (on + off) * 1_000_000))
     with pytest.raises(MidiError, match="larger than 4 MB"):

@@ -231,7 +231,7 @@ def test_unusable_stems_have_a_reason(redux):
     (track / "stems" / "S02.flac").write_bytes(whole[: len(whole) // 2])
     (track / "stems" / "S03.flac").write_bytes(b"fLaC")
     why = faults(Slakh(redux))
-    assert why["S00"] == "it has no recording"
+    assert why["S00"] == "the stem has no recording"
     assert "S01.mid cannot be read: No such file" in why["S01"]
     assert "S02.flac" in why["S02"]
     assert "S03.flac cannot be read" in why["S03"]

@@ -148,5 +148,5 @@ def test_uploaded_file_is_shown_and_saved_and_a_broken_one_is_not_kept(song, sho
     assert (tmp_path / "out/mine/labels.csv").is_file()
     choose(button, "letter.mid", b"no music at all")
     (message,) = view.children
-    assert "letter.mid cannot be read: it does not begin like a MIDI file" in message.value
+    assert "letter.mid cannot be read: the file does not begin like a MIDI file" in message.value
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["mine", "mine.mid"]

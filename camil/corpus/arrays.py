@@ -175,7 +175,7 @@ def _songs_of(path: Path) -> Iterator[pa.Table]:
     for batch in file.iter_batches(READ_ROWS, columns=columns):
         rest = pa.concat_tables([rest, pa.Table.from_batches([batch])])
         names = rest["song"].to_pandas().to_numpy(object)
-        others = np.flatnonzero(names != names[-1])  # before the last song, which may go on
+        others = np.flatnonzero(names != names[-1])  # the last song may continue
         if len(others):
             yield rest.slice(0, others[-1] + 1)
             rest = rest.slice(others[-1] + 1)

@@ -247,7 +247,7 @@ def extract_song(
     except MemoryError:
         return SongSegments([], [], [skip("it needs more memory than is available")])
     except Exception as error:  # an unforeseen kind of damage must not end the run
-        why = f"it cannot be read because of an unexpected error ({error!r})"
+        why = f"reading it raised an unexpected error ({error!r})"
         return SongSegments([], [], [skip(why)])
     if not rows:
         skipped.append(skip("no track of any class has two measures with enough notes"))

@@ -115,7 +115,7 @@ def _note(worker, gone: str, seconds: float, deaths: Counter, faults: dict[int, 
     key = (worker.job, worker.file)
     deaths[key] += 1
     if gone == "took too long":
-        faults[worker.job][worker.file] = f"it takes longer than {seconds:.0f} seconds"
+        faults[worker.job][worker.file] = f"reading it takes longer than {seconds:.0f} seconds"
     elif deaths[key] >= ATTEMPTS:
         if not worker.file:
             raise RuntimeError(

@@ -21,7 +21,7 @@ THRESHOLD = 0.5
 UNCERTAIN = "uncertain"
 SUFFIXES = (".mid", ".midi", ".kar")
 DRUMS = "drums are not labelled"
-TOO_SHORT = "it has no two notes within two measures, between C1 and B7"
+TOO_SHORT = "the track has no two notes within two measures, between C1 and B7"
 _SHOWN_REPAIRS = 3  # per file, in the Python warning
 
 

@@ -21,7 +21,7 @@ class Header:
     Attributes:
         offset: where it begins.
         end: where the MIDI content ends; the end of the file, but for a RIFF container.
-        tracks: the number of tracks that it announces.
+        tracks: the number of tracks that it declares.
         ticks: ticks per quarter note; for SMPTE frames, at 120 quarter notes per minute.
         frames: SMPTE frames per second, 0 if time is in ticks per quarter note.
         chunks: offset of the first chunk after the header.
@@ -45,7 +45,9 @@ class Header:
         if data[offset : offset + 4] != b"MThd":
             raise ValueError(_not_midi(data))
         if end < offset + 14:
-            raise ValueError(f"it ends at offset {end}, in the middle of its header (truncated?)")
+            raise ValueError(
+                f"the file ends at offset {end}, in the middle of its header (truncated?)"
+            )
         size, kind, count, division = struct.unpack(">IHHh", data[offset + 4 : offset + 14])
         if kind == 2 and count > 1:
             fault = "the file is of format 2: independent patterns, not one song"
@@ -78,7 +80,7 @@ def midi_content(data: bytes) -> tuple[int, int]:
 
 
 def track_spans(data: bytes, header: Header) -> list[tuple[int, int]]:
-    """Where the events of each announced track begin and end.
+    """Where the events of each declared track begin and end.
 
     Raises:
         ValueError: if a track is missing or incomplete.
@@ -89,17 +91,17 @@ def track_spans(data: bytes, header: Header) -> list[tuple[int, int]]:
         while kind != b"MTrk":  # skip chunks of other kinds
             if position + 8 > header.end:
                 fault = (
-                    f"the file ends before this track of {header.tracks} that the header announces"
+                    f"the file ends before this track of {header.tracks} that the header declares"
                 )
                 fail(fault, number, header.end)
             kind, size = struct.unpack(">4sI", data[position : position + 8])
             if not is_chunk_name(kind):
-                fault = f"no chunk begins with the bytes {kind.hex(' ')}; is the one before longer?"
+                fault = f"no chunk begins with {kind.hex(' ')}; is the chunk before it longer?"
                 fail(fault, number, position)
             begin, position = position + 8, position + 8 + size
         if position > header.end:
             fault = (
-                f"the track announces {size:,} bytes, and the file ends after "
+                f"the track declares {size:,} bytes, and the file ends after "
                 f"{header.end - begin:,} of them (truncated?)"
             )
             fail(fault, number, begin - 4)
@@ -114,13 +116,13 @@ def is_chunk_name(name: bytes) -> bool:
 
 def _not_midi(data: bytes) -> str:
     if not data:
-        return "it is empty"
+        return "the file is empty"
     for begin, name in _KNOWN_STARTS:
         if data.lstrip().startswith(begin):
-            return f"it does not begin like a MIDI file: it is {name}"
+            return f"the file does not begin like a MIDI file: it is {name}"
     offset = data.find(b"MThd")
     if offset > 0:
         return f"the MIDI header is at offset {offset:,}, after bytes that are not MIDI"
     if data[:200].isascii() and b"\0" not in data[:200]:
-        return "it does not begin like a MIDI file: it is text"
-    return f"it does not begin like a MIDI file, but with the bytes {data[:4].hex(' ')}"
+        return "the file does not begin like a MIDI file: it is text"
+    return f"the file does not begin like a MIDI file, but with the bytes {data[:4].hex(' ')}"

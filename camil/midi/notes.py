@@ -72,7 +72,7 @@ def instruments_of(events: Events, notes: Notes) -> list[Instrument]:
     key = key[order]
     bounds = np.append(np.flatnonzero(np.diff(key, prepend=-1)), len(key))
     if len(bounds) > MAX_PARTS + 1:
-        raise ValueError(f"it has {len(bounds) - 1:,} parts, more than {MAX_PARTS:,}")
+        raise ValueError(f"the file has {len(bounds) - 1:,} parts, more than {MAX_PARTS:,}")
     first = np.minimum.reduceat(order, bounds[:-1])
     columns = [pitch, events.second[begin], start, end_tick, begin, programs.change]
     columns = [column[order].astype(np.int64, copy=False) for column in columns]
@@ -116,7 +116,7 @@ def pair_notes(events: Events, faults: Faults) -> Notes:
     """Pair the note-on and note-off events of all tracks.
 
     As in pretty_midi, an end closes all sounding notes of its track, channel and pitch, except
-    that a note struck at the same tick goes on if an earlier one was closed, and is void otherwise.
+    that a note struck at the same tick sounds on if an earlier one was closed, else it is ignored.
     Ends without a beginning and beginnings without an end are ignored.
 
     If a channel of a track has notes and no note-off at all, that is a fault. Each of its notes
@@ -193,10 +193,10 @@ def _unended(events: Events, chosen, key, ends, faults: Faults) -> Notes | None:
 
 
 def _goes_on(key, tick, ends, begins, end) -> np.ndarray:
-    """For each end (by index), whether notes struck at its very tick sound on after it.
+    """For each end (by index), whether notes struck at the tick of the end sound on after it.
 
-    They do if an older note is closed by it: one struck since the end before, or one that went on
-    there and is older by now. That is a chain from end to end, x[k] = a[k] or (b[k] and x[k-1]).
+    They do if the end closes an older note: one struck since the previous end, or one that sounded
+    on after the previous end. That is a chain from end to end, x[k] = a[k] or (b[k] and x[k-1]).
     """
     late = np.zeros(len(key), bool)
     older = np.zeros(len(key), bool)

@@ -115,7 +115,7 @@ def read_events(data: bytes, frames: bool = False) -> tuple[float, Events]:
         fail(fault, offset=header.offset + 12)
     spans = track_spans(data, header)
     if not any(end > begin for begin, end in spans):
-        raise ValueError("it has no events")
+        raise ValueError("the file has no events")
     events = _decode(data, spans, header)
     events.frames = header.frames > 0
     return header.ticks, events
@@ -191,7 +191,7 @@ def _events_until_end_of_track(raw, at, special, track, counts, whole) -> np.nda
 
 
 def _check_ends(data, spans, end, kept, counts, after, starts) -> None:
-    """Raise if the last event of a track overruns it, or if the track goes on after its chunk."""
+    """Raise if the last event of a track overruns it, or if the track continues after its chunk."""
     last = np.cumsum(counts) - 1
     for number, (first, limit) in enumerate(spans):
         if 0 < kept[number] < counts[number]:
@@ -203,7 +203,7 @@ def _check_ends(data, spans, end, kept, counts, after, starts) -> None:
                 fail(fault.what, number + 1, fault.offset)
             fail(CUT, number + 1, int(starts[last[number]]))
         if kept[number] <= 0 and limit < end and not is_chunk_name(data[limit : limit + 4]):
-            fault = f"the track announces {limit - first:,} bytes and goes on after them"
+            fault = f"the track declares {limit - first:,} bytes and continues after them"
             fail(fault, number + 1, limit)
 
 
@@ -215,7 +215,7 @@ def _other_events(data, raw, special, channel, starts, at, track, tick):
     wanted |= raw[at[special]] == 0xF0
     special, is_meta, kind = special[wanted], is_meta[wanted], kind[wanted]
     if len(special) > _MAX_OTHER:
-        fail(f"it has {len(special):,} tempi, metres, names and messages, more than {_MAX_OTHER:,}")
+        fail(f"the file has {len(special):,} meta and exclusive events, over {_MAX_OTHER:,}")
     length, begin, _ = _variable_length(raw, at[special] + 1 + is_meta)
     index = np.searchsorted(channel, special)
     columns = (index, track[special], tick[special], kind, starts[special], begin, length, is_meta)

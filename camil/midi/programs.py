@@ -100,7 +100,7 @@ def _of_other_tracks(events, line, address, changes, begin) -> np.ndarray:
     """The latest program change on the note's channel on other tracks, -1 if there is none."""
     found, numbers = np.full(len(begin), -1), np.unique(line[begin])
     if len(numbers) > MAX_PARTS:
-        raise ValueError(f"it has more than {MAX_PARTS:,} parts")
+        raise ValueError(f"the file has more than {MAX_PARTS:,} parts")
     for number in numbers.tolist():
         mine = np.flatnonzero(line[begin] == number)
         others = changes[(address[changes] == address[begin[mine[0]]]) & (line[changes] != number)]

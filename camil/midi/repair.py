@@ -4,7 +4,7 @@
 dropped, lengths of tracks are taken from the end-of-track events and the following chunks,
 unreadable events are skipped, and incomplete ones are left out. Each repair leaves a warning.
 
-After an unreadable event, reading goes on where most of the next events are valid. The end of the
+After an unreadable event, reading continues where most of the next events are valid. The end of the
 event by its status byte is tried first, then every later byte.
 """
 
@@ -91,15 +91,15 @@ class _Repair:
 
     def run(self) -> Repaired:
         header = self._header()
-        end, announced = header.end, header.tracks or 0xFFFF
+        end, declared = header.end, header.tracks or 0xFFFF
         position, found = header.chunks, 0
-        while found < announced:
+        while found < declared:
             kind, size = self.data[position : position + 4], self.data[position + 4 : position + 8]
             after = position + 8 + int.from_bytes(size)
             if kind == _TRACK and len(size) == 4:
                 found += 1
                 self.number = found
-                position = self._track(position + 8, after, end, last=found == announced)
+                position = self._track(position + 8, after, end, last=found == declared)
             elif len(size) == 4 and is_chunk_name(kind) and self._begins_chunk(after, end):
                 position = after
             else:
@@ -111,9 +111,9 @@ class _Repair:
                 self._warn("no chunk begins here", done, skipped)
         self.number = 0
         if not found:
-            raise ValueError(f"it announces {header.tracks} tracks and has none")
+            raise ValueError(f"the header declares {header.tracks} tracks, but the file has none")
         if found != header.tracks:
-            fault = f"the header announces {header.tracks} tracks, and {found} are there"
+            fault = f"the header declares {header.tracks} tracks, but the file has {found}"
             self._warn(fault, "these were read", header.offset + 10)
         self.out[10:12] = found.to_bytes(2)
         return Repaired(bytes(self.out), self.warnings, self.pieces)
@@ -128,7 +128,7 @@ class _Repair:
             self._warn(f"{offset:,} bytes precede the header", "they were skipped", 0)
         if not (header.chunks < header.end and is_chunk_name(data[header.chunks :][:4])):
             size = header.chunks - offset - 8
-            self._warn(f"the header announces {size:,} bytes", "6 were read", offset + 4)
+            self._warn(f"the header declares {size:,} bytes", "6 were read", offset + 4)
             header = Header(**vars(header) | {"chunks": offset + 14})
         self._copy(offset, offset + 14)
         self.out[4:8] = (6).to_bytes(4)
@@ -138,10 +138,10 @@ class _Repair:
         chunk = self.data[position : position + 4]
         return position == end or (position < end and is_chunk_name(chunk))
 
-    def _track(self, begin: int, announced: int, end: int, last: bool) -> int:
+    def _track(self, begin: int, declared: int, end: int, last: bool) -> int:
         """Write a track; returns where the next chunk begins."""
-        data, limit = self.data, announced
-        credible = self._begins_chunk(announced, end)
+        data, limit = self.data, declared
+        credible = self._begins_chunk(declared, end)
         if not credible:
             following = data.find(_TRACK, begin, end)
             limit = following if following >= 0 else end
@@ -152,9 +152,9 @@ class _Repair:
             self.out += b"\0\xff\x2f\0"
         self.out[start + 4 : start + 8] = (len(self.out) - start - 8).to_bytes(4)
         if credible and not (ended and not last and data[stop : stop + 4] == _TRACK):
-            stop = announced
-        if announced > end or stop > announced or (stop != announced and not (last and ended)):
-            fault = f"the track announces {announced - begin:,} bytes"
+            stop = declared
+        if declared > end or stop > declared or (stop != declared and not (last and ended)):
+            fault = f"the track declares {declared - begin:,} bytes"
             self._warn(fault, f"{stop - begin:,} bytes were read", begin - 4)
         return stop
 
@@ -180,11 +180,11 @@ class _Repair:
                 fault = f"a time has {at - position} bytes, {data[position:at][:16].hex(' ')}"
                 self._copy(copied, position)
                 ticks = 0 if data[position : at - 4].strip(b"\x80") else _last_four(data, at)
-                self._warn(fault, f"it was read as {ticks} ticks", position)
+                self._warn(fault, f"the time was read as {ticks} ticks", position)
                 carried = (carried or 0) + ticks
             elif carried is not None:
                 carried += read_number(data, position, limit)[0]
-            if carried is not None:  # the first event after a gap: its time and status anew
+            if carried is not None:  # the first event after a gap: write its time and status
                 self.out += time_bytes(min(carried, _MAX_TICKS))
                 if data[at] < 0x80:
                     self.out.append(status)
@@ -262,5 +262,5 @@ class _Repair:
 
     def _warn(self, what: str, done: str, offset: int) -> None:
         if len(self.warnings) >= _MAX_FAULTS:
-            raise ValueError(f"it has more than {_MAX_FAULTS:,} faults")
+            raise ValueError(f"the file has more than {_MAX_FAULTS:,} faults")
         self.warnings.append(MidiWarning(what, done, self.number, offset))

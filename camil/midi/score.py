@@ -123,9 +123,9 @@ def read_midi(path: str | PathLike, strict: bool = True) -> Score:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise ValueError("it is not a file")
+            raise ValueError("the path is not a file")
         if status.st_size > MAX_BYTES:
-            raise ValueError(f"it is larger than {MAX_BYTES // 1_000_000} MB")
+            raise ValueError(f"the file is larger than {MAX_BYTES // 1_000_000} MB")
         return score_of(path.read_bytes(), strict)
     except (ValueError, OSError) as error:
         raise MidiError(f"{path} cannot be read: {_reason(error)}") from error
@@ -149,14 +149,16 @@ def score_of(data: bytes, strict: bool = True) -> Score:
     tempo, signatures = _conductor(ticks, events, faults)
     notes = pair_notes(events, faults)
     if not len(notes.begin):
-        raise ValueError("it has no notes")
+        raise ValueError("the file has no notes")
     if len(notes.begin) > MAX_NOTES:
-        raise ValueError(f"it has {len(notes.begin)} notes, more than {MAX_NOTES}")
+        raise ValueError(f"the file has {len(notes.begin)} notes, more than {MAX_NOTES}")
     instruments = instruments_of(events, notes)
     found = [_track(index, one, tempo, ticks) for index, one in enumerate(instruments)]
     last = max(track.end_seconds.max() for track in found)
     if not last <= MAX_SECONDS:
-        raise ValueError(f"it lasts {last / 3600:.0f} hours, more than {MAX_SECONDS // 3600}")
+        raise ValueError(
+            f"the file lasts {last / 3600:.0f} hours, more than {MAX_SECONDS // 3600} hours"
+        )
     measures = _measures(signatures, max(t.end_beat.max() for t in found))
     return Score(found, measures, tempo, events, faults.warnings, not events.frames)
 
@@ -229,7 +231,7 @@ def _measures(signatures: dict[float, float], last: float) -> np.ndarray:
         count = int(np.ceil((end - begin) / signatures[begin] - 1e-9))
         total += count
         if total > MAX_MEASURES:
-            raise ValueError(f"it has more than {MAX_MEASURES} measures")
+            raise ValueError(f"the file has more than {MAX_MEASURES} measures")
         downbeats.append(begin + signatures[begin] * np.arange(count))
     length = signatures[begins[-1]]
     extra = 1 + total % 2

@@ -131,7 +131,7 @@ class Standards:
         relevant = (kind == 0xC0) | (kind == 0xB0) & np.isin(events.first, (BANK_MSB, BANK_LSB))
         indices = np.flatnonzero(relevant)
         if len(indices) + len(found) > _MAX_MESSAGES:
-            raise ValueError(f"it has more than {_MAX_MESSAGES:,} programs and bank selects")
+            raise ValueError(f"the file has more than {_MAX_MESSAGES:,} programs and bank selects")
         columns = (
             indices, events.tick[indices], events.track[indices], line[indices],
             events.status[indices], events.first[indices], events.second[indices],

@@ -126,7 +126,7 @@ class MidiFolder:
         """
         score = self._score(song)
         if not score.has_measures:
-            raise ValueError("its time is counted in SMPTE frames, so it has no measures")
+            raise ValueError("time is counted in SMPTE frames, so the file has no measures")
         tracks = []
         wholes = performance(score) if self.whole_tracks else repeat(())
         for track, whole in zip(score.tracks, wholes, strict=False):

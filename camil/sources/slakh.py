@@ -171,7 +171,7 @@ class Slakh:
     def _stem(self, song: Song, stem: str, about: dict, lakh: Score | None) -> tuple:
         """Segments, audio and warnings of a stem; raises ValueError if it cannot be used."""
         if fault := FAULTY.get((song.name, stem)):
-            raise ValueError(f"it is on the published list of faulty stems: {fault}")
+            raise ValueError(f"the stem is on the published list of faulty stems: {fault}")
         duration = np.inf
         audio = partial(silence, self.sample_rate)
         if self.audio:
@@ -183,7 +183,7 @@ class Slakh:
         found = segments_of(track, score, self.max_segments_per_track)
         segments = [one for one in found if _last_second(one, score) <= duration]
         if found and not segments:
-            raise ValueError(f"its recording ends after {duration:.1f} seconds, before a segment")
+            raise ValueError(f"the recording ends after {duration:.1f} seconds, before a segment")
         return segments, audio, [] if lakh else score.warnings
 
     def _score(self, path: Path) -> Score:
@@ -273,7 +273,7 @@ def _audio_of(path: Path, stem: str) -> Path:
     files = [path / "stems" / f"{stem}{suffix}" for suffix in (".flac", ".wav")]
     found = next((file for file in files if file.is_file()), None)
     if found is None:
-        raise ValueError("it has no recording")
+        raise ValueError("the stem has no recording")
     return found
 
 
