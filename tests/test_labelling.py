@@ -223,7 +223,7 @@ def test_folder_is_labelled_and_unreadable_files_are_listed(song, tmp_path, pret
 def test_damaged_file_is_labelled_with_warning_and_listed_repair(song, tmp_path, pretrained):
     (tmp_path / "cut.mid").write_bytes(song.read_bytes()[:-20])
     with pytest.warns(
-        UserWarning, match=r"cut\.mid is damaged .* track 4, offset .*: the track ann"
+        UserWarning, match=r"cut\.mid is damaged .* track 4, offset .*: the track dec"
     ):
         labels = label(tmp_path / "cut.mid", pretrained)
     assert track_labels(labels)["track"].tolist() == ["00-part 72", "01-part 36"]
