@@ -32,7 +32,7 @@ class Layer(NamedTuple):
 
 
 def layers(encoder, input_shape: tuple[int, int] | None = None) -> list[Layer]:
-    """Layers of a convolutional encoder with their output shapes, measured in a forward pass.
+    """Layers of an encoder with their output shapes, measured in a forward pass.
 
     Convolutions, poolings and linear layers count one each. Residual blocks are joined into
     stages; a stage begins with the first block and with every block that has a projection.
@@ -42,7 +42,7 @@ def layers(encoder, input_shape: tuple[int, int] | None = None) -> list[Layer]:
         input_shape: height and width of the input; by default ``encoder.input_shape``.
 
     Raises:
-        ValueError: if the encoder has no convolution, or its input shape is unknown.
+        ValueError: if the channels or the shape of the input are unknown.
     """
     input_shape = input_shape or getattr(encoder, "input_shape", None)
     if input_shape is None:
@@ -59,13 +59,17 @@ def layers(encoder, input_shape: tuple[int, int] | None = None) -> list[Layer]:
         if isinstance(module, steps) and module not in in_blocks
     ]
     first = next((m for m in encoder.modules() if isinstance(m, nn.Conv2d)), None)
-    if first is None:
-        raise ValueError(f"{type(encoder).__name__} has no convolution, so Fig. 1 cannot show it.")
+    channels = first.in_channels if first else getattr(encoder, "config", {}).get("channels")
+    if channels is None:
+        raise ValueError(
+            f"{type(encoder).__name__} has no convolution and states no channels in its config, so "
+            "Fig. 1 cannot show it."
+        )
     training = encoder.training
     try:
         with torch.no_grad():
-            weight = first.weight
-            image = torch.zeros(1, first.in_channels, *input_shape[-2:]).to(weight)
+            weight = next(encoder.parameters())
+            image = torch.zeros(1, channels, *input_shape[-2:]).to(weight)
             encoder.eval()(image)
     finally:
         encoder.train(training)
