@@ -36,13 +36,13 @@ def pairs(sizes) -> int:
 def agreement(found: dict[str, str], truth: dict[str, str]) -> dict[str, float]:
     """Precision and recall of pairs of files in one group."""
     both = pairs(Counter((found[name], truth[name]) for name in found).values())
-    ours = pairs(Counter(found.values()).values())
-    theirs = pairs(Counter(truth[name] for name in found).values())
+    found_pairs = pairs(Counter(found.values()).values())
+    true_pairs = pairs(Counter(truth[name] for name in found).values())
     return {
-        "precision": both / max(ours, 1),
-        "recall": both / max(theirs, 1),
-        "pairs_found": ours,
-        "pairs_true": theirs,
+        "precision": both / max(found_pairs, 1),
+        "recall": both / max(true_pairs, 1),
+        "pairs_found": found_pairs,
+        "pairs_true": true_pairs,
         "largest_group": max(Counter(found.values()).values()),
     }
 

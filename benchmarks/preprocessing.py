@@ -30,7 +30,7 @@ from camil.midi.segments import Segment, segments_of
 SAMPLE_RATE = 16_000
 
 
-def notes_the_straightforward_way(path: Path) -> list[list[tuple[int, int, int]]]:
+def notes_by_pretty_midi(path: Path) -> list[list[tuple[int, int, int]]]:
     """All two-measure segments of the melodic tracks, by a straightforward use of pretty_midi."""
     midi = pretty_midi.PrettyMIDI(str(path))
     downbeats = midi.get_downbeats()
@@ -51,7 +51,7 @@ def notes_the_straightforward_way(path: Path) -> list[list[tuple[int, int, int]]
     return segments
 
 
-def notes_our_way(path: Path) -> list:
+def notes_by_camil(path: Path) -> list:
     score = read_midi(path)
     melodic = (t for t in score.tracks if not t.is_drum and t.program in INSTRUMENT_OF_PROGRAM)
     return [segments_of(track, score) for track in melodic]
@@ -65,19 +65,19 @@ def measured(function, *arguments) -> float:
 
 
 def notes(files: list[Path]) -> dict[str, float]:
-    ours = theirs = 0.0
+    camil_seconds = pretty_midi_seconds = 0.0
     for path in files:
         try:
-            theirs += measured(notes_the_straightforward_way, path)
+            pretty_midi_seconds += measured(notes_by_pretty_midi, path)
         except (ValueError, OSError, KeyError, EOFError):
             continue
-        ours += measured(notes_our_way, path)
+        camil_seconds += measured(notes_by_camil, path)
     each = 1000 / len(files)
     return {
         "files": len(files),
-        "pretty_midi_ms_per_file": theirs * each,
-        "our_ms_per_file": ours * each,
-        "times_faster": theirs / ours,
+        "pretty_midi_ms_per_file": pretty_midi_seconds * each,
+        "our_ms_per_file": camil_seconds * each,
+        "times_faster": pretty_midi_seconds / camil_seconds,
     }
 
 

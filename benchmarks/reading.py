@@ -62,17 +62,17 @@ def _hash(*arrays) -> str:
     return hashlib.md5(b"".join(array.tobytes() for array in arrays)).hexdigest()
 
 
-def kind_of_difference(mine, other) -> str:
+def kind_of_difference(this, other) -> str:
     """The kind of the first difference between two scores, "" if there is none."""
-    if isinstance(mine, str) or isinstance(other, str):
-        both = isinstance(mine, str) and isinstance(other, str)
+    if isinstance(this, str) or isinstance(other, str):
+        both = isinstance(this, str) and isinstance(other, str)
         return "" if both else "read by one reader only"
-    if mine["times"] != other["times"]:
+    if this["times"] != other["times"]:
         return "measures or tempi"
-    if len(mine["parts"]) != len(other["parts"]):
+    if len(this["parts"]) != len(other["parts"]):
         return "number of parts"
     for key in ("notes", "drums", "program", "labelled", "name"):
-        if [part[key] for part in mine["parts"]] != [part[key] for part in other["parts"]]:
+        if [part[key] for part in this["parts"]] != [part[key] for part in other["parts"]]:
             return key
     return ""
 
@@ -111,10 +111,10 @@ def main() -> None:
     for name, seconds in times.items():
         print(f"{name}: {1000 * min(seconds) / len(files):.3f} ms per file")
     print(f"ratio: {min(times['this']) / min(times['other']):.3f}")
-    mine, other = request("this", "scores"), request("other", "scores")
+    this, other = request("this", "scores"), request("other", "scores")
     kinds: Counter = Counter()
     for file in files:
-        if kind := kind_of_difference(mine[file], other[file]):
+        if kind := kind_of_difference(this[file], other[file]):
             kinds[kind] += 1
             print(f"{kind}: {file}")
     print(f"{len(files)} files, {kinds.total()} of them different: {dict(kinds)}")

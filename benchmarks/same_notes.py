@@ -23,27 +23,27 @@ from camil.midi.score import MidiError, Score, read_midi
 
 def difference(path: Path) -> str:
     """The first difference between the two readings of a file, "" if there is none."""
-    ours = theirs = None
+    score = midi = None
     reasons = {}
     try:
-        theirs = pretty_midi.PrettyMIDI(str(path))
+        midi = pretty_midi.PrettyMIDI(str(path))
     except Exception as error:  # mido raises exceptions of many types
-        reasons["theirs"] = f"pretty_midi cannot read it ({type(error).__name__}: {error})"
+        reasons["pretty_midi"] = f"pretty_midi cannot read it ({type(error).__name__}: {error})"
     try:
-        ours = read_midi(path)
+        score = read_midi(path)
     except MidiError as error:
-        reasons["ours"] = f"camil cannot read it ({str(error).rpartition('read: ')[2]})"
+        reasons["camil"] = f"camil cannot read it ({str(error).rpartition('read: ')[2]})"
     if reasons:
-        empty = theirs is not None and not any(one.notes for one in theirs.instruments)
-        return "" if len(reasons) == 2 or (empty and ours is None) else "".join(reasons.values())
-    return _difference(ours, theirs, path)
+        empty = midi is not None and not any(one.notes for one in midi.instruments)
+        return "" if len(reasons) == 2 or (empty and score is None) else "".join(reasons.values())
+    return _difference(score, midi, path)
 
 
-def _difference(ours: Score, theirs: pretty_midi.PrettyMIDI, path: Path) -> str:
+def _difference(score: Score, midi: pretty_midi.PrettyMIDI, path: Path) -> str:
     fields = ("pitch", "velocity", "start_seconds", "end_seconds")
-    columns = [np.concatenate([getattr(t, name) for t in ours.tracks]) for name in fields]
+    columns = [np.concatenate([getattr(t, name) for t in score.tracks]) for name in fields]
     found = np.stack(columns)
-    notes = [note for instrument in theirs.instruments for note in instrument.notes]
+    notes = [note for instrument in midi.instruments for note in instrument.notes]
     expected = np.array([(n.pitch, n.velocity, n.start, n.end) for n in notes]).T
     if found.shape != expected.shape:
         return f"{found.shape[1]} notes, by pretty_midi {len(notes)}"
@@ -51,8 +51,8 @@ def _difference(ours: Score, theirs: pretty_midi.PrettyMIDI, path: Path) -> str:
     if (found[:2] != expected[:2]).any() or np.abs(found[2:] - expected[2:]).max() > 1e-9:
         late = any(e.type == "set_tempo" for t in mido.MidiFile(path).tracks[1:] for e in t)
         return "times: a tempo on a later track" if late else "notes"
-    parts = [(track.program, track.is_drum) for track in ours.tracks]
-    if parts != [(one.program, one.is_drum) for one in theirs.instruments]:
+    parts = [(track.program, track.is_drum) for track in score.tracks]
+    if parts != [(one.program, one.is_drum) for one in midi.instruments]:
         return "programs or drums"
     return ""
 

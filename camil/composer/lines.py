@@ -12,7 +12,7 @@ def tune(scene: Scene) -> list[Note]:
     notes = thinned(scene.tune, scene.player.shortest)
     if scene.rng.random() < 0.25:
         notes = thinned(notes, 0.5 if scene.player.shortest < 0.5 else 1.0)
-    lead = _in_the_manner(scene, placed(scene, notes))
+    lead = _idiomatic(scene, placed(scene, notes))
     if scene.rng.random() < scene.player.double:
         octaves = scene.player.family in ("Piano", "Strings", "Organ") and scene.rng.random() < 0.4
         second = (
@@ -24,7 +24,7 @@ def tune(scene: Scene) -> list[Note]:
     return lead
 
 
-def _in_the_manner(scene: Scene, line: list[Note]) -> list[Note]:
+def _idiomatic(scene: Scene, line: list[Note]) -> list[Note]:
     """A line with the runs and repeated notes that are typical of the player."""
     player, rng = scene.player, scene.rng
     if player.runs:
@@ -41,7 +41,7 @@ def harmony(scene: Scene) -> list[Note]:
 def counter(scene: Scene) -> list[Note]:
     """A slower second line against the tune."""
     line = counter_line(scene.spans, scene.key, scene.metre, scene.tune, scene.rng)
-    return _in_the_manner(scene, placed(scene, line))
+    return _idiomatic(scene, placed(scene, line))
 
 
 def response(scene: Scene) -> list[Note]:

@@ -150,13 +150,13 @@ class Corpus:
             ValueError: if a class occurs in the corpus, but not in these rows, or if there is only
                 one class.
         """
-        here = set(self.table["instrument"].iloc[rows.cpu().numpy()])
-        if len(here) < 2:
+        present = set(self.table["instrument"].iloc[rows.cpu().numpy()])
+        if len(present) < 2:
             raise ValueError(
-                f"All training segments of {self.folder} are {', '.join(here)}; a classifier needs "
-                "two classes. Choose songs with more instruments."
+                f"All training segments of {self.folder} are {', '.join(present)}; a classifier "
+                "needs two classes. Choose songs with more instruments."
             )
-        lacking = set(self.table["instrument"]) - here
+        lacking = set(self.table["instrument"]) - present
         missing = [name for name in self.instruments.names if name in lacking]
         if missing:
             raise ValueError(

@@ -106,11 +106,11 @@ def is_begun(path: Path, parts: Parts, plan: list[Part]) -> bool:
     found = [parts.contents(part) for part in plan]
     if not path.is_file() or None in found:
         return False
-    there = [parts.has_mels(part, contents) for part, contents in zip(plan, found, strict=True)]
-    moved = there.index(True) if True in there else len(there)
+    unmoved = [parts.has_mels(part, contents) for part, contents in zip(plan, found, strict=True)]
+    moved = unmoved.index(True) if True in unmoved else len(unmoved)
     header = mel_header(sum(contents.mels for contents in found))
     size = len(header) + MEL_BYTES * sum(contents.mels for contents in found[:moved])
-    if path.stat().st_size < size or not all(there[moved:]):
+    if path.stat().st_size < size or not all(unmoved[moved:]):
         return False
     with open(path, "rb") as file:
         return file.read(len(header)) == header

@@ -233,8 +233,8 @@ def extract_song(
             try:
                 if spectrogram is not None:
                     mels += [spectrogram(track.audio(segment)) for segment in track.segments]
-                wholes = chain([track.whole], repeat(()))
-                pairs = zip(track.segments, wholes, strict=False)
+                performances = chain([track.whole], repeat(()))
+                pairs = zip(track.segments, performances, strict=False)
                 rows += [_row(song, track, segment, whole) for segment, whole in pairs]
             except (ValueError, OSError) as error:
                 why = str(error)

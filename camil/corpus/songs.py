@@ -57,13 +57,13 @@ class Songs:
 
     @classmethod
     def of_one(
-        cls, tracks: Sequence[Sequence[Segment]], wholes: Sequence[Sequence[float]] = ()
+        cls, tracks: Sequence[Sequence[Segment]], performances: Sequence[Sequence[float]] = ()
     ) -> "Songs":
         """One song, given the segments of its tracks; each track has at least one.
 
         Args:
-            wholes: performance features of each track, see `camil.midi.performance`; if empty, the
-                features are NaN.
+            performances: performance features of each track, see `camil.midi.performance`; if
+                empty, the features are NaN.
         """
         found = [(number, one) for number, track in enumerate(tracks) for one in track]
         columns = {
@@ -73,8 +73,8 @@ class Songs:
         }
         for name in NOTE_COLUMNS:
             columns[name] = [getattr(one, name) for _, one in found]
-        if len(wholes):
-            columns["whole"] = [wholes[number] for number, _ in found]
+        if len(performances):
+            columns["whole"] = [performances[number] for number, _ in found]
         return cls(pa.table(columns))
 
     def _load(self, arrays: Mapping[str, np.ndarray | Path], names: pa.ChunkedArray) -> None:

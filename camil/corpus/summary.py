@@ -31,10 +31,12 @@ def contents(corpus: Path | str) -> pd.DataFrame:
     tracks = table.group_by(keys).aggregate([([], "count_all")])
     counted = {}
     for split in SPLITS:
-        here = tracks.filter(pa.compute.equal(tracks["split"].cast(pa.string()), split)).to_pandas()
-        by_class = here.groupby(here["instrument"].astype(str))
+        in_split = tracks.filter(
+            pa.compute.equal(tracks["split"].cast(pa.string()), split)
+        ).to_pandas()
+        by_class = in_split.groupby(in_split["instrument"].astype(str))
         per_class = by_class["song"].nunique(), by_class.size(), by_class["count_all"].sum()
-        totals = here["song"].nunique(), len(here), here["count_all"].sum()
+        totals = in_split["song"].nunique(), len(in_split), in_split["count_all"].sum()
         for name, numbers, total in zip(COUNTED, per_class, totals, strict=True):
             counted[name, split] = pd.concat([numbers, pd.Series({"all": total})])
     frame = pd.DataFrame(counted).reindex([*instruments.names, "all"]).fillna(0).astype(int)

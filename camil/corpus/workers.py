@@ -96,11 +96,11 @@ def in_parallel(
 
 def _start(work: Callable) -> _Worker:
     context = get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, work, os.getpid()), daemon=True)
+    parent_end, child_end = context.Pipe()
+    process = context.Process(target=_serve, args=(child_end, work, os.getpid()), daemon=True)
     process.start()
-    theirs.close()
-    return _Worker(process, ours)
+    child_end.close()
+    return _Worker(process, parent_end)
 
 
 def _assign(worker: _Worker, job: int, jobs: Sequence[Any], faults: dict[int, Faults]) -> None:

@@ -233,12 +233,12 @@ def _warnings(
     if steps and min(steps) < FEW_STEPS:
         yield f"only {min(steps)} training step{'s' * (min(steps) > 1)}"
     if condition.matches("AIC"):
-        for other, theirs in zip(found, rows, strict=True):
+        for other, other_row in zip(found, rows, strict=True):
             same = (other.train_fraction, other.corpus) == (
                 condition.train_fraction,
                 condition.corpus,
             )
-            if other.matches("SIC") and same and theirs["macro_f1"] > row["macro_f1"]:
+            if other.matches("SIC") and same and other_row["macro_f1"] > row["macro_f1"]:
                 yield "AIC below SIC"
 
 

@@ -131,6 +131,7 @@ def train_song_encoder(
             seed=seed,
             settings={},
             schedule="warmup",
+            unit="songs",
         )
     return network
 

@@ -120,18 +120,18 @@ def roles(segments: pd.DataFrame, height: ArrayLike) -> pd.Series:
     return labels.where(~alone & ~shared, "")
 
 
-def probe(known: NDArray, task: Task, segments: pd.DataFrame) -> pd.DataFrame:
+def probe(features: NDArray, task: Task, segments: pd.DataFrame) -> pd.DataFrame:
     """Fit a linear probe to a representation and predict the labels of the test songs.
 
     Its regularization is chosen on the validation songs. The split is that of the corpus.
 
     Args:
-        known: the representation of each segment; NaN is replaced by the column's mean.
+        features: the representation of each segment; NaN is replaced by the column's mean.
         task: the labels.
         segments: ``song``, ``track``, ``start_beat`` and ``split`` of the same rows.
 
     Shape:
-        known: ``(segments, features)``.
+        features: ``(segments, features)``.
 
     Returns:
         One row per test segment or test song: ``song``, ``track``, ``start_beat``, ``instrument``
@@ -140,17 +140,17 @@ def probe(known: NDArray, task: Task, segments: pd.DataFrame) -> pd.DataFrame:
     Raises:
         ValueError: if there are fewer than two labels.
     """
-    known = np.asarray(known, dtype=float)
-    known = np.where(np.isnan(known), np.nanmean(known, axis=0), known)
+    features = np.asarray(features, dtype=float)
+    features = np.where(np.isnan(features), np.nanmean(features, axis=0), features)
     units = segments[["song", "track", "start_beat", "split"]].reset_index(drop=True)
     units = units.assign(instrument=task.labels.to_numpy(), row=np.arange(len(units)))
     units = units[units["instrument"] != ""]
     if task.by_song:
         rows = [part.to_numpy() for _, part in units.groupby("song")["row"]]
-        values = np.stack([known[part].mean(axis=0) for part in rows])
+        values = np.stack([features[part].mean(axis=0) for part in rows])
         units = units.groupby("song", as_index=False).first()
     else:
-        values = known[units["row"]]
+        values = features[units["row"]]
     names, number = np.unique(units["instrument"], return_inverse=True)
     if len(names) < 2:
         raise ValueError(f"{task.name} has fewer than two labels: {list(names)}.")

@@ -82,26 +82,26 @@ def _break(above: Axes, below: Axes) -> None:
 
 
 @styled
-def shrinking(found: pd.DataFrame) -> Figure:
+def shrinking(table: pd.DataFrame) -> Figure:
     """Macro-F1 against the share of training songs on a logarithmic axis, with interval bands.
 
     Args:
-        found: columns ``condition``, ``train_fraction`` (0 to 1), ``macro_f1``, ``low`` and
+        table: columns ``condition``, ``train_fraction`` (0 to 1), ``macro_f1``, ``low`` and
             ``high``.
 
     Raises:
         ValueError: if a column is missing or there is no row.
     """
     needed = ["condition", "train_fraction", "macro_f1", "low", "high"]
-    require_columns(found, needed, "Shrinking data")
+    require_columns(table, needed, "Shrinking data")
     figure, axes = plt.subplots(figsize=(COLUMN, 2.8))
-    for name, rows in found.groupby("condition", sort=False):
+    for name, rows in table.groupby("condition", sort=False):
         rows = rows.sort_values("train_fraction")
         colour, marker = condition_style(name)
         share = 100 * rows["train_fraction"]
         axes.fill_between(share, rows["low"], rows["high"], color=colour, alpha=0.15, linewidth=0)
         axes.plot(share, rows["macro_f1"], color=colour, marker=marker, markersize=4, label=name)
-    shares = np.sort(found["train_fraction"].unique()) * 100
+    shares = np.sort(table["train_fraction"].unique()) * 100
     axes.set_xscale("log")
     axes.set_xticks(shares, [f"{share:g} %" for share in shares])
     axes.minorticks_off()

@@ -10,11 +10,11 @@ from camil.figures.style import COLUMN, MIDI, styled
 
 
 @styled
-def effects(found: pd.DataFrame, by: str, reference=None, label: str = "") -> Figure:
+def effects(table: pd.DataFrame, by: str, reference=None, label: str = "") -> Figure:
     """Macro-F1 with its interval at each value of a setting; the reference has a filled marker.
 
     Args:
-        found: the table of `camil.evaluation.comparisons.effect`.
+        table: the table of `camil.evaluation.comparisons.effect`.
         by: column with the values of the setting.
         reference: the value whose marker is filled.
         label: axis label of the values, with their unit.
@@ -22,16 +22,16 @@ def effects(found: pd.DataFrame, by: str, reference=None, label: str = "") -> Fi
     Raises:
         ValueError: if a column is missing or there is no row.
     """
-    require_columns(found, [by, "macro_f1", "low", "high"], "The effect of a setting")
-    figure, axes = plt.subplots(figsize=(COLUMN, 0.7 + 0.28 * len(found)))
-    for index, row in enumerate(found.to_dict("records")):
+    require_columns(table, [by, "macro_f1", "low", "high"], "The effect of a setting")
+    figure, axes = plt.subplots(figsize=(COLUMN, 0.7 + 0.28 * len(table)))
+    for index, row in enumerate(table.to_dict("records")):
         ends = [[row["macro_f1"] - row["low"]], [row["high"] - row["macro_f1"]]]
         axes.errorbar(
             row["macro_f1"], index, xerr=np.maximum(ends, 0), marker="o", markersize=5, capsize=2,
             color=MIDI, markerfacecolor=MIDI if row[by] == reference else "white",
         )  # fmt: skip
-    axes.set_yticks(range(len(found)), [str(value) for value in found[by]])
+    axes.set_yticks(range(len(table)), [str(value) for value in table[by]])
     axes.set(xlabel="macro-F1 (test)", ylabel=label or by.replace("_", " "))
-    axes.set_ylim(len(found) - 0.5, -0.5)
+    axes.set_ylim(len(table) - 0.5, -0.5)
     axes.grid(axis="x")
     return figure

@@ -83,7 +83,7 @@ def instruments_of(events: Events, notes: Notes) -> list[Instrument]:
             names[one.track][1].append(one.content)
     instruments = []
     for index in np.argsort(first).tolist():
-        mine = slice(bounds[index], bounds[index + 1])
+        selected = slice(bounds[index], bounds[index + 1])
         number, labelled = divmod(int(key[bounds[index]]), 2)
         number, is_drum = divmod(number, 2)
         number, program = divmod(number, 128)
@@ -96,10 +96,10 @@ def instruments_of(events: Events, notes: Notes) -> list[Instrument]:
                 program,
                 bool(is_drum),
                 bool(labelled),
-                *(column[mine] for column in columns[:4]),
+                *(column[selected] for column in columns[:4]),
                 track,
                 channel,
-                *(column[mine] for column in columns[4:]),
+                *(column[selected] for column in columns[4:]),
             )
         )
     return instruments
@@ -147,9 +147,9 @@ def pair_notes(events: Events, faults: Faults) -> Notes:
 
     late = tick[begins] == tick[end]  # struck at the tick of the end
     if late.any():
-        goes_on = _goes_on(key, tick, index[ends], begins, end)
+        sounds_on = _sounds_on(key, tick, index[ends], begins, end)
         end_after = np.minimum(np.append(next_end, none)[end + 1], none - 1)
-        again = late & goes_on[end] & (key[end_after] == key[end]) & ends[end_after]
+        again = late & sounds_on[end] & (key[end_after] == key[end]) & ends[end_after]
         again &= (tick[end_after] > tick[begins]) & (end_after > end)
         end = np.where(again, end_after, end)
         begins, end = begins[~late | again], end[~late | again]
@@ -178,21 +178,21 @@ def _unended(events: Events, chosen, key, ends, faults: Faults) -> Notes | None:
         return None
     for number in np.flatnonzero(silent).tolist():
         track, channel = divmod(number, 16)
-        mine = chosen[line == number]
-        fault = f"channel {channel + 1} has {len(mine)} notes and no note-off"
+        selected = chosen[line == number]
+        fault = f"channel {channel + 1} has {len(selected)} notes and no note-off"
         done = "each note ends where the next one of its pitch begins, or with the track"
-        faults.add(fault, done, track + 1, int(events.offset[mine.min()]))
-    mine = np.flatnonzero(silent[line])
-    begin, track = chosen[mine], events.track[chosen[mine]]
+        faults.add(fault, done, track + 1, int(events.offset[selected.min()]))
+    selected = np.flatnonzero(silent[line])
+    begin, track = chosen[selected], events.track[chosen[selected]]
     last_event = np.searchsorted(events.track, track, side="right") - 1
-    follows = np.append(key[mine][1:] == key[mine][:-1], False)
+    follows = np.append(key[selected][1:] == key[selected][:-1], False)
     end = np.where(follows, np.append(begin[1:], 0), last_event)
     end_tick = np.where(follows, events.tick[end], events.last_tick[track])
     lasts = end_tick > events.tick[begin]
     return Notes(begin[lasts], end[lasts], end_tick[lasts])
 
 
-def _goes_on(key, tick, ends, begins, end) -> np.ndarray:
+def _sounds_on(key, tick, ends, begins, end) -> np.ndarray:
     """For each end (by index), whether notes struck at the tick of the end sound on after it.
 
     They do if the end closes an older note: one struck since the previous end, or one that sounded
@@ -210,6 +210,6 @@ def _goes_on(key, tick, ends, begins, end) -> np.ndarray:
     step = np.arange(len(ends))
     last_true = np.maximum.accumulate(np.where(a, step, -1))
     last_break = np.maximum.accumulate(np.where(b, -1, step))
-    goes_on = np.zeros(len(key), bool)
-    goes_on[ends] = last_true >= last_break
-    return goes_on
+    sounds_on = np.zeros(len(key), bool)
+    sounds_on[ends] = last_true >= last_break
+    return sounds_on

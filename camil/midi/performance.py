@@ -155,14 +155,14 @@ def _gestures(score: Score) -> dict[int, list[tuple[bool, float]]]:
     events, found = score.events, {}
     kind, channel = events.status & 0xF0, events.status & 0x0F
     for number in {track.channel for track in score.tracks}:
-        mine = channel == number
-        bent = mine & (kind == 0xE0)
+        on_channel = channel == number
+        bent = on_channel & (kind == 0xE0)
         bend = events.first[bent] + 128.0 * events.second[bent] - 8192
         values = [(True, len(bend)), (False, bend.std() if len(bend) else 0.0)]
         values += [(False, (sign * bend > _BENT).mean() if len(bend) else 0.0) for sign in (1, -1)]
-        values.append((True, int((mine & (kind == 0xD0)).sum())))
+        values.append((True, int((on_channel & (kind == 0xD0)).sum())))
         for control in _CONTROLS.values():
-            sent = events.second[mine & (kind == 0xB0) & (events.first == control)]
+            sent = events.second[on_channel & (kind == 0xB0) & (events.first == control)]
             values += [(True, len(sent)), (False, sent.mean() if len(sent) else np.nan)]
         found[number] = values
     return found
@@ -249,21 +249,21 @@ def _doubled(parts: list[Track]) -> np.ndarray:
         if not other.any():
             rows.append([np.nan] * 9)
             continue
-        mine, theirs = both[number] / both[number, number], both[number] / both.diagonal()
+        own_share, other_share = both[number] / both[number, number], both[number] / both.diagonal()
         unison = same[number] / same[number, number]
         double = octaves[number] / octaves[number, number]
         fits = np.isin(classes[number], common)
         rows.append(
             [
-                mine[other].max(),
-                mine[other].mean(),
-                theirs[other].max(),
+                own_share[other].max(),
+                own_share[other].mean(),
+                other_share[other].max(),
                 unison[other].max(),
                 (double - unison)[other].max(),
                 (unison[other] > 0.5).sum(),
                 (double[other] > 0.5).sum(),
                 fits.mean(),
-                _distance(cells, pitches, number, int(np.argmax(np.where(other, mine, -1)))),
+                _distance(cells, pitches, number, int(np.argmax(np.where(other, own_share, -1)))),
             ]
         )
     return np.array(rows, float)
@@ -278,14 +278,16 @@ def _shared(keys: list[np.ndarray]) -> np.ndarray:
     return (present @ present.T).toarray()
 
 
-def _distance(cells: list[np.ndarray], pitches: list[np.ndarray], mine: int, other: int) -> float:
+def _distance(cells: list[np.ndarray], pitches: list[np.ndarray], part: int, other: int) -> float:
     """The median distance of the highest notes where both parts have an onset."""
     tops = []
-    for number in (mine, other):
+    for number in (part, other):
         order = np.lexsort((pitches[number], cells[number]))
         cell = cells[number][order]
         last = np.append(cell[1:] != cell[:-1], True)
         tops.append((cell[last], pitches[number][order][last]))
-    (mine_at, mine_top), (other_at, other_top) = tops
-    _, here, there = np.intersect1d(mine_at, other_at, assume_unique=True, return_indices=True)
-    return float(np.median(mine_top[here] - other_top[there])) if len(here) else np.nan
+    (part_at, part_top), (other_at, other_top) = tops
+    _, at_part, at_other = np.intersect1d(
+        part_at, other_at, assume_unique=True, return_indices=True
+    )
+    return float(np.median(part_top[at_part] - other_top[at_other])) if len(at_part) else np.nan

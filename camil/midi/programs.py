@@ -80,8 +80,8 @@ def _drums(standards: Standards, address, tick, change) -> np.ndarray:
     groups, which = np.unique(address * 2**32 + change + 1, return_inverse=True)
     is_drum = np.zeros(len(which), bool)
     for number, group in enumerate(groups.tolist()):
-        mine = np.flatnonzero(which == number)
-        is_drum[mine] = standards.drums(group >> 32, group % 2**32 - 1, tick[mine])
+        members = np.flatnonzero(which == number)
+        is_drum[members] = standards.drums(group >> 32, group % 2**32 - 1, tick[members])
     return is_drum
 
 
@@ -102,9 +102,11 @@ def _of_other_tracks(events, line, address, changes, begin) -> np.ndarray:
     if len(numbers) > MAX_PARTS:
         raise ValueError(f"the file has more than {MAX_PARTS:,} parts")
     for number in numbers.tolist():
-        mine = np.flatnonzero(line[begin] == number)
-        others = changes[(address[changes] == address[begin[mine[0]]]) & (line[changes] != number)]
+        members = np.flatnonzero(line[begin] == number)
+        others = changes[
+            (address[changes] == address[begin[members[0]]]) & (line[changes] != number)
+        ]
         others = others[np.argsort(events.tick[others], kind="stable")]
-        latest = np.searchsorted(events.tick[others], events.tick[begin[mine]], side="right") - 1
-        found[mine] = np.append(others, -1)[latest]
+        latest = np.searchsorted(events.tick[others], events.tick[begin[members]], side="right") - 1
+        found[members] = np.append(others, -1)[latest]
     return found

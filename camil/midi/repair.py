@@ -203,7 +203,7 @@ class _Repair:
         end = fault.end
         if fault.status in UNDEFINED:  # it may have data bytes
             ends = [fault.at + 1 + size for size in range(3)]
-            end = min(ends, key=lambda one: self._doubt(one, limit, kept))
+            end = min(ends, key=lambda one: self._plausibility_key(one, limit, kept))
         if end is not None and self._faults_after(end, limit, kept) < _NO_EVENT:
             self._warn(fault.what, _SKIPPED, fault.offset)
             return end, kept
@@ -219,7 +219,9 @@ class _Repair:
         self._warn(fault.what, done, fault.offset)
         return limit, running
 
-    def _doubt(self, position: int, limit: int, running: int) -> tuple[bool, bool, bool, int]:
+    def _plausibility_key(
+        self, position: int, limit: int, running: int
+    ) -> tuple[bool, bool, bool, int]:
         """Rank of a position as the start of an event; the smallest is the most likely.
 
         The items are whether no event begins there, whether it has no status byte, whether its time

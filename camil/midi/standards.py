@@ -156,8 +156,8 @@ class Standards:
                 own[line_number][first] = shared[address][first] = (second, index)
             else:
                 banks = own[line_number] or shared[address]
-                mine = tuple(index for _, index in own[line_number].values())
-                self.selections[index] = self._select(order, address % 16, first, banks, mine)
+                own_banks = tuple(index for _, index in own[line_number].values())
+                self.selections[index] = self._select(order, address % 16, first, banks, own_banks)
 
     def _receive(self, message: Message, tick: int, order: int, port: int) -> None:
         if message.standard is None:
@@ -169,7 +169,7 @@ class Standards:
             for modes in self._modes.values():
                 modes.append((tick, order, None))
 
-    def _select(self, order: int, channel: int, program: int, banks, mine) -> Selection:
+    def _select(self, order: int, channel: int, program: int, banks, own_banks) -> Selection:
         msb, lsb = banks.get(BANK_MSB, (-1, -1))[0], banks.get(BANK_LSB, (0, -1))[0]
         drums = None
         if self._standard == _XG and msb >= 0:
@@ -178,7 +178,7 @@ class Standards:
                 drums = None
         elif self._standard == _GM2 and channel in (9, 10):
             drums = {_GM2_DRUMS: True, _GM2_MELODIC: False}.get(msb)
-        return Selection(order, self._is_general_midi(max(msb, 0), lsb, program), drums, mine)
+        return Selection(order, self._is_general_midi(max(msb, 0), lsb, program), drums, own_banks)
 
     def _is_general_midi(self, msb: int, lsb: int, program: int) -> bool:
         """Whether a program of a bank is of the family of its General MIDI program."""

@@ -128,8 +128,8 @@ class LabelledCopy:
         for one, target in zip(self.instruments, self.targets, strict=True):
             of_channel[int(self.address[one.begin[0]])].add(target)
             for change in np.unique(one.change).tolist():
-                mine = change >= 0 and self.events.track[change] == one.midi_track
-                (own if mine else others)[change].add(target)
+                is_own = change >= 0 and self.events.track[change] == one.midi_track
+                (own if is_own else others)[change].add(target)
         programs = {}
         for change in np.flatnonzero(self.events.status & 0xF0 == 0xC0).tolist():
             targets = own[change] or others[change]
@@ -200,14 +200,14 @@ class LabelledCopy:
                 of_track = sharing[int(self.address[one.begin[0]])]
                 of_track.setdefault(part.midi_track, []).append((part, target))
         for address, of_track in sharing.items():
-            mine = [pair for pairs in of_track.values() for pair in pairs]
-            before = {part.program for part, _ in mine}
-            now = {part.program if target is None else target for part, target in mine}
+            of_channel = [pair for pairs in of_track.values() for pair in pairs]
+            before = {part.program for part, _ in of_channel}
+            now = {part.program if target is None else target for part, target in of_channel}
             if len(of_track) > 1 and len(before) == 1 < len(now):
-                names = ", ".join(part.name for part, _ in mine)
+                names = ", ".join(part.name for part, _ in of_channel)
                 warnings.warn(
                     f"{path}: the parts {names} share channel {address % 16 + 1} and got different "
-                    "instruments; a player that goes by channels plays them all with one.",
+                    "instruments; a player with one instrument per channel plays them all alike.",
                     stacklevel=3,
                 )
 

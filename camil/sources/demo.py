@@ -86,7 +86,7 @@ def compose_folder(folder: Path, songs: int, seed: int) -> None:
     recipe = f"songs {songs}, seed {seed}, composer {_composer_version()}\n"
     if _recipe(folder) == recipe:
         return
-    if folder.exists() and not all(_is_ours(path) for path in folder.iterdir()):
+    if folder.exists() and not all(_is_composed(path) for path in folder.iterdir()):
         raise ValueError(
             f"the folder {folder} holds files that are not demonstration songs; "
             "choose an empty or a new folder"
@@ -111,7 +111,7 @@ def _recipe(folder: Path) -> str:
     return mark.read_text() if mark.is_file() else ""
 
 
-def _is_ours(path: Path) -> bool:
+def _is_composed(path: Path) -> bool:
     return path.name in (MANIFEST, RECIPE) or bool(re.fullmatch(r"song-\d+\.mid", path.name))
 
 

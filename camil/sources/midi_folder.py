@@ -128,8 +128,8 @@ class MidiFolder:
         if not score.has_measures:
             raise ValueError("time is counted in SMPTE frames, so the file has no measures")
         tracks = []
-        wholes = performance(score) if self.whole_tracks else repeat(())
-        for track, whole in zip(score.tracks, wholes, strict=False):
+        performances = performance(score) if self.whole_tracks else repeat(())
+        for track, whole in zip(score.tracks, performances, strict=False):
             instrument = self.instruments.of_program(track.program)
             if track.is_drum or len(track.pitch) < MIN_TRACK_NOTES:
                 continue

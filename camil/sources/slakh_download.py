@@ -151,9 +151,9 @@ def faults(folder: Path | str) -> pd.DataFrame:
             for file in files
         }
     tracks = [*folder.glob("Track[0-9]*"), *folder.glob("*/Track[0-9]*")]
-    here = {path.name for path in tracks}
-    rows = sorted(row for row in rows if row[0] in here)
-    print(f"{len(here)} tracks compared with the published ones: {len(rows)} files with a fault")
+    checked = {path.name for path in tracks}
+    rows = sorted(row for row in rows if row[0] in checked)
+    print(f"{len(checked)} tracks compared with the published ones: {len(rows)} files with a fault")
     return pd.DataFrame(rows, columns=["track", "file", "fault"])
 
 

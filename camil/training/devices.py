@@ -65,9 +65,9 @@ def _join(kind: str) -> torch.device:
             # Fabric raises if it launches processes from a notebook; torchrun has started them.
             launcher = None
 
-        here = int(os.environ.get("LOCAL_WORLD_SIZE", processes()))
-        nodes = processes() // here
-        _fabric = Fabric(accelerator=kind, strategy=Started(), devices=here, num_nodes=nodes)
+        local = int(os.environ.get("LOCAL_WORLD_SIZE", processes()))
+        nodes = processes() // local
+        _fabric = Fabric(accelerator=kind, strategy=Started(), devices=local, num_nodes=nodes)
         _fabric.launch()
     return _fabric.device
 
