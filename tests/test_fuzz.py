@@ -22,7 +22,7 @@ SECONDS = int(os.environ.get("CAMIL_FUZZ_SECONDS", "60" if "CI" in os.environ el
 
 @pytest.mark.skipif(
     importlib.util.find_spec("atheris") is None,
-    reason="atheris is not installed (extra `fuzz`; it has wheels for Linux only)",
+    reason="atheris is not installed (it has wheels for Linux only)",
 )
 def test_fuzzing_finds_no_crash_hang_or_excessive_memory(tmp_path):
     limits = [f"-max_total_time={SECONDS}", "-timeout=2", "-rss_limit_mb=500", "-max_len=4096"]
