@@ -147,7 +147,7 @@ def preprocessing(wildcards, **more):
     return as_yaml(**given, figure=f"figures/{wildcards.corpus}/segment", **more)
 
 
-SHARDS = int(config.get("shards", 1))  # jobs that preprocessing is split into
+SHARDS = int(config.get("shards", 1))  # number of jobs of preprocessing
 
 
 rule preprocess_shard:
@@ -321,7 +321,7 @@ rule baselines:
         execute("08_baselines")
 
 
-LEVELS = ("segment", "track", "song")  # of CAMIL+
+LEVELS = ("segment", "track", "song")  # levels of CAMIL+
 SONGS = [f"{folder}-{level}" for folder in run_folders(["plus"]) for level in LEVELS
          if "songs" in config]  # fmt: skip
 

@@ -1,6 +1,6 @@
-"""Time several loops on one machine in alternation, each in a process of its own.
+"""Time several loops on one machine in alternation, each in a separate process.
 
-A loop calls its `Gate` before each step and is let through while it is its turn.
+A loop calls its `Gate` before each step; the gate blocks until the turn of the loop begins.
 """
 
 import time
@@ -50,7 +50,7 @@ class Gate:
 
 
 class Loop:
-    """A loop in a process of its own.
+    """A loop in a separate process.
 
     Args:
         run: called in that process with a `Gate` and ``arguments``; must be importable, as

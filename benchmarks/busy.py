@@ -3,8 +3,8 @@
     python -m benchmarks.busy          two CPU cores: about two minutes
 
 Each measurement is a process that trains with all cores, alone or beside a process that keeps one
-core busy. Alone and beside alternate. Reported are the medians of seconds per step and the speed
-beside the busy process as a share of the speed alone, with ``OMP_WAIT_POLICY`` as camil sets it
+core busy. The two alternate. The results are the medians of seconds per step, and the speed beside
+the busy process as a share of the speed alone, with ``OMP_WAIT_POLICY`` as camil sets it
 (PASSIVE) and as OpenMP does by default. Results go to benchmarks/results/busy.json, with the load
 of the machine before the measurement: other processes make both speeds lower.
 """
@@ -67,7 +67,7 @@ def main(command: list[str] | None = None) -> dict:
 
 
 class _EndOfMeasurement(Exception):
-    """Ends the loop, which has no end of its own."""
+    """Raised to end the loop, which otherwise does not end."""
 
 
 def seconds_per_step(given: argparse.Namespace) -> float:
@@ -86,7 +86,7 @@ def seconds_per_step(given: argparse.Namespace) -> float:
 
 
 def _measured(given: argparse.Namespace, policy: str) -> float:
-    """Seconds per step in a process of its own."""
+    """Seconds per step in a separate process."""
     # An empty value counts as set, so camil keeps it; OpenMP then uses its default.
     environment = os.environ | KEEP_MEMORY | {"OMP_WAIT_POLICY": policy}
     names = ("width", "depth", "batch_size", "steps")

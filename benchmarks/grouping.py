@@ -5,7 +5,7 @@
 The manifest's column `group` is the reference: pairs of files in one group. It joins titles and
 albums too, so its recall is low by design. Recall is measured on copies of songs that are
 transposed, written on another time grid, shortened or without a part. Further folders are grouped
-together with the first; their files count as songs of their own. With `--files`, the sketches are
+together with the first; their files count as separate songs. With `--files`, the sketches are
 repeated with random changes until there are as many, and time and peak memory are measured.
 """
 

@@ -2,10 +2,10 @@
 
     python -m benchmarks.same_notes FOLDER_OF_MIDI [--files 100]
 
-Compared are pitch, velocity, start and end (to a nanosecond) of all notes, then the parts (program,
-drums) in their order. Every file with a difference is printed with the reason. Two kinds are
-intended: pretty_midi ignores tempi on later tracks, and it supports neither programs of other
-tracks nor drums by GS, XG and GM2 messages.
+The comparison covers pitch, velocity, start and end (to a nanosecond) of all notes, then the parts
+(program, drums) in their order. Every file with a difference is printed with the reason. Two kinds
+of differences are intended: pretty_midi ignores tempi on later tracks, and it supports neither
+programs of other tracks nor drums by GS, XG and GM2 messages.
 """
 
 import argparse

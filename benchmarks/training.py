@@ -5,9 +5,9 @@
 
 Results go to benchmarks/results/training.json and training.md; `benchmarks.operation_counts` has
 the lower bounds of a step. All loops of `benchmarks.training_loops` are timed in one run, each in a
-process of its own, in alternating order (A B C, C B A, ...). A turn is a few steps; reported are
-the median over turns, in pairs of a roll and a spectrogram per second, and the range. A ratio is
-the median of the ratios per round, so that a temporary slowdown of the machine affects both sides.
+separate process, in alternating order (A B C, C B A, ...). A turn is a few steps. The results are
+the median and the range over turns, in pairs of a roll and a spectrogram per second. A ratio is the
+median of the ratios per round, so that a temporary slowdown of the machine affects both sides.
 A turn ends with a pause, in which data loaders prefetch their next batches; the next turn makes as
 many steps as batches were prefetched before its timing starts.
 """
@@ -67,7 +67,7 @@ def main(command: list[str] | None = None) -> dict:
 
 
 def loops(corpus: Path, given, device, folder: Path) -> dict[str, Loop]:
-    """The timed loops by name, each in a process of its own."""
+    """The timed loops by name, each in a separate process."""
 
     def bare(**how):
         return Loop(partial(training_loops.bare, **how), given, device, device=device, ready=1)

@@ -1,4 +1,4 @@
-"""Shared fixtures: a corpus of 24 composed songs, and a Table I of made-up scores."""
+"""Shared fixtures: a corpus of 24 composed songs, and a Table I of synthetic scores."""
 
 import numpy as np
 import pandas as pd
@@ -37,7 +37,7 @@ def tiny_corpus(tmp_path_factory):
 
 @pytest.fixture
 def table() -> pd.DataFrame:
-    """Table I with made-up scores."""
+    """Table I with synthetic scores."""
     rows = [
         ("AIC (Audio encoder)", 1.0, None, 0.9012),
         ("SIC (Baseline)", 1.0, None, 0.6123),
@@ -56,7 +56,7 @@ def table() -> pd.DataFrame:
 
 @pytest.fixture
 def drawn_segments() -> pd.DataFrame:
-    """Segments of a made-up corpus, six per instrument, for figures."""
+    """Segments of a synthetic corpus, six per instrument, for figures."""
     generator = np.random.default_rng(0)
     return pd.DataFrame(
         {

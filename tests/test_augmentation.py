@@ -1,4 +1,4 @@
-"""Changed notes stay notes that the instrument might have played."""
+"""Data augmentation of notes: bounds, rates, and independence of the batch."""
 
 import pytest
 import torch

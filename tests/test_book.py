@@ -1,4 +1,4 @@
-"""The book: every notebook and page becomes a page that needs no network."""
+"""The book contains every notebook and page of docs/, and needs no network."""
 
 import re
 import subprocess

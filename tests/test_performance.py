@@ -1,4 +1,4 @@
-"""How whole parts are played, against slow loops and by hand."""
+"""Performance features of whole parts, against slow loops and values counted by hand."""
 
 import numpy as np
 import pretty_midi
@@ -26,7 +26,7 @@ def written(folder, *parts):
 
 
 def named(score, features, names):
-    """By the name of the part: its features by their names."""
+    """The features of each part: values by feature name, by the name of the part."""
     rows = [dict(zip(names, row.tolist(), strict=True)) for row in features]
     return {track.name[3:]: row for track, row in zip(score.tracks, rows, strict=True)}
 

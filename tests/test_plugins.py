@@ -12,7 +12,7 @@ from camil.workbook.files import read_json
 
 PROJECT = Path(__file__).parent.parent
 TOY = '''
-"""One file with a source, an objective and an encoder of one's own."""
+"""A module with a user-defined source, objective and encoder."""
 
 from pathlib import Path
 
@@ -57,7 +57,7 @@ class Scales:
 
 
 class SquaredDistance(Objective):
-    """Mean squared distance of notes and sound, with a scale of its own."""
+    """Mean squared distance of notes and sound, with a learnt scale."""
 
     def __init__(self, margin=1.0):
         super().__init__()

@@ -51,7 +51,7 @@ def test_defaults_of_a_notebook_make_a_run_of_the_demo(profile, notebook, stage,
     [("01_preprocess", "preprocess"), ("08_baselines", "baselines"), ("11_songs", "songs")],
 )
 def test_defaults_of_a_notebook_are_those_of_the_demo(profile, notebook, stage):
-    """So that running all cells leaves the demo's corpus and runs as the graph made them."""
+    """Running all cells of a notebook therefore does not change the demo's corpus and runs."""
     defaults = defaults_of(notebook)
     for name, value in profile[stage].items():
         assert defaults[name] == value, name

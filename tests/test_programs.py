@@ -1,4 +1,4 @@
-"""The copies are read with mido, which shares no code with the writer."""
+"""Labelled copies of MIDI files, read with mido, which shares no code with the writer."""
 
 import os
 import random

@@ -62,7 +62,7 @@ def test_link_leads_to_an_existing_file_and_heading(page, link):
 
 @pytest.mark.parametrize("path", sorted(set(re.findall(rf"`((?:{FOLDERS})/[\w./]+)`", ALL_TEXT))))
 def test_named_file_exists(path):
-    # The demo's figures can be made anew; one file is an example of the reader's own.
+    # The demo's figures can be made again; one file is an example of a file of the reader.
     assert (PROJECT / path).exists() or path == "config/my_families.yaml"
 
 

@@ -76,7 +76,7 @@ def test_class_negatives_map_consecutive_draws_evenly_onto_admissible_segments(m
 
 
 def test_anchors_draw_independently_of_each_other():
-    """A common shift for the whole batch would be uniform for each anchor and still wrong."""
+    """One shift for the whole batch would be uniform for each anchor, but not independent."""
     negatives = RandomNegatives(per_anchor=20_000)(3, torch.Generator().manual_seed(2))
     steps = (negatives - torch.arange(3)[:, None]) % 3  # 1 or 2
     together = Counter(map(tuple, steps.T.tolist()))

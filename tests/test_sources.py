@@ -1,4 +1,4 @@
-"""The contract that every source meets, on small made-up data sets."""
+"""The interface that every source implements, on small synthetic data sets."""
 
 import json
 import pickle

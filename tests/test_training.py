@@ -68,7 +68,7 @@ def assert_same(folder, uninterrupted):
 
 
 def test_run_killed_in_any_step_ends_bit_identical(tmp_path, uninterrupted):
-    """Restarted and killed until it is finished, with a checkpoint after every step."""
+    """The run writes a checkpoint after every step; it is killed and restarted until it ends."""
     chance = random.Random(7)
     while (code := run(tmp_path, dies_in=chance.randint(1, 6), checkpoint_seconds=0)) != 0:
         assert code == -signal.SIGKILL
@@ -86,7 +86,7 @@ def test_run_killed_long_after_its_last_checkpoint_ends_bit_identical(tmp_path, 
 
 
 def test_run_killed_from_outside_ends_bit_identical(tmp_path, uninterrupted):
-    """Also while it writes a checkpoint, which it does after every step."""
+    """The run writes a checkpoint after every step, so it may be killed while writing one."""
     chance = random.Random(11)
     checkpoint = tmp_path / "checkpoint.safetensors"
     for _ in range(6):
@@ -315,7 +315,7 @@ def test_embedding_does_not_depend_on_the_batch():
 
 
 def test_two_processes_train_like_one(tmp_path):
-    """In single precision, so that only the order of sums differs."""
+    """The runs use single precision, so that only the order of sums differs."""
     one, two = tmp_path / "one", tmp_path / "two"
     assert run(one, half=False) == 0
     with socket.socket() as free:

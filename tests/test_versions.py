@@ -101,7 +101,7 @@ def test_songs_of_single_notes_are_in_no_group(tmp_path, content):
 
 
 def test_a_common_phrase_does_not_join_short_songs(tmp_path):
-    """A jingle of 16 notes at the start of songs of 40."""
+    """The songs of 40 notes begin with the same 16 notes."""
     phrase = [60, 62, 67, 65, 64, 72, 69, 67, 60, 59, 65, 62, 71, 67, 64, 60]
     paths = []
     for seed in range(8):

@@ -356,7 +356,7 @@ def test_source_notebook_is_clean_and_papermill_knows_its_parameters(notebook):
 
 
 def test_two_processes_train_a_notebook_together(tmp_path, tiny_corpus):
-    """Started by torchrun, as in the graph: one run is written, equal to that of one process."""
+    """torchrun starts the notebook, as in the graph; the run equals that of one process."""
     losses = {}
     for processes in (1, 2):
         run = tmp_path / f"run-{processes}"

@@ -170,7 +170,7 @@ class _Job:
         progress.end()
 
     def _is_complete(self) -> bool:
-        """Whether the folder holds this corpus, and all of it."""
+        """Whether the folder contains this corpus completely."""
         paths = [self.folder / name for name in ("corpus.json", "segments.parquet", "mels.npy")]
         if not all(path.is_file() for path in paths):
             return False

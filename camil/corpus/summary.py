@@ -91,7 +91,7 @@ def repaired(corpus: Path | str) -> pd.DataFrame:
 def sample(corpus: Path | str, most: int = 200_000) -> pd.DataFrame:
     """The segments with their pitches, classes, splits and tempi, for `figures.corpus_overview`.
 
-    Of a corpus with more than ``most`` segments, every n-th is taken.
+    If the corpus has more than ``most`` segments, every n-th is taken.
 
     Returns:
         One row per segment: ``instrument``, ``split``, ``bpm`` and ``pitch`` (a list).

@@ -1,7 +1,7 @@
 """Encoders: networks from piano rolls, mel-spectrograms and songs to embeddings.
 
 ``ENCODERS`` maps each value of the parameter ``encoder`` to a MIDI and an audio encoder. To add
-one, write two subclasses of `Encoder` with the arguments of `ResNet` in a file of their own and add
+one, write two subclasses of `Encoder` with the arguments of `ResNet` in a separate file and add
 them here; a package installed beside camil can add one as an entry point of the group
 ``camil.encoders``.
 """

@@ -46,9 +46,9 @@ class SongEncoder(nn.Module):
     """Notes are pooled to segments, segments to tracks, and tracks attend to each other.
 
     Each note is embedded with its context. A segment is the mean, maximum and standard deviation
-    of its notes (Zaheer et al., 2017, *Deep Sets*), a track that of its segments, and a
-    transformer without positional encoding (Lee et al., 2019, *Set Transformer*) sees all tracks of
-    a song. Hand-crafted features are added at each level.
+    of its notes (Zaheer et al., 2017, *Deep Sets*), a track that of its segments. A transformer
+    without positional encoding (Lee et al., 2019, *Set Transformer*) attends to all tracks of a
+    song. Hand-crafted features are added at each level.
 
     Args:
         classes: class names.
@@ -110,8 +110,8 @@ class SongEncoder(nn.Module):
     def standardize(self, songs: SongCollection, chosen: Tensor) -> None:
         """Fit the encoding of hand-crafted features to the training songs.
 
-        Of more than `STANDARDIZED_SONGS` songs, as many are taken at regular intervals, so that
-        memory does not grow with the corpus.
+        If there are more than `STANDARDIZED_SONGS` songs, that many are taken at regular intervals,
+        so that memory does not grow with the corpus.
 
         Args:
             chosen: ``(songs,)`` int64, indices of the training songs.

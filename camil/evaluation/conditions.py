@@ -83,7 +83,7 @@ class Condition:
         return self.runs[0].record["corpus"]["sha256"][:8]
 
     def matches(self, paper: str) -> bool:
-        """Whether it is a condition of the paper, also with a remark in brackets behind it."""
+        """Whether it is a condition of the paper, with or without a remark in brackets."""
         return self.name.split(" (")[0] == paper
 
 

@@ -11,7 +11,7 @@
 | ``distill`` | `SoftLabels` | none |
 | ``distill-embedding`` | `EmbeddingDistillation` | none |
 
-To add one, write a subclass of `Objective` in a file of its own and add it to ``LOSSES``; a package
+To add one, write a subclass of `Objective` in a separate file and add it to ``LOSSES``; a package
 installed beside camil can add one as an entry point of the group ``camil.losses``. Its constructor
 receives those parameters of ``02_pretrain`` that it has arguments for.
 

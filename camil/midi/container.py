@@ -67,7 +67,7 @@ class Header:
 
 
 def midi_content(data: bytes) -> tuple[int, int]:
-    """Where the MIDI content of a file begins and ends."""
+    """Offsets of the begin and the end of the MIDI content of a file."""
     if data[:4] != b"RIFF" or data[8:12] != b"RMID":
         return 0, len(data)
     position = 12
@@ -80,7 +80,7 @@ def midi_content(data: bytes) -> tuple[int, int]:
 
 
 def track_spans(data: bytes, header: Header) -> list[tuple[int, int]]:
-    """Where the events of each declared track begin and end.
+    """Offsets of the begin and the end of the events of each declared track.
 
     Raises:
         ValueError: if a track is missing or incomplete.

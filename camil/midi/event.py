@@ -15,7 +15,7 @@ class Unreadable(Exception):
         what: the fault.
         offset: offset of the byte at fault.
         at: offset of the first byte after the time.
-        status: the status byte of the event, 0 if it has none of its own.
+        status: the status byte of the event, 0 in running status.
         end: where the event ends by its status byte; None if that is unknown or after the track.
     """
 

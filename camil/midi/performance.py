@@ -15,8 +15,8 @@ from scipy.sparse import csr_array
 from camil.midi.score import Score, Track
 from camil.midi.segments import STEPS_PER_QUARTER
 
-# Of a part by itself. Lengths are seconds, positions are shares of the song, and `off_` is the
-# distance from the grid in its steps.
+# Features of a single part. Lengths are in seconds, positions are shares of the song, and `off_` is
+# the distance from the grid in steps of the grid.
 OWN = (
     "velocity", "velocity_deviation", "velocity_lowest", "velocity_highest", "velocities",
     "off_grid", "off_sixteenth", "end_off_grid", "end_before_grid",

@@ -108,8 +108,8 @@ def _hash(runs: np.ndarray) -> np.ndarray:
 def _candidates(table: np.ndarray) -> Iterator[np.ndarray]:
     """Pairs of files with a common hash, ``(pairs, 2)`` at a time, each pair once.
 
-    Of the files with the same hash, in the order of their names, each is paired with the next few
-    only, so that a tune in every tenth file does not cost its square.
+    Files with the same hash are sorted by name, and each is paired with the next few only. The cost
+    therefore does not grow with the square of the number of files that share a tune.
     """
     index = np.flatnonzero(table != _END)
     hashes = table.ravel()[index]

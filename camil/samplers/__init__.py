@@ -1,7 +1,7 @@
 """Samplers: the audio segments that serve as negatives for each MIDI anchor.
 
 ``SAMPLERS`` maps each value of the parameter ``negatives`` to a sampler. To add one, write a class
-with the interface of `RandomNegatives` in a file of its own and add it here; a package installed
+with the interface of `RandomNegatives` in a separate file and add it here; a package installed
 beside camil can add one as an entry point of the group ``camil.samplers``.
 """
 

@@ -1,7 +1,7 @@
 """Sources: the data sets that a corpus can be built from.
 
 ``SOURCES`` maps each value of the parameter ``dataset`` to a source. To add one, write a class with
-the members of `camil.sources.protocol.Source` in a file of its own and add it here; a package
+the members of `camil.sources.protocol.Source` in a separate file and add it here; a package
 installed beside camil can add one as an entry point of the group ``camil.sources``. Its constructor
 receives ``folder`` and those parameters of ``01_preprocess`` that it has arguments for.
 """

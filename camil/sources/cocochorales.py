@@ -1,6 +1,6 @@
 """CocoChorales: synthetic four-part chorales with a recording and a MIDI file of every voice.
 
-Tested on made-up fixtures only: this source was written from the published description of the
+Tested on synthetic fixtures only: this source was written from the published description of the
 format (lukewys/chamber-ensemble-generator, ``data_format.md``) and has never been run on the real
 data set.
 """
