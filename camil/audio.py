@@ -55,8 +55,8 @@ class SoundFont:
         try:
             synth.sfload(str(self.path))
         except Exception as error:  # the binding raises RuntimeError and others
-            what = "cannot be read as a soundfont" if self.path.is_file() else "is missing"
-            raise ValueError(f"the soundfont {self.path} {what}") from error
+            problem = "cannot be read as a soundfont" if self.path.is_file() else "is missing"
+            raise ValueError(f"the soundfont {self.path} {problem}; check the path") from error
         return synth
 
     @cached_property
@@ -121,9 +121,11 @@ class SoundFont:
             for kit in (program, 0):
                 if self._synth.sfpreset_name(0, DRUM_BANK, kit) is not None:
                     return DRUM_BANK, kit
-            raise ValueError(f"the soundfont {self.path} has no drums")
+            raise ValueError(f"the soundfont {self.path} has no drum kit; choose a complete one")
         if program not in self.presets:
-            raise ValueError(f"the soundfont {self.path} has no program {program}")
+            raise ValueError(
+                f"the soundfont {self.path} has no program {program}; choose a complete one"
+            )
         return 0, program
 
     def _play(

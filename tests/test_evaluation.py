@@ -201,9 +201,9 @@ def test_interval_of_tracks_needs_no_start_beat():
     ],
 )
 def test_runs_on_other_segments_raise(change):
-    with pytest.raises(ValueError, match="runs 0 and 1 do not hold the same test segments"):
+    with pytest.raises(ValueError, match="runs 0 and 1 do not contain the same test segments"):
         bootstrap_interval([table(1), change(table(2))])
-    with pytest.raises(ValueError, match="do not hold the same test segments"):
+    with pytest.raises(ValueError, match="do not contain the same test segments"):
         paired_difference([table(1)], [change(table(2))])
 
 

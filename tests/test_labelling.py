@@ -246,7 +246,7 @@ def test_unstated_program_is_written_as_unknown(song, tmp_path, pretrained):
 
 
 def test_folder_without_music_raises_value_error(tmp_path, pretrained):
-    with pytest.raises(ValueError, match=r"holds no \.mid"):
+    with pytest.raises(ValueError, match=r"contains no \.mid"):
         label(tmp_path, pretrained)
     (tmp_path / "a.mid").write_text("no music")
     with pytest.raises(ValueError, match=r"none of the 1 files .* a\.mid: .* does not begin like"):
@@ -259,7 +259,7 @@ def test_missing_classifier_error_names_the_command(tmp_path, monkeypatch, song)
     with pytest.raises(FileNotFoundError, match="make figures"):
         label(song)
     with pytest.raises(
-        FileNotFoundError, match=r"nowhere holds no songs\.safetensors or classifier"
+        FileNotFoundError, match=r"nowhere contains no songs\.safetensors or classifier"
     ):
         label(song, "nowhere")
 

@@ -90,7 +90,7 @@ def test_a_missing_or_empty_folder_or_soundfont_raises_before_reading(tmp_path, 
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="does not exist"):
         MidiFolder(tmp_path / "nowhere").songs()
-    with pytest.raises(ValueError, match="holds no"):
+    with pytest.raises(ValueError, match="contains no"):
         MidiFolder(tmp_path / "empty").songs()
     with pytest.raises(ValueError, match=r"x\.sf2 is missing"):
         MidiFolder(folder, soundfonts=[tmp_path / "x.sf2"]).songs()

@@ -82,7 +82,7 @@ def test_value_out_of_range_raises(check, good, bad):
 def test_holds_requires_the_file_in_the_folder(tmp_path):
     check = holds("run.json", "make one with 02_pretrain")
     assert "does not exist; make one with 02_pretrain" in check(str(tmp_path / "no"))
-    assert "holds no run.json" in check(str(tmp_path))
+    assert "contains no run.json" in check(str(tmp_path))
     (tmp_path / "run.json").write_text("{}")
     assert check(str(tmp_path)) is None
     assert check("") == "is empty; make one with 02_pretrain"

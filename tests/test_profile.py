@@ -79,7 +79,7 @@ def test_defaults_write_no_figure_or_label_of_the_graph(notebook):
         (lambda p: p["pretrain"]["runs"]["camil"].update(pretrained_audio="x"), "names x"),
         (lambda p: p.update(shown="sic"), "shown: sic must be"),
         (lambda p: p.update(shown="sick"), "shown: sick must be a run of classify"),
-        (lambda p: p["pretrain"].pop("all"), "must hold `all` and `runs`"),
+        (lambda p: p["pretrain"].pop("all"), "must contain `all` and `runs`"),
         (lambda p: p.update(soruce="x"), r"Did you mean source\?"),
         (lambda p: p["preprocess"].update(dataset="midi"), "source = '' is not a folder"),
         (lambda p: p.update(seeds=0), "seeds = 0 must be a list"),

@@ -29,7 +29,7 @@ def test_finished_run_is_recognized_and_left_unchanged(folder, capsys):
     elsewhere = CORPUS | {"folder": "corpora/moved"}
     run = Run(folder, PARAMETERS | {"device": "cpu"}, elsewhere)
     assert run.finished
-    assert "holds this run already" in capsys.readouterr().out
+    assert "already contains this run" in capsys.readouterr().out
     assert run.finish("cuda", segments=8)["segments"] == 7
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 

@@ -70,7 +70,7 @@ def test_from_pretrained_reads_the_folder_of_a_run(tmp_path, encoder):
 
 def test_encoder_of_another_kind_or_damaged_raises(tmp_path, encoder):
     encoder.save_pretrained(tmp_path)
-    with pytest.raises(ValueError, match="holds a MIDIEncoder, not a AudioEncoder"):
+    with pytest.raises(ValueError, match="contains a MIDIEncoder, not a AudioEncoder"):
         AudioEncoder.from_pretrained(tmp_path)
     file = tmp_path / "model.safetensors"
     content = bytearray(file.read_bytes())

@@ -202,7 +202,7 @@ def test_invalid_arguments_and_folders_raise(tmp_path):
         Slakh(tmp_path, split="new")
     with pytest.raises(ValueError, match=r"midi_source must be one of .*got 'both'"):
         Slakh(tmp_path, midi_source="both")
-    with pytest.raises(ValueError, match="holds no TrackNNNNN"):
+    with pytest.raises(ValueError, match="contains no TrackNNNNN"):
         Slakh(tmp_path).songs()
     with pytest.raises(ValueError, match="does not exist"):
         Slakh(tmp_path / "nowhere").songs()

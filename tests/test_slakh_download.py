@@ -84,7 +84,7 @@ def test_missing_mirdata_raises_with_the_install_command(tmp_path, monkeypatch):
 
 
 def test_a_folder_of_another_name_raises(tmp_path):
-    with pytest.raises(ValueError, match="holds the folder babyslakh_16k"):
+    with pytest.raises(ValueError, match="contains the folder babyslakh_16k"):
         slakh_archive.fetch("baby", tmp_path / "slakh")
 
 

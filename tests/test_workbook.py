@@ -234,7 +234,7 @@ def test_finished_run_is_shown_instead_of_computed_again(project, tmp_path, note
     before = {path: path.read_bytes() for path in files}
     result = execute(project, notebook, tmp_path / "executed.ipynb", parameters)
     assert result.returncode == 0, result.stderr
-    assert "holds this run already" in (tmp_path / "executed.ipynb").read_text()
+    assert "already contains this run" in (tmp_path / "executed.ipynb").read_text()
     assert [path for path in files if path.read_bytes() != before[path]] == []
     assert jobs(project) == set()
 

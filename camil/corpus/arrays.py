@@ -122,7 +122,7 @@ def open_arrays(corpus: Path | str) -> dict[str, Path]:
     a time, and kept in the corpus; if its folder cannot be written, in a temporary folder.
 
     Raises:
-        FileNotFoundError: if the folder holds no corpus.
+        FileNotFoundError: if the folder contains no corpus.
         ValueError: see `arrays_of`.
     """
     corpus = Path(corpus)

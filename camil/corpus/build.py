@@ -136,7 +136,7 @@ class _Job:
     def make(self, splits: Splits, workers: int) -> dict[str, Any]:
         install(self.making / "next", self.folder)  # of a run interrupted in its last step
         if self._is_complete():
-            print("The corpus exists already, built from the same files in the same way.")
+            print("The corpus exists already, built from the same files with the same parameters.")
         else:
             self._remove_other_parts()
             mels = self.making / "next" / "mels.npy"

@@ -41,7 +41,7 @@ class Corpus:
         labels: ``(segments,)`` int64 on the device, indices into ``instruments``.
 
     Raises:
-        FileNotFoundError: if the folder holds no corpus.
+        FileNotFoundError: if the folder contains no corpus.
         ValueError: if its files do not belong together.
 
     Example:
@@ -64,7 +64,7 @@ class Corpus:
         self.device = torch.device(device)
         self.onsets, self.velocity, self.augmentation = onsets, velocity, augmentation
         if not (self.folder / "corpus.json").is_file():
-            raise FileNotFoundError(f"{folder} holds no corpus; build one with 01_preprocess.")
+            raise FileNotFoundError(f"{folder} contains no corpus; build one with 01_preprocess.")
         self.info = read_json(self.folder / "corpus.json")
         stated = self.info.get("instruments")
         self.instruments = InstrumentTable.from_json(stated) if stated else FAMILIES

@@ -47,7 +47,7 @@ class Songs:
         """The songs of a corpus on disk; see `camil.corpus.arrays`.
 
         Raises:
-            FileNotFoundError: if the folder holds no corpus.
+            FileNotFoundError: if the folder contains no corpus.
         """
         songs = cls.__new__(cls)
         names = pq.read_table(Path(folder) / "segments.parquet", columns=["song"],

@@ -130,7 +130,7 @@ def under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def is_finite(tensors: dict[str, Tensor]) -> bool:
-    """Whether no tensor holds NaN or infinity."""
+    """Whether no tensor contains NaN or infinity."""
     return all(bool(torch.isfinite(value).all()) for value in tensors.values())
 
 
@@ -236,15 +236,15 @@ def load_encoder(
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the file is damaged, is no encoder of CAMIL, or has another class, modality
-            or size.
+        ValueError: if the file is damaged, is not an encoder of CAMIL, or has another class,
+            modality or size.
     """
     tensors, description = read_tensors(Path(path), "encoder")
     encoder = rebuild(Path(path), tensors, lambda: encoder_from(description))
     if not isinstance(encoder, kind):
-        raise ValueError(f"{path} holds a {type(encoder).__name__}, not a {kind.__name__}")
+        raise ValueError(f"{path} contains a {type(encoder).__name__}, not a {kind.__name__}")
     if modality and encoder.modality != modality:
-        raise ValueError(f"{path} holds an encoder of {encoder.modality}, not of {modality}")
+        raise ValueError(f"{path} contains an encoder of {encoder.modality}, not of {modality}")
     if embedding and encoder.config["embedding"] != embedding:
         size = encoder.config["embedding"]
         raise ValueError(f"{path} has embeddings of size {size}: set embedding to {size}")

@@ -264,7 +264,7 @@ def load_songs(path: str | Path) -> SongEnsemble:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the file is damaged or holds no ensemble of CAMIL.
+        ValueError: if the file is damaged or contains no ensemble of CAMIL.
     """
     tensors, description = read_tensors(Path(path), "songs")
     with fitting(path):

@@ -23,7 +23,7 @@ def predictions_on(run: FinishedRun, corpus: str, device: str = "cpu") -> pd.Dat
         A table of predictions, see `camil.evaluation.metrics`.
 
     Raises:
-        FileNotFoundError: if the folder holds no corpus, or the run no classifier.
+        FileNotFoundError: if the folder contains no corpus, or the run no classifier.
         ValueError: if it is an audio classifier and the corpus has no audio.
     """
     classifier = load_classifier(run.folder / "classifier.safetensors").to(device)

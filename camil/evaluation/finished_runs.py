@@ -95,7 +95,7 @@ def open_run(folder: Path | str) -> FinishedRun:
     """Read one finished run.
 
     Raises:
-        FileNotFoundError: if the folder holds no finished run.
+        FileNotFoundError: if the folder contains no finished run.
     """
     folder = Path(folder)
     metrics = folder / "metrics.json"
@@ -122,7 +122,7 @@ def find_runs(runs: str) -> list[FinishedRun]:
     """The finished runs in a folder of runs, or in run folders separated by commas.
 
     Raises:
-        ValueError: if a listed folder holds no finished run, or no run has predictions.
+        ValueError: if a listed folder contains no finished run, or no run has predictions.
     """
     folders = [Path(folder.strip()) for folder in runs.split(",")]
     if len(folders) == 1 and not (folders[0] / "run.json").is_file():
@@ -133,7 +133,9 @@ def find_runs(runs: str) -> list[FinishedRun]:
             raise ValueError(f"runs names folders without a finished run: {', '.join(missing)}.")
         found = [open_run(folder) for folder in folders]
     if not any(run.metrics for run in found):
-        raise ValueError(f"runs = {runs!r} holds no run of 03_classify; run that notebook first.")
+        raise ValueError(
+            f"runs = {runs!r} contains no run of 03_classify; run that notebook first."
+        )
     return found
 
 

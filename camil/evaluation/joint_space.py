@@ -30,7 +30,9 @@ def umap_points(embeddings: ArrayLike, seed: int = 0) -> NDArray[np.float32]:
             f"got {embeddings.shape}"
         )
     if not np.isfinite(embeddings).all():
-        raise ValueError("The embeddings contain values that are not finite.")
+        raise ValueError(
+            "embeddings contain values that are not finite: the encoders have diverged"
+        )
     from umap import UMAP  # importing numba takes seconds
 
     neighbours = min(NEIGHBOURS, len(embeddings) - 1)

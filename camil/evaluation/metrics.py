@@ -145,7 +145,7 @@ def bootstrap_interval(
         The lower and the upper end.
 
     Raises:
-        ValueError: if runs do not hold the same segments, if there are fewer than two songs (one
+        ValueError: if runs do not contain the same segments, if there are fewer than two songs (one
             song has no variation), or if an argument is out of its range.
     """
     _, resampled = _values(runs, metric, resamples, seed)
@@ -205,7 +205,7 @@ def retrieval(midi: ArrayLike, audio: ArrayLike) -> dict[str, float]:
             f"got {midi.shape} and {audio.shape}"
         )
     if not (np.isfinite(midi).all() and np.isfinite(audio).all()):
-        raise ValueError("embeddings hold NaN or infinity: the encoders have diverged")
+        raise ValueError("embeddings contain NaN or infinity: the encoders have diverged")
     ranks, done = [], 0
     # "sqeuclidean" subtracts before squaring, so ties stay ties; "euclidean" is faster, not exact.
     for distance in pairwise_distances_chunked(midi, audio, metric="sqeuclidean"):
@@ -246,7 +246,7 @@ def _confusions(runs: Sequence[pd.DataFrame]) -> NDArray:
     for number, other in enumerate(others, start=1):
         if not other.equals(first):
             raise ValueError(
-                f"runs 0 and {number} do not hold the same test segments ({len(first)} and "
+                f"runs 0 and {number} do not contain the same test segments ({len(first)} and "
                 f"{len(other)} rows): compare runs of one corpus and split only"
             )
     songs = np.unique(_names(runs[0]["song"], "song"))

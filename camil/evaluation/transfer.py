@@ -43,7 +43,7 @@ def manifest_rows(manifest: Path | str, folder: Path | str, songs: ArrayLike) ->
         ValueError: if there is no such file, or it has no column ``path``.
     """
     if not Path(manifest).is_file():
-        raise ValueError(f"the manifest {manifest} does not exist")
+        raise ValueError(f"the manifest {manifest} does not exist; check the path")
     rows = pd.read_csv(manifest, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     if "path" not in rows:
         raise ValueError(f"the manifest {manifest} needs the column path")

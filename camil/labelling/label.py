@@ -137,7 +137,7 @@ def midi_files(folder: Path) -> list[Path]:
     found = [Path(parent, name) for parent, _, names in os.walk(folder) for name in names]
     files = sorted(file for file in found if file.suffix.lower() in SUFFIXES)
     if not files:
-        raise ValueError(f"the folder {folder} holds no {', '.join(SUFFIXES)} file")
+        raise ValueError(f"the folder {folder} contains no {', '.join(SUFFIXES)} file")
     return files
 
 

@@ -186,7 +186,7 @@ def load_labeller(pretrained: Path | str | None = None) -> Labeller:
             except ValueError as error:
                 raise ValueError(f"{path}: {error}") from error
     raise FileNotFoundError(
-        f"{path} holds no {' or '.join(LABELLERS)}: name a run of 11_songs or of "
+        f"{path} contains no {' or '.join(LABELLERS)}: name a run of 11_songs or of "
         "03_classify on MIDI"
     )
 

@@ -62,10 +62,12 @@ class CocoChorales:
         """All tracks, sorted by name.
 
         Raises:
-            ValueError: if the folder is missing or holds no track.
+            ValueError: if the folder is missing or contains no track.
         """
         if not self.folder.is_dir():
-            raise ValueError(f"the CocoChorales folder {self.folder} does not exist")
+            raise ValueError(
+                f"the CocoChorales folder {self.folder} does not exist; check the path"
+            )
         paths = sorted(
             path.parent
             for path in self.folder.rglob("*_track[0-9]*/metadata.yaml")
@@ -73,7 +75,7 @@ class CocoChorales:
         )
         if not paths:
             raise ValueError(
-                f"the folder {self.folder} holds no track such as string_track000001 with a "
+                f"the folder {self.folder} contains no track such as string_track000001 with a "
                 "metadata.yaml"
             )
         songs = [Song(path.name, path, _midi_file(path), _split(path.name)) for path in paths]

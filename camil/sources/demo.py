@@ -88,7 +88,7 @@ def compose_folder(folder: Path, songs: int, seed: int) -> None:
         return
     if folder.exists() and not all(_is_composed(path) for path in folder.iterdir()):
         raise ValueError(
-            f"the folder {folder} holds files that are not demonstration songs; "
+            f"the folder {folder} contains files that are not demonstration songs; "
             "choose an empty or a new folder"
         )
     folder.parent.mkdir(parents=True, exist_ok=True)

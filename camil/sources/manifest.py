@@ -22,7 +22,7 @@ def read_manifest(path: Path) -> dict[Path, dict[str, str]]:
         ValueError: if the file is missing, lacks a column or has an unknown split.
     """
     if not path.is_file():
-        raise ValueError(f"the manifest {path} does not exist")
+        raise ValueError(f"the manifest {path} does not exist; check the path")
     # Spreadsheets write a byte order mark, and some a space after each comma.
     with open(path, newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file, skipinitialspace=True))

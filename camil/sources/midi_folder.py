@@ -103,7 +103,7 @@ class MidiFolder:
             what = (
                 f"the list {self.file_list} names"
                 if self.file_list
-                else f"the folder {self.folder} holds"
+                else f"the folder {self.folder} contains"
             )
             raise ValueError(f"{what} no .mid or .midi file")
         for soundfont in self.soundfonts:
@@ -196,7 +196,9 @@ class MidiFolder:
 
     def _files(self) -> list[Path]:
         if not self.folder.is_dir():
-            raise ValueError(f"the folder of MIDI files {self.folder} does not exist")
+            raise ValueError(
+                f"the folder of MIDI files {self.folder} does not exist; check the path"
+            )
         return [
             Path(parent, name)
             for parent, _, names in os.walk(self.folder)

@@ -117,15 +117,15 @@ class Slakh:
         """All tracks of the split; those made from one Lakh file (``UUID``) share a group.
 
         Raises:
-            ValueError: if the folder is missing or holds no ``TrackNNNNN``.
+            ValueError: if the folder is missing or contains no ``TrackNNNNN``.
         """
         if not self.folder.is_dir():
-            raise ValueError(f"the Slakh folder {self.folder} does not exist")
+            raise ValueError(f"the Slakh folder {self.folder} does not exist; check the path")
         paths = [*self.folder.glob("Track[0-9]*"), *self.folder.glob("*/Track[0-9]*")]
         paths = [path for path in paths if re.fullmatch(r"Track\d+", path.name)]
         if not paths:
             raise ValueError(
-                f"the folder {self.folder} holds no TrackNNNNN folder, neither directly "
+                f"the folder {self.folder} contains no TrackNNNNN folder, neither directly "
                 f"nor in {', '.join(SPLIT_FOLDERS)}"
             )
         songs = []
@@ -230,7 +230,9 @@ class Slakh:
         try:
             return json.loads((self.split_lists / name).read_text())
         except (OSError, ValueError) as error:
-            raise ValueError(f"the split list {self.split_lists / name} cannot be read") from error
+            raise ValueError(
+                f"the split list {self.split_lists / name} cannot be read; check split_lists"
+            ) from error
 
     def _split_of(self, path: Path) -> str | None:
         """One of train, validation, test and omitted, or None if the data set defines no split."""

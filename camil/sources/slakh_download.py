@@ -37,8 +37,8 @@ def fetch(version: str, folder: Path | str) -> None:
     folder = Path(folder)
     if folder.name != FOLDERS[version]:
         raise ValueError(
-            f"The archive of {version} holds the folder {FOLDERS[version]}: source must end with "
-            f"that name, for example {folder / FOLDERS[version]}."
+            f"The archive of {version} contains the folder {FOLDERS[version]}: source must end "
+            f"with that name, for example {folder / FOLDERS[version]}."
         )
     dataset = _dataset(version, folder.parent)
     remote = dataset.remotes[version]

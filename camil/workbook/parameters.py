@@ -67,7 +67,7 @@ def holds(file: str, hint: str, optional: bool = False) -> Check:
             return None if optional else f"is empty; {hint}"
         if (Path(value) / file).is_file():
             return None
-        missing = f"holds no {file}" if Path(value).is_dir() else "does not exist"
+        missing = f"contains no {file}" if Path(value).is_dir() else "does not exist"
         return f"names a folder that {missing}; {hint}"
 
     return check

@@ -124,7 +124,9 @@ def _settings(profile: dict[str, Any], stage: str) -> dict[str, dict[str, Any]]:
         further = {f"corpora: {name}": given for name, given in _corpora(profile).items()}
         return {stage: block} | further
     if set(block) != {"all", "runs"}:
-        raise ParameterError(f"{stage} must hold `all` and `runs`, it holds {', '.join(block)}.")
+        raise ParameterError(
+            f"{stage} must contain `all` and `runs`, but contains {', '.join(block)}."
+        )
     runs = {f"{stage}: {name}": given or {} for name, given in block["runs"].items()}
     return {f"{stage}: all": block["all"] or {}} | runs
 

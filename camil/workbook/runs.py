@@ -32,8 +32,8 @@ class Run:
         instruments: the classes, `Corpus.instruments`.
 
     Attributes:
-        finished: whether the folder already holds this run, so that the notebook shows it instead
-            of computing it again. False if several processes train together.
+        finished: whether the folder already contains this run, so that the notebook shows it
+            instead of computing it again. False if several processes train together.
         record: content of ``run.json``.
         settings: identifies a training for `fit`: its parameters, data and the weights of the runs
             that it starts from.
@@ -62,8 +62,8 @@ class Run:
         self.finished = self._is_there()
         if self.finished:
             print(
-                f"{folder} holds this run already, made with the same parameters, corpus and code; "
-                "it is shown. To compute it again, delete the folder."
+                f"{folder} already contains this run, made with the same parameters, corpus and "
+                "code; it is shown. To compute it again, delete the folder."
             )
             self.record = read_json(self.folder / "run.json")
         else:
