@@ -26,7 +26,7 @@ from benchmarks.provenance import provenance
 from camil.workbook.environment import KEEP_MEMORY
 from camil.workbook.files import write_json
 
-TARGET = 0.4  # of the speed alone
+TARGET = 0.4  # share of the speed alone
 WARM_UP = 2  # steps
 BUSY = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: pass"
 POLICIES = {"camil": "PASSIVE", "OpenMP default": ""}

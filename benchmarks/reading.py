@@ -25,7 +25,7 @@ SUFFIXES = (".mid", ".midi", ".kar")
 def worker() -> None:
     """Read the files that the first line of the input lists, for each further line: "time" prints
     the seconds, "scores" the scores."""
-    from camil.midi import read_midi  # of the checkout in PYTHONPATH
+    from camil.midi import read_midi  # from the checkout in PYTHONPATH
 
     files, scores = json.loads(sys.stdin.readline()), {}
     for line in sys.stdin:

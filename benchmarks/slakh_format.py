@@ -46,7 +46,7 @@ def make_track(path: Path, number: int, seconds: float, font: SoundFont) -> None
     song = compose(0, number).midi
     repeat(song, seconds)
     song.write(str(path / "all_src.mid"))
-    song = pretty_midi.PrettyMIDI(str(path / "all_src.mid"))  # in the order of a reader
+    song = pretty_midi.PrettyMIDI(str(path / "all_src.mid"))  # in the order of reading
     stems = {}
     for index, part in enumerate(song.instruments):
         stem = f"S{index:02d}"

@@ -18,7 +18,7 @@ MEL_FRAMES = 282
 LEAD_SECONDS = 2.0  # rendered before a span, for the releases of notes that have ended
 HOLD_SECONDS = 12.0  # before a span, within which a held note is rendered from its true onset
 FLOOR_DB = -80.0
-DRUM_BANK = 128  # of soundfonts
+DRUM_BANK = 128  # bank of drum kits in soundfonts
 
 _BLOCK = 64  # samples between two updates of the player's envelopes
 _GAIN_DB = -12.0  # ten loud notes at once stay within -1..1

@@ -207,7 +207,7 @@ class _ArrayFile:
 
     def close(self) -> None:
         self._file.seek(0)
-        self._write_header()  # of the same size: NumPy leaves room for a longer first axis
+        self._write_header()  # has the same size: NumPy reserves space for a longer first axis
         self._file.close()
 
     def _write_header(self) -> None:

@@ -134,7 +134,7 @@ class _Job:
         }
 
     def make(self, splits: Splits, workers: int) -> dict[str, Any]:
-        install(self.making / "next", self.folder)  # of a run interrupted in its last step
+        install(self.making / "next", self.folder)  # if a run was interrupted here
         if self._is_complete():
             print("The corpus exists already, built from the same files with the same parameters.")
         else:

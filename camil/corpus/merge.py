@@ -182,7 +182,7 @@ def _in_row_groups(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
 def _write_arrays(
     folder: Path, parts: Parts, plan: list[Part], found: list[Contents], checksum: str
 ) -> None:
-    shutil.rmtree(folder, ignore_errors=True)  # of an interrupted merge
+    shutil.rmtree(folder, ignore_errors=True)  # left by an interrupted merge
     writer = ArrayWriter(folder)
     for part, contents in zip(plan, found, strict=True):
         if contents.segments:

@@ -17,7 +17,7 @@ from camil.corpus.arrays import arrays_of, mapped, open_arrays
 from camil.encoders.song_batch import FEATURES, SongBatch
 from camil.midi.segments import LOWEST_PITCH, NOTE_COLUMNS, SEGMENT_STEPS, Segment
 
-PER_SEGMENT = ("of_segment",)  # of `FEATURES`; the others are per track
+PER_SEGMENT = ("of_segment",)  # members of `FEATURES` per segment; the others are per track
 TRIM_EVERY = 2  # batches
 
 
@@ -190,7 +190,7 @@ def note_features(
         ``(notes, NOTE_FEATURES)`` float32, roughly within -3 to 3.
     """
     time = segment * (2 * SEGMENT_STEPS) + step
-    first = np.flatnonzero(np.diff(time, prepend=-1))  # of each onset
+    first = np.flatnonzero(np.diff(time, prepend=-1))  # first note of each onset
     size = np.diff(np.append(first, len(time)))
     onset = np.repeat(np.arange(len(first)), size)
     low, high = pitch[first], pitch[first + size - 1]

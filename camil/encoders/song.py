@@ -158,7 +158,7 @@ class SongEncoder(nn.Module):
         """Attention among the tracks of each song: ``(tracks, size)``."""
         count = torch.bincount(batch.song)
         index = torch.arange(len(tracks), device=tracks.device)
-        index = index - (count.cumsum(0) - count)[batch.song]  # of each track in its song
+        index = index - (count.cumsum(0) - count)[batch.song]  # index of each track in its song
         tracks = tracks + self._encoded("of_song", batch) + self._encoded("among", batch)
         if self.order:
             share = index / (count[batch.song] - 1).clamp(min=1)

@@ -9,7 +9,7 @@ from scipy.special import log_softmax, softmax
 from camil.evaluation.metrics import SMALLEST_PROBABILITY
 
 BINS = 15
-MAX_TEMPERATURE = 20.0  # and its inverse the minimum; beyond them logits carry no information
+MAX_TEMPERATURE = 20.0  # the minimum is its inverse; beyond both, logits have no information
 
 
 def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:

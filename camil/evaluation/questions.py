@@ -48,11 +48,11 @@ def shrinking_answer(differences: pd.DataFrame) -> str:
     return f"{start}{'; '.join(texts)}."
 
 
-def unseen_answer(heard: pd.DataFrame, trained_on: str, unseen: str) -> str:
-    """Macro-F1 of audio classifiers on timbres that nothing was trained on.
+def unseen_answer(scores: pd.DataFrame, trained_on: str, unseen: str) -> str:
+    """Macro-F1 of audio classifiers on timbres that are not in any training data.
 
     Args:
-        heard: one row per classifier and corpus: ``classifier``, ``tested on`` (the name of the
+        scores: one row per classifier and corpus: ``classifier``, ``tested on`` (the name of the
             corpus' folder) and ``macro-F1``.
         trained_on: folder of the corpus that the classifiers were trained on.
         unseen: folder of the corpus in other timbres; empty if there is none.
@@ -60,11 +60,11 @@ def unseen_answer(heard: pd.DataFrame, trained_on: str, unseen: str) -> str:
     folders = filter(None, dict.fromkeys((trained_on, unseen)))
     timbres = [set(Corpus(folder).table["timbre"]) for folder in folders]
     if len(timbres) == 2 and (common := sorted(timbres[0] & timbres[1])):
-        return f"No answer: {', '.join(common)} was heard in training."
-    if len(timbres) < 2 or heard.empty:
+        return f"No answer: {', '.join(common)} was part of the training data."
+    if len(timbres) < 2 or scores.empty:
         return "No answer yet: the corpus unseen, or an audio classifier, is missing."
-    is_new = heard["tested on"] == Path(unseen).name
-    pairs = heard[~is_new].merge(heard[is_new], on="classifier", suffixes=(" known", " unseen"))
+    is_new = scores["tested on"] == Path(unseen).name
+    pairs = scores[~is_new].merge(scores[is_new], on="classifier", suffixes=(" known", " unseen"))
     texts = [
         f"{name} {new:.3f} ({own:.3f} on its own)"
         for name, own, new in pairs[["classifier", "macro-F1 known", "macro-F1 unseen"]].to_numpy()

@@ -120,7 +120,7 @@ class Checkpoint:
             self.state.restore(*found)
             steps = len(self.state.losses)
             print(f"Resuming after epoch {self.state.epoch} and {steps} steps of the next.")
-            self.save()  # with the duration of the earlier processes
+            self.save()  # writes the duration of the earlier processes
         self._write_history()
 
     def _read(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
