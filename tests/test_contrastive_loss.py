@@ -34,7 +34,7 @@ def test_loss_equals_equation_4(batch):
     assert loss == pytest.approx(total / len(batch[0]), rel=1e-12)
 
 
-def test_gradient_equals_the_analytic_one(batch):
+def test_gradient_equals_the_analytic_gradient(batch):
     midi, audio, matching = batch
     midi.requires_grad_()
     audio.requires_grad_()

@@ -120,7 +120,7 @@ def test_track_prediction_is_the_mean_of_log_probabilities():
             assert row[f"p_{name}"] == pytest.approx(math.exp(mean[name]) / total)
 
 
-def test_probability_of_0_neither_vetoes_nor_gives_nan():
+def test_probability_of_0_does_not_exclude_a_class_or_give_nan():
     run = pd.DataFrame(
         {"song": "s", "track": "t", "instrument": "a", "p_a": [0.0, 1, 1, 1], "p_b": [1.0, 0, 0, 0]}
     )

@@ -53,7 +53,7 @@ def mutated(data: bytes, draw: random.Random) -> bytes:
     return bytes(bad)
 
 
-def test_mutated_files_raise_nothing_but_midi_error(tmp_path):
+def test_mutated_files_raise_only_midi_error(tmp_path):
     if "CAMIL_MUTATE" in os.environ:
         folder = Path(os.environ["CAMIL_MUTATE"])
         files = [file.read_bytes() for file in sorted(folder.rglob("*.mid"))]

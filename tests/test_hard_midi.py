@@ -49,7 +49,7 @@ def test_event_with_data_byte_above_127_is_skipped(name, position):
     assert_repaired(file_of(b"", body), {73: 8}, fault, warnings=1)
 
 
-def test_faults_close_to_each_other_cost_those_events_alone():
+def test_faults_close_to_each_other_skip_only_those_events():
     bad = bytes([0, 0x90, 60, 200, 0, 0x90, 61, 201])
     body = part(0, 1, 73) + bad + notes(0, [62]) + bad + notes(0, [63, 64])
     assert_repaired(file_of(body), {73: 4}, "the velocity 200 is above 127", warnings=4)

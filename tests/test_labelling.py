@@ -233,7 +233,7 @@ def test_damaged_file_is_labelled_with_warning_and_listed_repair(song, tmp_path,
     assert repairs(label(song, pretrained)).empty
 
 
-def test_unstated_program_is_written_as_unknown(song, tmp_path, pretrained):
+def test_missing_program_is_listed_as_unknown(song, tmp_path, pretrained):
     midi = mido.MidiFile(song)
     for track in midi.tracks:
         if any(event.type == "note_on" and event.channel == 0 for event in track):

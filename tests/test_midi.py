@@ -284,7 +284,7 @@ def test_broken_file_raises_midi_error_with_its_name(tmp_path):
             read_midi(tmp_path / f"{name}.mid")
 
 
-def test_damaged_bytes_raise_nothing_but_midi_error(tmp_path):
+def test_damaged_bytes_raise_only_midi_error(tmp_path):
     draw = random.Random(3)
     notes = [(draw.randrange(128), b / 2, b / 2 + 1) for b in range(30)]
     good = write(tmp_path / "a.mid", notes, signatures=[(0, 4, 4)]).read_bytes()

@@ -96,7 +96,7 @@ def test_a_missing_or_empty_folder_or_soundfont_raises_before_reading(tmp_path, 
         MidiFolder(folder, soundfonts=[tmp_path / "x.sf2"]).songs()
 
 
-def test_tracks_carry_their_class_and_sound(folder):
+def test_tracks_have_their_class_and_audio(folder):
     source = MidiFolder(folder)
     song = next(song for song in source.songs() if song.name == "one")
     piano, flute = source.read(song)
@@ -128,7 +128,7 @@ def test_reading_a_broken_file_raises_with_its_name(folder):
         source.read(song)
 
 
-def test_soundfonts_depend_on_seed_and_names_alone(tmp_path):
+def test_soundfonts_depend_only_on_seed_and_names(tmp_path):
     other = tmp_path / "Other.sf2"
     other.write_bytes(default_soundfont().read_bytes())
     for i in range(20):

@@ -100,7 +100,7 @@ def tempo_on_later_tracks(path):
             yield event.type == "set_tempo"
 
 
-def test_running_status_goes_on_after_meta_and_exclusive_events():
+def test_running_status_continues_after_meta_and_exclusive_events():
     body = bytes([0, 0x90, 60, 64, 0, 0xFF, 1, 2, 65, 66, 0, 62, 64])
     body += bytes([0, 0xF0, 2, 1, 0xF7, 96, 60, 0, 0, 62, 0])
     body += bytes([0, 0xC0, 5, 0, 6, 0, 0xFF, 0x2F, 0])  # a program change without status
@@ -192,7 +192,7 @@ def mutations(good, draw):
     return bytes(bad)
 
 
-def test_three_thousand_damaged_files_raise_nothing_but_midi_error(tmp_path):
+def test_three_thousand_damaged_files_raise_only_midi_error(tmp_path):
     draw = random.Random(11)
     goods = []
     for seed in range(6):

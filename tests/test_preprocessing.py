@@ -113,7 +113,7 @@ def test_two_runs_on_one_corpus_exclude_each_other(folder, tmp_path):
         make(folder, tmp_path, "1/2")
 
 
-def test_a_track_with_unreadable_audio_is_skipped_alone(tmp_path):
+def test_only_the_track_with_unreadable_audio_is_skipped(tmp_path):
     class Half:
         name, sample_rate = "half", 24000
 

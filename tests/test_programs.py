@@ -252,7 +252,7 @@ def test_parts_of_random_files_play_their_labels(tmp_path, seed):
 
 
 @pytest.mark.filterwarnings("ignore:.*share channel")
-def test_copies_of_real_files_differ_in_programs_alone(tmp_path):
+def test_copies_of_real_files_differ_only_in_programs(tmp_path):
     if "CAMIL_SHARED" not in os.environ:
         pytest.skip("CAMIL_SHARED does not name a folder with real data")
     files = sorted(Path(os.environ["CAMIL_SHARED"], "data", "midi").rglob("*.mid"))

@@ -34,7 +34,7 @@ def test_repaired_file_is_valid_to_mido(data):
 
 
 @pytest.mark.parametrize("data", DAMAGED, ids=range(len(DAMAGED)))
-def test_offsets_in_repaired_file_lead_to_the_same_bytes_of_the_damaged_one(data):
+def test_offsets_in_repaired_file_map_to_equal_bytes_of_the_damaged_file(data):
     repaired = repair(data)
     ends = [begin for begin, _ in repaired.pieces[1:]] + [repaired.pieces[-1][0] + 1]
     for (begin, original), end in zip(repaired.pieces, ends, strict=True):

@@ -277,7 +277,7 @@ def test_split2_needs_its_lists(tmp_path):
         Slakh(tmp_path, split="split2")
 
 
-def test_notes_alone_need_no_recording(redux):
+def test_corpus_without_audio_needs_no_recording(redux):
     shutil.rmtree(redux / "train" / "Track00001" / "stems")
     assert read(Slakh(redux)) == {}
     assert set(read(Slakh(redux, audio=False))) == {"S00", "S01", "S02", "S03"}

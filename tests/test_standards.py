@@ -23,14 +23,14 @@ def test_part_without_program_takes_the_one_of_its_channel_on_another_track():
     assert_read(file_of(bytes([0, 0xC4, 21]), part(4, 5), part(5, 4)), {21: 5, "-": 4})
 
 
-def test_programs_of_another_port_do_not_count():
+def test_programs_of_another_port_are_ignored():
     ports = [meta(0x21, bytes([number])) for number in range(2)]
     assert_read(file_of(ports[0] + part(4, 8, 73), ports[1] + part(4, 5)), {73: 8, "-": 5})
     devices = [meta(0x09, name) for name in (b"A", b"B")]
     assert_read(file_of(devices[0] + part(4, 8, 73), devices[1] + part(4, 5)), {73: 8, "-": 5})
 
 
-def test_own_program_wins_over_another_track():
+def test_own_program_takes_precedence_over_another_track():
     assert_read(file_of(part(4, 8, 73), part(4, 5, 40), part(4, 3)), {73: 8, 40: 8})
 
 
@@ -41,7 +41,7 @@ def test_program_on_another_track_changes_midway():
 
 @pytest.mark.parametrize("channel", [0, 8, 10, 15])
 @pytest.mark.parametrize("msb", [126, 127])
-def test_xg_drum_bank_makes_drums_after_the_xg_reset_alone(channel, msb):
+def test_xg_drum_bank_makes_drums_only_after_the_xg_reset(channel, msb):
     kit = bank(channel, msb) + part(channel, 5, 0)
     other = (channel + 1) % 9
     assert_read(file_of(b"\0" + XG_ON + part(other, 8, 73), kit), {73: 8, "drums": 5})
@@ -49,7 +49,7 @@ def test_xg_drum_bank_makes_drums_after_the_xg_reset_alone(channel, msb):
         assert_read(file_of(reset + part(other, 8, 73), kit), {73: 8, "-": 5})
 
 
-def test_xg_bank_0_and_part_mode_take_drums_back():
+def test_xg_bank_0_and_part_mode_make_channel_melodic():
     kit = bank(4, 127) + part(4, 3, 0) + bank(4, 0) + part(4, 5, 40)
     assert_read(file_of(b"\0" + XG_ON + kit), {"drums": 3, 40: 5})
     mode = "43104c08{:02x}07{:02x}f7"
@@ -78,7 +78,7 @@ def test_gm2_drum_bank_makes_no_drums_elsewhere():
 
 @pytest.mark.parametrize("channel", [0, 8, 9, 10, 15])
 @pytest.mark.parametrize("mode", [1, 2])
-def test_gs_part_mode_makes_drums_and_takes_them_back(channel, mode):
+def test_gs_part_mode_makes_channel_drums_or_melodic(channel, mode):
     body = (
         gs_rhythm(channel, mode)
         + part(channel, 3, 0)

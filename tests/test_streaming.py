@@ -45,7 +45,7 @@ def test_rolls_equal_their_notes(folder):
         assert torch.equal(roll, expected)
 
 
-def test_an_augmented_roll_depends_on_its_seed_alone(folder):
+def test_an_augmented_roll_depends_only_on_its_seed(folder):
     changes = Augmentation(transpose=5, note_dropout=0.3, tempo=0.1, velocity=0.2)
     data = Corpus(folder, onsets=True, velocity=True, augmentation=changes)
     seeds = draw_seeds(len(ROWS), torch.Generator().manual_seed(0))

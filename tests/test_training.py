@@ -314,7 +314,7 @@ def test_embedding_does_not_depend_on_the_batch():
         torch.testing.assert_close(alone[0], together[row], rtol=1e-5, atol=1e-6)
 
 
-def test_two_processes_train_like_one(tmp_path):
+def test_two_processes_give_the_weights_of_one(tmp_path):
     """The runs use single precision, so that only the order of sums differs."""
     one, two = tmp_path / "one", tmp_path / "two"
     assert run(one, half=False) == 0

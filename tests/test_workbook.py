@@ -170,7 +170,7 @@ def test_labelled_copy_has_the_programs_of_the_labels(project):
             assert INSTRUMENT_OF_PROGRAM[instrument.program] == row["predicted"]
 
 
-def test_second_run_of_the_graph_does_nothing(project):
+def test_second_run_of_the_graph_reruns_nothing(project):
     result = graph(project)
     assert result.returncode == 0
     assert "Nothing to be done" in result.stdout + result.stderr
@@ -334,7 +334,7 @@ def test_midi_supcon_needs_no_audio(project, tmp_path):
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
-def test_source_notebook_is_clean_and_papermill_knows_its_parameters(notebook):
+def test_source_notebook_is_clean_and_papermill_finds_its_parameters(notebook):
     content = json.loads(notebook.read_text())
     code = [cell for cell in content["cells"] if cell["cell_type"] == "code"]
     assert not any(cell["outputs"] or cell["execution_count"] for cell in code)

@@ -76,7 +76,7 @@ def scores(true: ArrayLike, predicted: ArrayLike) -> dict:
 def track_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
     """One prediction per track: the mean of its segments' log-probabilities.
 
-    Probabilities below 1e-7 count as 1e-7, so that no single segment can veto a class.
+    Probabilities below 1e-7 count as 1e-7, so that no single segment can exclude a class.
 
     Args:
         predictions: a table of predictions.
@@ -106,7 +106,7 @@ def track_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
 def votes(probabilities: pd.DataFrame, by) -> pd.DataFrame:
     """Combine the probabilities of the segments in a group: the mean of their logarithms.
 
-    Probabilities below 1e-7 count as 1e-7, so that no single segment can veto a class.
+    Probabilities below 1e-7 count as 1e-7, so that no single segment can exclude a class.
 
     Args:
         probabilities: one row per segment, one column per class.
