@@ -1,7 +1,7 @@
 """Data augmentation of notes: random changes that keep the instrument plausible, for each batch.
 
 Every random number is computed on the notes' device from a seed per segment and the index of the
-note. A segment's change therefore depends on its seed alone, and not on the batch, the process or
+note. A segment's change therefore depends only on its seed, and not on the batch, the process or
 the kind of device.
 """
 

@@ -212,7 +212,7 @@ class _Progress:
 
 
 def plan(songs: list[Song], recipe: str) -> list[Part]:
-    """Divide the songs into parts. The division depends on the songs alone."""
+    """Divide the songs into parts. The division depends only on the songs."""
     size = min(max(len(songs) // 64, 1), MAX_SONGS)
     parts = []
     for begin in range(0, len(songs), size):

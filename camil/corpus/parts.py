@@ -2,7 +2,7 @@
 
 A part is three files: its mels as plain float16, its arrays (`camil.corpus.arrays`), and a table of
 its segments, which is written last and has everything else about its songs in its metadata. A
-part's content depends on its songs alone, so parts may be written by any number of processes, on
+part's content depends only on its songs, so parts may be written by any number of processes, on
 several machines, in any order, and again after a fault.
 """
 

@@ -39,7 +39,7 @@ class SongCollection(Protocol):
         """The songs with these indices, whole."""
 
     def features(self, songs: Tensor) -> dict[str, Tensor]:
-        """Their hand-crafted features alone, by the names in `FEATURES`."""
+        """Only their hand-crafted features, by the names in `FEATURES`."""
 
 
 class SongEncoder(nn.Module):

@@ -32,7 +32,7 @@ class FeatureEncoding(nn.Module):
 
     Each feature becomes ``PIECES`` values: the position in each quantile range of the
     training songs. In training, all features of a row are dropped with probability ``dropout``, so
-    that the network does not depend on them alone.
+    that the network does not depend only on them.
 
     Shape:
         features: ``(rows, features)``, NaN where undefined. Returns ``(rows, size)``.

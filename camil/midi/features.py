@@ -1,7 +1,7 @@
 """Hand-crafted features of segments, of tracks, and of tracks among the others of their song.
 
 They describe register, note lengths, rhythm, chords and melody. All segments are computed together,
-and each segment's values depend on its own notes alone. Velocities are not used: they depend more
+and each segment's values depend only on its own notes. Velocities are not used: they depend more
 on the person who made the file than on the instrument.
 """
 

@@ -69,7 +69,7 @@ class Groups:
 def mean_and_deviation(values: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of consecutive rows, without NaN: ``(groups, columns)`` each.
 
-    A group's result depends on its own rows alone, to the last bit, so that features are the same
+    A group's result depends only on its own rows, to the last bit, so that features are the same
     whether they are computed for one song or for a corpus. pandas does not ensure this. The means
     are compensated sums (Kahan, 1965), the deviations those of Welford (1962).
 

@@ -32,7 +32,7 @@ def labelled_programs(
 
     Args:
         parts: parts of the file, from `read_midi`.
-        tracks: from `track_labels`, of this file alone.
+        tracks: from `track_labels`, of this file only.
         instruments: classes of the labels, with the default program of each.
     """
     predicted = dict(zip(tracks["track"], tracks["predicted"], strict=True))
@@ -62,7 +62,7 @@ def write_labelled(
 
     Args:
         path: the MIDI file.
-        tracks: from `track_labels`, of this file alone.
+        tracks: from `track_labels`, of this file only.
         output: the file to write, whole or not at all; its folder is created if necessary.
         instruments: classes of the labels, with the default program of each.
 

@@ -153,7 +153,7 @@ def _split(name: str) -> str:
 
 
 def _midi_file(path: Path) -> str:
-    """The generated piece, read without parsing the YAML, as it is needed of every track."""
+    """The generated piece, read without parsing the YAML, as it is needed for every track."""
     try:
         text = (path / "metadata.yaml").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):

@@ -252,7 +252,7 @@ def _original_split(path: Path) -> str:
 
 
 def _lakh_file(path: Path) -> str | None:
-    """The MD5 of the Lakh file, read without parsing the YAML, as it is needed of every song."""
+    """The MD5 of the Lakh file, read without parsing the YAML, as it is needed for every song."""
     try:
         found = re.search(r"^UUID:\s*(\w+)", (path / "metadata.yaml").read_text(), re.MULTILINE)
     except (OSError, UnicodeDecodeError):

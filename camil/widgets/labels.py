@@ -108,7 +108,7 @@ def browse_tracks(
     In an unattended notebook, the track of the first file with the least certain label is shown.
 
     Args:
-        labels, path, instruments: as of `labelled_song`.
+        labels, path, instruments: as for `labelled_song`.
     """
     song = labelled_song(labels, path, instruments=instruments)
     if not watched():
@@ -170,7 +170,7 @@ def save(
     ``labels.csv`` is written last, so that its presence marks complete results.
 
     Args:
-        labels, path, instruments: as of `labelled_song`.
+        labels, path, instruments: as for `labelled_song`.
         output: a folder, created if missing; copies are called ``<name>-labelled.mid``.
 
     Returns:

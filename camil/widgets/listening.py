@@ -51,7 +51,7 @@ def clip(audio: np.ndarray, sample_rate: int, seconds: float = CLIP_SECONDS) -> 
 
 
 def player(audio: np.ndarray, sample_rate: int, seconds: float = CLIP_SECONDS) -> Audio:
-    """A `clip` as an audio player, with 16 bits per sample; arguments as of `clip`.
+    """A `clip` as an audio player, with 16 bits per sample; arguments as for `clip`.
 
     FLAC is lossless, about half the size of WAV in an executed notebook, and all browsers play it.
     """
