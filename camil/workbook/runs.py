@@ -95,6 +95,11 @@ class Run:
         (self.folder / CHECKPOINT).unlink(missing_ok=True)
         return self.record
 
+    def history(self) -> list[dict[str, float]]:
+        """The entries of ``history.jsonl``, one per epoch."""
+        lines = (self.folder / "history.jsonl").read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines]
+
     def _is_there(self) -> bool:
         path = self.folder / "run.json"
         if int(os.environ.get("WORLD_SIZE", 1)) > 1 or not path.is_file():
