@@ -76,7 +76,7 @@ def perform(
     Args:
         begin: in seconds from the start of the file.
         seconds: duration; a span beyond the end of the song is cut there.
-        programs: General MIDI program by track name, in place of the file's program.
+        programs: General MIDI program by track name, instead of the file's program.
         only: name of a single track to render.
         sample_rate: in Hz.
 
