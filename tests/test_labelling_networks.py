@@ -47,3 +47,10 @@ def test_classes_without_their_table_raise_value_error(tmp_path, recorded):
     save(tmp_path, "classifier", TABLE.names, recorded)
     with pytest.raises(ValueError, match="classes Winds, Keys"):
         load_labeller(tmp_path)
+
+
+def test_included_labellers_load_by_default_and_by_name():
+    default, permissive = load_labeller(), load_labeller("permissive")
+    assert default.classes == permissive.classes == FAMILIES.names
+    assert len(default.ensemble.members) == 1
+    assert len(permissive.ensemble.members) == 3

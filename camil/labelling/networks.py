@@ -169,8 +169,9 @@ def load_labeller(pretrained: Path | str | None = None) -> Labeller:
 
     Args:
         pretrained: the run folder of a labeller, such as a run of ``11_songs`` or of
-            ``03_classify`` on MIDI, or its file. The default is the labeller included in the
-            package; if there is none, that of the demo, which was trained on demo songs only.
+            ``03_classify`` on MIDI, or its file; or the name of a labeller included in the package,
+            "permissive" for the one trained on permissively licensed songs alone. The default is
+            the package's own; without one, that of the demo, which was trained on demo songs only.
 
     Raises:
         FileNotFoundError: if there is no labeller.
@@ -178,6 +179,8 @@ def load_labeller(pretrained: Path | str | None = None) -> Labeller:
             table.
     """
     path = Path(pretrained) if pretrained else _default()
+    if not path.exists() and (SHIPPED / path).is_dir():
+        path = SHIPPED / path
     for name, load in LABELLERS.items():
         file = path / name if path.is_dir() else path
         if file.is_file() and file.name == name:
