@@ -170,12 +170,12 @@ def test_conditions_with_other_test_segments_have_no_difference(tmp_path):
 
 
 def test_rows_that_read_tracks_or_songs_come_last(tmp_path):
-    leave_run(tmp_path, "songs", "Trees on songs", 0, context="song")
-    leave_run(tmp_path, "tracks", "Trees on tracks", 0, context="track")
-    leave_run(tmp_path, "trees", "Trees on segments", 0, context="segment")
+    leave_run(tmp_path, "songs", "GBT on songs", 0, context="song")
+    leave_run(tmp_path, "tracks", "GBT on tracks", 0, context="track")
+    leave_run(tmp_path, "trees", "GBT on segments", 0, context="segment")
     leave_run(tmp_path, "half", "SIC", 0, fraction=0.5)
     rows = table_rows(find_runs(str(tmp_path)))
-    expected = ["Trees on segments", "SIC", "Trees on tracks", "Trees on songs"]
+    expected = ["GBT on segments", "SIC", "GBT on tracks", "GBT on songs"]
     assert rows["condition"].tolist() == expected
 
 

@@ -127,7 +127,7 @@ def test_difference_is_signed_with_its_interval_or_a_dash(table):
 
 
 def test_row_that_reads_whole_songs_is_not_bold(table):
-    song = table.iloc[[2]].assign(condition="Trees on songs", context="song", macro_f1=0.9)
+    song = table.iloc[[2]].assign(condition="GBT on songs", context="song", macro_f1=0.9)
     both = pd.concat([table, song], ignore_index=True)
     bold = [line for line in table1.markdown(both).splitlines() if "**" in line]
     assert [line.split("|")[1].strip(" *") for line in bold] == ["Fine-tuned CAMIL"]
