@@ -1,5 +1,6 @@
 # make figures   the whole graph on the demo corpus; PROFILE=config/midi.yaml SOURCE=folder for yours
 # make test      formatter, linters and tests, one test file per core at a time
+# make notebooks  after make figures: executes the notebooks and keeps their outputs
 # make book      the notebooks and docs as a site: book/html/index.html
 # make lab       JupyterLab on the notebooks
 PROFILE ?= config/demo.yaml
@@ -21,6 +22,9 @@ test: $(READY)
 	$(PYTHON) -c "from importlinter.cli import lint_imports_command as lint; lint()" --no-cache
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto --dist loadfile
 
+notebooks: figures
+	$(PYTHON) -m camil.workbook.publish
+
 book: $(READY)
 	$(PYTHON) -m sphinx -q -b html -c book . book/html
 
@@ -33,4 +37,4 @@ lab: $(READY)
 	.venv/bin/python -m uv pip install --quiet --compile-bytecode --python .venv/bin/python -c constraints.txt -e '.[workbook,workflow,test,book]'
 	touch $@
 
-.PHONY: figures book test lab
+.PHONY: figures notebooks book test lab

@@ -274,6 +274,40 @@ def test_notes_profile_runs_on_a_folder_of_midi_without_audio(project, tmp_path)
     assert "preprocess" in jobs(project, profile="notes")
 
 
+def test_another_instrument_table_runs_through_the_whole_graph(project):
+    profile = yaml.safe_load((project / "config/demo.yaml").read_text())
+    profile |= {"name": "families5", "label": "corpora/families5/midi/song-018.mid"}
+    profile["preprocess"]["instruments"] = "config/families5.yaml"
+    for stage, kept in {
+        "pretrain": {"camil"},
+        "classify": {"aic", "sic", "camil-frozen"},
+    }.items():
+        runs = profile[stage]["runs"]
+        profile[stage]["runs"] = {name: runs[name] for name in kept}
+    for stage in ("questions", "transfer"):
+        del profile[stage]
+    (project / "config/five.yaml").write_text(yaml.safe_dump(profile))
+    result = graph(project, profile="five")
+    assert result.returncode == 0, result.stdout + result.stderr
+    table = yaml.safe_load((PROJECT / "config/families5.yaml").read_text())
+    programs = {one["name"]: one["programs"][0] for one in table["instruments"]}
+    segments = pd.read_parquet(project / "corpora/families5/segments.parquet")
+    assert set(segments["instrument"]) <= set(programs)
+    for name, rows in segments.groupby("instrument"):
+        low, high = map(int, programs[name].split("-"))
+        assert rows["program"].between(low, high).all()
+    for run in ("sic-seed0", "camil-frozen-seed0", "baseline-songs-seed0", "plus-seed0-song"):
+        predictions = pd.read_parquet(project / f"runs/families5/{run}/predictions.parquet")
+        assert [c[2:] for c in predictions if c.startswith("p_")] == list(programs)
+    by_class = pd.read_csv(project / "figures/families5/instruments.csv")
+    assert set(programs) & set(by_class) == set(segments["instrument"]) & set(by_class)
+    assert not {"Organ", "Pipe", "Reed"} & set(by_class)
+    labels = pd.read_csv(project / "runs/families5/label/labels.csv")
+    assert set(labels["predicted"]) <= {*programs, "uncertain"}
+    assert (project / "figures/families5/fig2.pdf").is_file()
+    assert (project / "figures/families5/umap.pdf").is_file()
+
+
 def execute(folder: Path, notebook: str, output: Path, parameters: dict):
     command = [
         sys.executable,

@@ -34,7 +34,7 @@ ADVICE = {
     "predicts": "**predicts one or two classes**: the classifier has learnt little but class "
     "frequencies. Train longer, or set `imbalance`; differences to this row mean nothing.",
     "below SIC": "**AIC below SIC**: audio should be easier to classify than notes. Check the "
-    "audio (notebook 1, *Look and listen*), or train AIC longer.",
+    "audio (notebook 1, *One segment as image and audio*), or train AIC longer.",
     "corpus": "**corpus ...**: the row belongs to another corpus than the first. Compare only rows "
     "of one corpus.",
 }

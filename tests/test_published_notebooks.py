@@ -1,0 +1,70 @@
+"""The committed notebooks: executed, small, and made by the code beside them."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from camil.workbook.publish import checksums
+
+PROJECT = Path(__file__).parent.parent
+NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
+WITHOUT_PICTURE = ("02b_objectives", "13_ablation", "14_tuning", "15_other_collections")
+EACH = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def code_cells(path):
+    cells = json.loads(path.read_text())["cells"]
+    return [cell for cell in cells if cell["cell_type"] == "code"]
+
+
+@EACH
+def test_notebook_is_executed_from_top_to_bottom(path):
+    counts = [cell["execution_count"] for cell in code_cells(path)]
+    assert counts == list(range(1, len(counts) + 1))
+
+
+@EACH
+def test_notebook_shows_results_and_no_error(path):
+    outputs = [output for cell in code_cells(path) for output in cell["outputs"]]
+    assert (
+        any("image/png" in output.get("data", {}) for output in outputs)
+        or path.stem in WITHOUT_PICTURE
+    )
+    assert not any(output["output_type"] == "error" for output in outputs)
+    with_output = sum(bool(cell["outputs"]) for cell in code_cells(path))
+    assert with_output >= len(code_cells(path)) / 3
+
+
+@EACH
+def test_notebook_belongs_to_its_cells_and_to_the_code(path):
+    notebook = json.loads(path.read_text())
+    assert notebook["metadata"]["camil"] == checksums(path.stem, notebook), (
+        "the notebook or the package has changed since it was executed: run make notebooks"
+    )
+
+
+@EACH
+def test_notebook_names_no_path_of_the_machine_it_was_executed_on(path):
+    text = path.read_text()
+    for place in (str(PROJECT), str(Path.home()), "/tmp/", "/home/", "/root/"):
+        if place != os.sep:
+            assert place not in text
+
+
+def test_notebooks_are_small():
+    sizes = {path.name: path.stat().st_size for path in NOTEBOOKS}
+    assert max(sizes.values()) < 1_000_000, sizes
+    assert sum(sizes.values()) < 8_000_000, sizes
+
+
+@EACH
+def test_code_cells_are_short(path):
+    lengths = sorted(
+        len("".join(cell["source"]).splitlines())
+        for cell in code_cells(path)
+        if "parameters" not in cell["metadata"].get("tags", [])
+    )
+    assert lengths[-1] <= 15
+    assert lengths[len(lengths) // 2] <= 6
