@@ -1,6 +1,6 @@
 # make figures   the whole graph on the demo corpus; PROFILE=config/midi.yaml SOURCE=folder for yours
 # make test      formatter, linters and tests, one test file per core at a time
-# make notebooks  after make figures: executes the notebooks and keeps their outputs
+# make notebooks   after make figures: executes the notebooks and keeps their outputs
 # make book      the notebooks and docs as a site: book/html/index.html
 # make lab       JupyterLab on the notebooks
 PROFILE ?= config/demo.yaml
