@@ -37,11 +37,17 @@ class TrackReading:
         spans: ``(segments, 2)``, start and end of each segment in quarter notes, in order of time.
         probabilities: ``(segments, classes)``, each row adding up to 1.
         track: ``(classes,)``, of the whole track.
+        other: probability that the track belongs to none of the classes; NaN if the network cannot
+            tell. The probabilities of classes are those in case it belongs to one.
+        programs: ``(128,)``, probability of each General MIDI program; None if the network does not
+            predict them.
     """
 
     spans: np.ndarray
     probabilities: np.ndarray
     track: np.ndarray
+    other: float = float("nan")
+    programs: np.ndarray | None = None
 
 
 class Labeller(Protocol):
