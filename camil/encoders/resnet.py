@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from torch import Tensor, nn
-from torchvision.models.resnet import BasicBlock, conv1x1
 
 from camil.encoders.hub import Encoder
 
@@ -127,6 +126,9 @@ class AudioEncoder(ResNet):
 
 def _stage(inputs: int, filters: int, blocks: int, stride: int) -> nn.Sequential:
     """Residual blocks of one size; the first one downsamples."""
+    # Importing torchvision takes one second, which labelling with CAMIL+ does not need.
+    from torchvision.models.resnet import BasicBlock, conv1x1
+
     shortcut = None
     if stride != 1 or inputs != filters:
         shortcut = nn.Sequential(conv1x1(inputs, filters, stride), nn.BatchNorm2d(filters))

@@ -18,7 +18,6 @@ from camil.corpus.corpus import draw_rolls
 from camil.corpus.songs import Songs
 from camil.encoders.classifier import Classifier, load_classifier
 from camil.encoders.song import Reading, SongEnsemble, load_songs, read_songs
-from camil.evaluation.metrics import votes
 from camil.midi.instruments import FAMILIES, InstrumentTable
 from camil.midi.performance import performance
 from camil.midi.score import Score, Track
@@ -123,6 +122,9 @@ class SegmentLabeller:
         return (logits / self.classifier.temperature).softmax(1).numpy()
 
     def _reading(self, segments: list[Segment], probabilities, rows: list[int]) -> TrackReading:
+        # Importing scikit-learn takes one second, which labelling with CAMIL+ does not need.
+        from camil.evaluation.metrics import votes
+
         spans = np.array([(one.start_beat, one.end_beat) for one in segments])
         voting = pd.DataFrame(probabilities[sorted(set(rows))])
         vote = np.log(votes(voting, np.zeros(len(voting))).to_numpy()[0])
