@@ -238,6 +238,16 @@ def test_classifier_that_predicts_one_class_is_a_warning_unless_it_is_the_majori
     assert "test songs" not in advice(table)
 
 
+def test_classes_without_training_segments_are_a_warning_that_names_them(tmp_path):
+    lacking = {"untrained": ["Pipe", "Piano"]}
+    leave_run(tmp_path, "sic", "SIC", 0, songs=30, record=lacking)
+    leave_run(tmp_path, "aic", "AIC", 0, songs=30, record={"untrained": []})
+    table = table_rows(find_runs(str(tmp_path)))
+    warnings = table.set_index("condition")["warnings"]
+    assert warnings.to_dict() == {"AIC": "", "SIC": "not trained on Piano, Pipe"}
+    assert "train_fraction" in advice(table)
+
+
 def test_few_training_steps_are_a_warning_also_of_the_pretraining_below(tmp_path):
     trained = {"batch_size": 32, "epochs": 8}
     leave_run(tmp_path, "sic", "SIC", 0, songs=30, record={"segments": 70}, **trained)

@@ -95,11 +95,18 @@ def test_a_share_does_not_depend_on_labels(tiny_corpus):
     assert torch.equal(first.rows("train", 0.5, 1), second.rows("train", 0.5, 1))
 
 
-def test_a_class_without_training_segments_raises_with_its_name(corpus):
+def test_require_labels_lists_the_classes_without_training_segments(corpus):
     train = corpus.rows("train")
-    without = train[corpus.labels[train] != INSTRUMENTS.index("Pipe")]
-    with pytest.raises(ValueError, match="No training segment of Pipe"):
-        corpus.require_labels(without)
+    assert corpus.require_labels(train) == []
+    lacking = [INSTRUMENTS.index(name) for name in ("Guitar", "Pipe")]
+    without = train[torch.isin(corpus.labels[train], torch.tensor(lacking), invert=True)]
+    assert corpus.require_labels(without) == ["Guitar", "Pipe"]
+
+
+def test_training_segments_of_one_class_raise_with_its_name(corpus):
+    train = corpus.rows("train")
+    with pytest.raises(ValueError, match=r"are Pipe; a classifier needs two classes"):
+        corpus.require_labels(train[corpus.labels[train] == INSTRUMENTS.index("Pipe")])
 
 
 def test_a_share_without_songs_raises_with_the_parameter(corpus):

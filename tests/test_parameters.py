@@ -11,7 +11,6 @@ from camil.workbook.parameters import (
     ParameterError,
     above_zero,
     at_least,
-    check_notebook,
     check_parameters,
     fraction,
     holds,
@@ -114,17 +113,6 @@ def test_check_parameters_keeps_the_working_directory(notebooks):
     use_project_folder()
     check_parameters(notebook())
     assert os.getcwd() == str(notebooks.parent)
-
-
-def test_notebook_file_is_checked_without_a_kernel(tmp_path):
-    cell = {"source": DECLARED, "metadata": {"tags": ["parameters"]}}
-    path = tmp_path / "a.ipynb"
-    path.write_text(json.dumps({"cells": [{"source": "x = 1", "metadata": {}}, cell]}))
-    check_notebook(path, {"epochs": 5, "rate": 1})
-    with pytest.raises(ParameterError, match=r"no parameter epohcs. Did you mean epochs\?"):
-        check_notebook(path, {"epohcs": 5})
-    with pytest.raises(ParameterError, match="epochs = 0 must be at least 1"):
-        check_notebook(path, {"epochs": 0})
 
 
 def test_names_and_types_are_checked_before_torch_is_imported():

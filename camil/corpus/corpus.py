@@ -143,12 +143,18 @@ class Corpus:
             )
         return torch.from_numpy(rows).to(self.device)
 
-    def require_labels(self, rows: Tensor) -> None:
-        """Check that the training rows contain every class of the corpus.
+    def require_labels(self, rows: Tensor) -> list[str]:
+        """Check that training rows contain several classes, and list those that they lack.
+
+        Args:
+            rows: ``(rows,)`` int64, the training segments.
+
+        Returns:
+            The classes that occur in the corpus, but not in these rows: a classifier that is
+            trained on them never predicts these classes.
 
         Raises:
-            ValueError: if a class occurs in the corpus, but not in these rows, or if there is only
-                one class.
+            ValueError: if the rows contain one class only.
         """
         present = set(self.table["instrument"].iloc[rows.cpu().numpy()])
         if len(present) < 2:
@@ -157,12 +163,7 @@ class Corpus:
                 "needs two classes. Choose songs with more instruments."
             )
         lacking = set(self.table["instrument"]) - present
-        missing = [name for name in self.instruments.names if name in lacking]
-        if missing:
-            raise ValueError(
-                f"No training segment of {', '.join(missing)} in {self.folder}, though other "
-                "splits have some; choose a larger train_fraction, more songs or another seed."
-            )
+        return [name for name in self.instruments.names if name in lacking]
 
     def rolls(self, rows: Tensor, seeds: Tensor | None = None) -> Tensor:
         """Piano rolls of some segments, drawn together.

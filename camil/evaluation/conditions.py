@@ -33,6 +33,9 @@ ADVICE = {
     "`epochs`, decrease `batch_size`, or use more segments per track.",
     "predicts": "**predicts one or two classes**: the classifier has learnt little but class "
     "frequencies. Train longer, or set `imbalance`; differences to this row mean nothing.",
+    "not trained on": "**not trained on ...**: the training songs contain no segment of these "
+    "instruments, which are therefore never predicted; their F1 of 0 counts in the mean. Use more "
+    "songs or a larger `train_fraction`, or leave the condition out of the profile.",
     "below SIC": "**AIC below SIC**: audio should be easier to classify than notes. Check the "
     "audio (notebook 1, *One segment as image and audio*), or train AIC longer.",
     "corpus": "**corpus ...**: the row belongs to another corpus than the first. Compare only rows "
@@ -225,6 +228,10 @@ def _warnings(
     songs = condition.predictions[0]["song"].nunique()
     if songs < FEW_SONGS:
         yield f"only {songs} test song{'s' * (songs > 1)}"
+    untrained = {name for run in condition.runs for name in run.record.get("untrained", ())}
+    if untrained:
+        names = instruments_of_runs(condition.runs).names
+        yield f"not trained on {', '.join(name for name in names if name in untrained)}"
     predicted = min((set(one["predicted"]) for one in condition.predictions), key=len)
     # The majority baseline predicts one class by definition.
     if len(predicted) <= FEW_CLASSES and condition.name != "Majority":

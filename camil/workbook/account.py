@@ -13,20 +13,20 @@ WIDTH = 100  # characters of a printed line
 
 
 class Account:
-    """Print time, device, commit, versions, data and parameters of a notebook.
+    """Print time, commit, versions, data and parameters of a notebook.
 
     Args:
         parameters: all parameters of the notebook, from `check_parameters`.
         data: folder of the corpus that the notebook reads, or of a run, which records its corpus.
-        device: the device of the computations.
+        device: the device of the computations, if it is known.
     """
 
-    def __init__(self, parameters: dict[str, Any], data: Path | str = "", device: Any = "cpu"):
+    def __init__(self, parameters: dict[str, Any], data: Path | str = "", device: Any = ""):
         self._started = time.perf_counter()
         now = datetime.now().astimezone().isoformat(" ", "seconds")
         found = versions()
-        print(f"{now}, on {device}, commit {commit()}, ", end="")
-        print(f"Python {found['python']}, torch {found['torch']}")
+        hardware = f"on {device}, " if device else ""
+        print(f"{now}, {hardware}commit {commit()}, Python {found['python']}, torch {found['torch']}")
         if data:
             print(f"data: {_described(data)}")
         # Spaces in values are protected: lines break between parameters only.

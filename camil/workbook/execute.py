@@ -16,7 +16,8 @@ from pathlib import Path
 
 import yaml
 
-from camil.workbook.parameters import ParameterError, check_notebook
+from camil.workbook.parameters import ParameterError
+from camil.workbook.start import check_notebook
 
 
 def main() -> int:

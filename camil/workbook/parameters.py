@@ -147,6 +147,7 @@ CHECKS: dict[str, Check] = {
     "epochs": at_least(1),
     "batch_size": at_least(2),
     "learning_rate": above_zero,
+    "least_songs": at_least(2),
     "points": at_least(4),
     "seed": at_least(0),
 }
@@ -215,16 +216,6 @@ def check_values(
     for name, check in sorted(applied.items(), key=lambda item: isinstance(item[1], Registered)):
         if problem := check(values[name]):
             raise ParameterError(f"{name} = {values[name]!r} {problem}.")
-
-
-def check_notebook(notebook: Path | str, parameters: Mapping[str, Any]) -> None:
-    """Check parameters for a notebook file without starting a kernel.
-
-    Raises:
-        ParameterError: under the conditions of `check_parameters`.
-    """
-    if cells := parameter_cells(notebook):
-        check_values(declared_types(cells), parameters)
 
 
 def parameter_cells(notebook: Path | str) -> list[str]:

@@ -1,0 +1,133 @@
+"""The set-up cell of a notebook, and the same checks before a kernel starts."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from camil.workbook.parameters import ParameterError, declared_types, parameter_cells
+from camil.workbook.start import PATHS, all_exist, check_notebook, check_source, exists, start
+
+PROJECT = Path(__file__).parent.parent
+NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
+DECLARED = 'corpus: str = "corpora/none"\nrun: str = "runs/new"\nepochs: int = 3'
+# Text parameters that are no paths.
+NAMES = {
+    *("condition", "dataset", "device", "download", "encoder", "imbalance", "midi_source"),
+    *("mining", "modality", "negatives", "objective", "schedule", "shard", "split"),
+}
+
+
+def code_of(notebook: Path) -> list[str]:
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    information = {"source": {"name": "demo"}, "sha256": {"segments.parquet": "f" * 64}}
+    (tmp_path / "corpus.json").write_text(json.dumps(information))
+    return tmp_path
+
+
+def namespace(**values):
+    return {"In": ["", DECLARED], "run": "runs/new", "epochs": 3} | values
+
+
+def test_start_returns_parameters_and_prints_them_with_the_corpus(corpus, capsys):
+    parameters, account = start("11_songs", namespace(corpus=str(corpus)))
+    assert parameters == {"corpus": str(corpus), "run": "runs/new", "epochs": 3}
+    printed = capsys.readouterr().out
+    assert "epochs=3" in printed
+    assert f"data: {corpus} (demo, sha256 ffffffffffff)" in re.sub(r"\s+", " ", printed)
+    account.close("runs/new")
+    assert "Results: runs/new" in capsys.readouterr().out
+
+
+def test_start_refuses_a_missing_input_and_an_empty_output(corpus):
+    with pytest.raises(ParameterError, match=r"corpus = 'corpora/none' names a folder that does"):
+        start("02_pretrain", namespace(corpus="corpora/none", pretrained_audio=""))
+    with pytest.raises(ParameterError, match="run = '' is empty"):
+        start("11_songs", namespace(corpus=str(corpus), run=""))
+
+
+def test_notebook_file_is_checked_without_a_kernel(tmp_path, corpus):
+    cell = {"source": DECLARED, "metadata": {"tags": ["parameters"]}}
+    path = tmp_path / "11_songs.ipynb"
+    path.write_text(json.dumps({"cells": [{"source": "x = 1", "metadata": {}}, cell]}))
+    check_notebook(path, {"epochs": 5, "corpus": str(corpus)})
+    with pytest.raises(ParameterError, match=r"no parameter epohcs. Did you mean epochs\?"):
+        check_notebook(path, {"epohcs": 5})
+    with pytest.raises(ParameterError, match="epochs = 0 must be at least 1"):
+        check_notebook(path, {"epochs": 0})
+    with pytest.raises(ParameterError, match=r"corpus = .corpora/none. .* does not exist"):
+        check_notebook(path, {"epochs": 5})  # the default
+
+
+def test_a_wrong_path_is_one_sentence_within_three_seconds(tmp_path):
+    command = [sys.executable, "-m", "camil.workbook.execute", "notebooks/03_classify.ipynb"]
+    command += [str(tmp_path / "executed.ipynb"), "-y", "{corpus: nowhere}"]
+    began = time.process_time(), time.perf_counter()
+    run = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
+    assert time.perf_counter() - began[1] < 3
+    assert run.returncode == 1
+    assert run.stderr.splitlines() == [
+        "notebooks/03_classify.ipynb: corpus = 'nowhere' names a folder that does not exist; make "
+        "one with 01_preprocess."
+    ]
+
+
+def test_source_must_exist_where_it_is_read(tmp_path):
+    for parameters in (
+        {"dataset": "demo", "source": ""},
+        {"dataset": "midi", "source": str(tmp_path)},
+        {"dataset": "slakh", "source": "later", "download": "baby"},
+        {"dataset": "other", "source": ""},
+        {},
+    ):
+        check_source(parameters)
+    for source in ("", str(tmp_path / "none")):
+        with pytest.raises(ParameterError, match="name a folder or file"):
+            check_source({"dataset": "midi", "source": source})
+
+
+def test_existing_files_and_folders_are_accepted(tmp_path):
+    file = tmp_path / "a.sf2"
+    file.touch()
+    assert exists(str(file)) is None
+    assert exists(str(tmp_path)) is None
+    assert "does not exist" in exists("none.mid")
+    assert all_exist([]) is None
+    assert all_exist([str(file)]) is None
+    assert all_exist([str(file), "b.sf2"]).endswith("b.sf2")
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_checks_name_parameters_of_their_notebook(name):
+    cells = parameter_cells(PROJECT / "notebooks" / f"{name}.ipynb")
+    assert PATHS[name].keys() <= declared_types(cells).keys()
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_required_paths_of_every_notebook_are_checked(notebook):
+    """A text parameter with a default that is not empty is a path or a name."""
+    [cell] = parameter_cells(notebook)
+    texts = {
+        node.target.id
+        for node in ast.parse(cell).body
+        if isinstance(node, ast.AnnAssign) and isinstance(ast.literal_eval(node.value), str)
+        if ast.literal_eval(node.value)
+    }
+    assert texts - NAMES <= PATHS[notebook.stem].keys()
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_starts_under_its_own_name(notebook):
+    for cell in code_of(notebook):
+        for name in re.findall(r'start\("(\w+)", globals\(\)\)', cell):
+            assert name == notebook.stem
