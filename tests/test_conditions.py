@@ -1,6 +1,8 @@
 """Finished runs are read and grouped into the rows of Table I."""
 
+import hashlib
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -36,7 +38,7 @@ def leave_run(folder, name, condition, seed, negatives="", songs=6, fraction=1.0
         only: the one class that is predicted.
         parameters: further parameters of the run.
     """
-    random = np.random.default_rng([seed, len(condition)])
+    random = np.random.default_rng([seed, *condition.encode()])
     probabilities = random.dirichlet(np.ones(3), size=60)
     if only:
         probabilities[:, CLASSES.index(only)] += 2
@@ -223,9 +225,9 @@ def test_runs_of_several_corpora_are_refused_unless_asked_for(tmp_path):
 
 def test_few_test_songs_are_a_warning(tmp_path):
     leave_run(tmp_path, "sic", "SIC", 0, songs=29)
-    leave_run(tmp_path, "aic", "AIC", 0, songs=30)
+    leave_run(tmp_path, "camil", "CAMIL", 0, songs=30)
     warnings = table_rows(find_runs(str(tmp_path))).set_index("condition")["warnings"]
-    assert warnings.to_dict() == {"AIC": "", "SIC": "only 29 test songs"}
+    assert warnings.to_dict() == {"CAMIL": "", "SIC": "only 29 test songs"}
 
 
 def test_classifier_that_predicts_one_class_is_a_warning_unless_it_is_the_majority(tmp_path):
@@ -241,11 +243,42 @@ def test_classifier_that_predicts_one_class_is_a_warning_unless_it_is_the_majori
 def test_classes_without_training_segments_are_a_warning_that_names_them(tmp_path):
     lacking = {"untrained": ["Pipe", "Piano"]}
     leave_run(tmp_path, "sic", "SIC", 0, songs=30, record=lacking)
-    leave_run(tmp_path, "aic", "AIC", 0, songs=30, record={"untrained": []})
+    leave_run(tmp_path, "camil", "CAMIL", 0, songs=30, record={"untrained": []})
     table = table_rows(find_runs(str(tmp_path)))
     warnings = table.set_index("condition")["warnings"]
-    assert warnings.to_dict() == {"AIC": "", "SIC": "not trained on Piano, Pipe"}
+    assert warnings.to_dict() == {"CAMIL": "", "SIC": "not trained on Piano, Pipe"}
     assert "train_fraction" in advice(table)
+
+
+def test_rows_with_equal_predictions_are_a_warning_of_the_later_row(tmp_path):
+    leave_run(tmp_path, "baseline-tracks", "GBT on tracks", 0, songs=30, context="track")
+    leave_run(tmp_path, "old-tracks", "Trees on tracks", 0, songs=30, context="track")
+    shutil.copy(tmp_path / "baseline-tracks/predictions.parquet", tmp_path / "old-tracks")
+    leave_run(tmp_path, "sic", "SIC", 0, songs=30)
+    table = table_rows(find_runs(str(tmp_path)))
+    warnings = table.set_index("condition")["warnings"]
+    assert warnings.to_dict() == {
+        "SIC": "",
+        "GBT on tracks": "",
+        "Trees on tracks": "same predictions as GBT on tracks",
+    }
+    assert "Delete its folder" in advice(table)
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "predictions.parquet"])
+def test_run_whose_scores_were_changed_raises_with_folder_and_file(tmp_path, name):
+    leave_run(tmp_path, "sic", "SIC", 0)
+    path = tmp_path / "sic" / "run.json"
+    files = {
+        file: hashlib.sha256((tmp_path / "sic" / file).read_bytes()).hexdigest()
+        for file in ("metrics.json", "predictions.parquet")
+    }
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"files": files}))
+    assert len(find_runs(str(tmp_path))) == 1
+    with open(tmp_path / "sic" / name, "ab") as file:
+        file.write(b" ")
+    with pytest.raises(ValueError, match=rf"sic: {name} changed after the run had finished"):
+        find_runs(str(tmp_path))
 
 
 def test_few_training_steps_are_a_warning_also_of_the_pretraining_below(tmp_path):

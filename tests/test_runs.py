@@ -1,11 +1,13 @@
 """Run folders: records, and recognition of finished runs."""
 
+import hashlib
 import json
 
 import pytest
 
 from camil.midi.instruments import FAMILIES, InstrumentTable
 from camil.workbook import runs
+from camil.workbook.checksums import reason_to_repeat
 from camil.workbook.runs import Run, recorded_instruments
 
 PARAMETERS = {"seed": 0, "epochs": 3, "device": "auto"}
@@ -58,6 +60,37 @@ def test_run_of_other_code_is_not_finished(folder, monkeypatch):
 def test_run_that_lacks_a_file_is_not_finished(folder):
     (folder / "metrics.json").unlink()
     assert not Run(folder, PARAMETERS, CORPUS).finished
+
+
+def test_run_whose_file_was_changed_is_not_finished(folder):
+    (folder / "metrics.json").write_text('{"macro_f1": 1}')
+    assert not Run(folder, PARAMETERS, CORPUS).finished
+
+
+def test_reason_to_repeat_names_changed_files_and_other_parameters(folder):
+    (folder / "confusion.png").write_text("not a result")
+    assert reason_to_repeat(folder, {"epochs": 3, "unknown": 1}) == ""
+    assert reason_to_repeat(folder, {"epochs": 4, "seed": 0}) == "it was made with epochs=3"
+    (folder / "metrics.json").write_text('{"macro_f1": 1}')
+    assert "after it was made: metrics.json" in reason_to_repeat(folder, {"epochs": 3})
+    (folder / "metrics.json").unlink()
+    assert "removed after it was made: metrics.json" in reason_to_repeat(folder, {})
+    (folder / "run.json").unlink()
+    assert reason_to_repeat(folder, {"epochs": 3}) == ""
+
+
+def test_reason_to_repeat_a_corpus(tmp_path):
+    (tmp_path / "segments.parquet").write_bytes(b"notes")
+    (tmp_path / "mels.npy").write_bytes(b"sound")
+    stated = {"segments.parquet": hashlib.sha256(b"notes").hexdigest(), "mels.npy": "not compared"}
+    record = {"parameters": {"songs": 240, "source": ""}, "sha256": stated}
+    (tmp_path / "corpus.json").write_text(json.dumps(record))
+    assert reason_to_repeat(tmp_path, {"songs": 240, "figure": "x"}) == ""
+    assert reason_to_repeat(tmp_path, {"songs": 24}) == "it was made with songs=240"
+    (tmp_path / "mels.npy").unlink()
+    assert reason_to_repeat(tmp_path, {}).endswith("after it was made: mels.npy")
+    (tmp_path / "segments.parquet").write_bytes(b"other")
+    assert reason_to_repeat(tmp_path, {}).endswith("segments.parquet, mels.npy")
 
 
 def test_run_that_builds_on_other_weights_is_not_finished(tmp_path):

@@ -72,9 +72,9 @@ def test_notebook_file_is_checked_without_a_kernel(tmp_path, corpus):
 def test_a_wrong_path_is_one_sentence_within_three_seconds(tmp_path):
     command = [sys.executable, "-m", "camil.workbook.execute", "notebooks/03_classify.ipynb"]
     command += [str(tmp_path / "executed.ipynb"), "-y", "{corpus: nowhere}"]
-    began = time.process_time(), time.perf_counter()
+    began = time.perf_counter()
     run = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
-    assert time.perf_counter() - began[1] < 3
+    assert time.perf_counter() - began < 3
     assert run.returncode == 1
     assert run.stderr.splitlines() == [
         "notebooks/03_classify.ipynb: corpus = 'nowhere' names a folder that does not exist; make "

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ ADVICE = {
     "not trained on": "**not trained on ...**: the training songs contain no segment of these "
     "instruments, which are therefore never predicted; their F1 of 0 counts in the mean. Use more "
     "songs or a larger `train_fraction`, or leave the condition out of the profile.",
+    "same predictions": "**same predictions as ...**: two rows agree in every probability, so one "
+    "run is probably a copy of the other, or an old run under another name. Delete its folder.",
     "below SIC": "**AIC below SIC**: audio should be easier to classify than notes. Check the "
     "audio (notebook 1, *One segment as image and audio*), or train AIC longer.",
     "corpus": "**corpus ...**: the row belongs to another corpus than the first. Compare only rows "
@@ -108,8 +111,9 @@ def conditions(runs: Sequence[FinishedRun]) -> list[Condition]:
         if len(set(seeds)) < len(seeds):
             names = ", ".join(run.folder.name for run in same)
             raise ValueError(
-                f"The runs {names} are all condition {key[0]!r}, and two have the same seed; "
-                "set another `condition` for runs that differ."
+                f"The runs {names} are all condition {key[0]!r}, and two have the same seed, so "
+                "they would count twice. Delete the folder of the older one, or name another "
+                "`condition` in runs that differ."
             )
         found.append(Condition(*key, same, [run.predictions() for run in same]))
     return sorted(found, key=lambda condition: condition.position)
@@ -228,6 +232,9 @@ def _warnings(
     songs = condition.predictions[0]["song"].nunique()
     if songs < FEW_SONGS:
         yield f"only {songs} test song{'s' * (songs > 1)}"
+    for other in takewhile(lambda one: one is not condition, found):
+        if _same_predictions(condition, other):
+            yield f"same predictions as {other.name}"
     untrained = {name for run in condition.runs for name in run.record.get("untrained", ())}
     if untrained:
         names = instruments_of_runs(condition.runs).names
@@ -247,6 +254,14 @@ def _warnings(
             )
             if other.matches("SIC") and same and other_row["macro_f1"] > row["macro_f1"]:
                 yield "AIC below SIC"
+
+
+def _same_predictions(condition: Condition, other: Condition) -> bool:
+    """Whether two conditions agree in every probability of all their runs."""
+    if len(other.runs) != len(condition.runs):
+        return False
+    pairs = zip(condition.predictions, other.predictions, strict=True)
+    return all(ours.equals(theirs) for ours, theirs in pairs)
 
 
 def _steps(run: FinishedRun, runs: Sequence[FinishedRun]) -> int | None:

@@ -8,8 +8,11 @@ from typing import Any
 import pandas as pd
 
 from camil.midi.instruments import InstrumentTable
+from camil.workbook.checksums import changed_files
 from camil.workbook.files import read_json
 from camil.workbook.runs import recorded_instruments
+
+SCORES = ("metrics.json", "predictions.parquet")
 
 
 @dataclass
@@ -96,12 +99,17 @@ def open_run(folder: Path | str) -> FinishedRun:
 
     Raises:
         FileNotFoundError: if the folder contains no finished run.
+        ValueError: if its scores or predictions were changed after the run had finished.
     """
     folder = Path(folder)
-    metrics = folder / "metrics.json"
-    return FinishedRun(
-        folder, read_json(folder / "run.json"), read_json(metrics) if metrics.is_file() else {}
-    )
+    record, metrics = read_json(folder / "run.json"), folder / "metrics.json"
+    if changed := changed_files(folder, record.get("files"), SCORES):
+        raise ValueError(
+            f"{folder}: {' and '.join(changed)} changed after the run had finished, so its scores "
+            "cannot be trusted. Delete the folder and make the run again, for example with "
+            "`make figures`."
+        )
+    return FinishedRun(folder, record, read_json(metrics) if metrics.is_file() else {})
 
 
 def runs_in(folders: str) -> list[FinishedRun]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from camil.encoders.hub import read_tensors
 from camil.midi.instruments import FAMILIES, InstrumentTable
+from camil.workbook.checksums import changed_files, checksums
 from camil.workbook.files import read_json, write_json
 from camil.workbook.provenance import code_checksum, commit, versions
 from camil.workbook.rooms import RUN
@@ -23,7 +24,8 @@ class Run:
 
     `finish` writes ``run.json`` last: a folder without it holds an unfinished run. A folder with a
     finished run of the same parameters, corpus, instruments, weights and code is left as it is,
-    and `finished` is True; otherwise the results of an earlier run are deleted.
+    and `finished` is True; otherwise, also if its files were changed since, the results of an
+    earlier run are deleted.
 
     Args:
         folder: created if missing.
@@ -89,8 +91,7 @@ class Run:
         seconds = time.perf_counter() - self._started + seconds_before(self.folder)
         self.record |= {"device": str(device), "seconds": round(seconds, 1), **more}
         self.record["versions"] = versions()
-        files = {file.name for file in self.folder.iterdir() if file.is_file()}
-        self.record["files"] = sorted(files - {CHECKPOINT, "run.json"})
+        self.record["files"] = checksums(self.folder, leave_out=(CHECKPOINT, "run.json"))
         write_json(self.folder / "run.json", self.record)
         (self.folder / CHECKPOINT).unlink(missing_ok=True)
         return self.record
@@ -106,7 +107,7 @@ class Run:
             return False
         record = read_json(path)
         files = record.get("files")
-        if files is None or not all((self.folder / name).is_file() for name in files):
+        if not isinstance(files, dict) or changed_files(self.folder, files):
             return False
         return _identity(record) == _identity(json.loads(json.dumps(self.record)))
 
