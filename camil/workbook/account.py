@@ -26,7 +26,9 @@ class Account:
         now = datetime.now().astimezone().isoformat(" ", "seconds")
         found = versions()
         hardware = f"on {device}, " if device else ""
-        print(f"{now}, {hardware}commit {commit()}, Python {found['python']}, torch {found['torch']}")
+        print(
+            f"{now}, {hardware}commit {commit()}, Python {found['python']}, torch {found['torch']}"
+        )
         if data:
             print(f"data: {_described(data)}")
         # Spaces in values are protected: lines break between parameters only.
