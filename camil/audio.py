@@ -3,6 +3,7 @@
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import librosa
 import numpy as np
@@ -11,7 +12,6 @@ import scipy.fft
 import scipy.sparse
 import soundfile
 import soxr
-import tinysoundfont
 
 MEL_BINS = 128
 MEL_FRAMES = 282
@@ -40,6 +40,7 @@ class SoundFont:
 
     Raises:
         ValueError: on first use, if the file is missing or is not a soundfont.
+        ModuleNotFoundError: on first use, if the extra ``workbook`` is not installed.
     """
 
     def __init__(self, path: str | PathLike, sample_rate: int = 24000):
@@ -50,7 +51,16 @@ class SoundFont:
         return {"path": self.path, "sample_rate": self.sample_rate}
 
     @cached_property
-    def _synth(self) -> tinysoundfont.Synth:
+    def _synth(self) -> Any:
+        try:
+            import tinysoundfont
+        except ModuleNotFoundError:
+            raise ModuleNotFoundError(
+                "Rendering notes with a soundfont needs the package tinysoundfont, which is not "
+                "installed. Install the extra 'workbook' in a copy of the repository: uv pip "
+                "install -c constraints.txt -e '.[workbook]'",
+                name="tinysoundfont",
+            ) from None
         synth = tinysoundfont.Synth(gain=_GAIN_DB, samplerate=self.sample_rate)
         try:
             synth.sfload(str(self.path))

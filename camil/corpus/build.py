@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from camil.midi.instruments import FAMILIES
 from camil.sources.protocol import Song, Source
 from camil.workbook.files import read_json
 from camil.workbook.lock import locked
-from camil.workbook.provenance import commit, versions
+from camil.workbook.provenance import commit, package_version, versions
 
 SECONDS_PER_SONG = 600
 # The rooms, in addition to `audio.py`, on whose code the content of a corpus depends.
@@ -116,7 +115,7 @@ class _Job:
             "mel": spectrogram and spectrogram.description(),
             "instruments": getattr(source, "instruments", FAMILIES).to_json(),
             "code": _code(),
-            "packages": {name: version(name) for name in PACKAGES},
+            "packages": {name: package_version(name) for name in PACKAGES},
         }
         self.recipe = _digest(recipe)
         self.plan = plan(source.songs(), self.recipe)

@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from camil.workbook.extras import optional
+
 SMALLEST = 4  # points; UMAP needs at least as many
 NEIGHBOURS = 15  # UMAP's n_neighbors; fewer where there are fewer points
 
@@ -33,9 +35,8 @@ def umap_points(embeddings: ArrayLike, seed: int = 0) -> NDArray[np.float32]:
         raise ValueError(
             "embeddings contain values that are not finite: the encoders have diverged"
         )
-    from umap import UMAP  # importing numba takes seconds
-
+    umap = optional("umap", "The map of a joint space")  # importing numba takes seconds
     neighbours = min(NEIGHBOURS, len(embeddings) - 1)
     # A fixed seed requires one job. The spectral initialization fails on few points, PCA does not.
-    reducer = UMAP(n_neighbors=neighbours, init="pca", random_state=seed, n_jobs=1)
+    reducer = umap.UMAP(n_neighbors=neighbours, init="pca", random_state=seed, n_jobs=1)
     return reducer.fit_transform(embeddings)

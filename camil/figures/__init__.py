@@ -5,6 +5,10 @@ a matplotlib Figure; `save` writes it as PDF and PNG. Classes, their order and t
 from the keyword ``instruments``, an `InstrumentTable`. Table I is in `camil.evaluation.table1`.
 """
 
+from camil.workbook.extras import optional
+
+optional("matplotlib", "camil.figures")
+
 from camil.figures.architecture import architecture, layers
 from camil.figures.class_bars import class_counts, class_scores, feature_ranges
 from camil.figures.confusion_matrix import confusion

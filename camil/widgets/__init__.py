@@ -5,6 +5,11 @@
 and sounds. `labels` has the views of notebook 7, `listening` the audio clips.
 """
 
+from camil.workbook.extras import optional
+
+for package in ("IPython", "ipywidgets", "matplotlib"):
+    optional(package, "camil.widgets")
+
 from camil.widgets.browse import browse
 from camil.widgets.card import Card, Cards
 from camil.widgets.confusions import confusions

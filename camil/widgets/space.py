@@ -12,6 +12,7 @@ from scipy.spatial.distance import cdist
 from camil.figures import point_colours
 from camil.training.progress import watched
 from camil.widgets.card import Cards, player_row
+from camil.workbook.extras import optional
 
 NEAREST = 3  # neighbours shown per point
 POINT_SIZE = {"MIDI": 9, "audio": 4}  # pixels; the scatter has no markers of other shapes
@@ -95,7 +96,7 @@ def space(shown: Space) -> None:
     if not watched():
         print("This view needs JupyterLab; the figure above shows the same points.")
         return
-    import jscatter  # importing it takes seconds
+    jscatter = optional("jscatter", "The interactive joint space")  # importing it takes seconds
 
     table = shown.table.copy()
     columns = point_colours(shown.cards.data.instruments)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import yaml
 
+from camil.workbook.extras import optional
 from camil.workbook.parameters import ParameterError
 from camil.workbook.start import check_notebook
 
@@ -35,6 +36,7 @@ def main() -> int:
         print(f"{given.notebook}: {error}", file=sys.stderr)
         return 1
     # Imported after the check: Papermill takes two seconds, and an error should not wait for it.
+    optional("papermill", "Running a notebook unattended")
     from papermill import PapermillExecutionError
 
     from camil.workbook.kernels import execute, execute_without_results

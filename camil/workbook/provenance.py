@@ -30,12 +30,15 @@ def commit() -> str:
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that results depend on."""
     found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+    return found | {name: package_version(name) for name in PACKAGES}
+
+
+def package_version(name: str) -> str:
+    """The version of an installed package, else ``not installed``."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def code_files(rooms: Iterable[str]) -> list[Path]:
