@@ -11,6 +11,7 @@ import yaml
 from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, workflow.basedir)
+from camil.workbook.checksums import reason_to_repeat
 from camil.workbook.parameters import ParameterError
 from camil.workbook.profile import check_profile
 from camil.workbook.provenance import code_files
@@ -55,6 +56,13 @@ EXECUTED = f"{RUNS}/notebooks"
 PRETRAIN, CLASSIFY = config["pretrain"]["runs"], config["classify"]["runs"]
 # The pre-training whose joint space is drawn; empty without audio.
 SPACE = CLASSIFY[config["shown"]].get("pretrained", "")
+# Files of 06_results; the architecture, Fig. 1, needs an audio encoder.
+RESULTS = [f"table1.{ending}" for ending in ("md", "csv", "tex")]
+RESULTS += [f"{table}.{ending}" for table in ("tracks", "instruments", "calibration")
+            for ending in ("md", "csv")]  # fmt: skip
+RESULTS += [f"{figure}.{ending}" for figure in ("data_efficiency", "training_curves")
+            for ending in ("pdf", "png")]  # fmt: skip
+RESULTS += ["fig1.pdf", "fig1.png"] if SPACE else []
 # GPUs of a training job; with more than one, as many processes share its batches.
 GPUS = config.get("gpus", 0)
 # A change of the source files runs preprocessing again, which reads only what has changed.
@@ -96,14 +104,17 @@ def run_folders(names):
     return [run_folder(name, seed) for name in names for seed in config["seeds"]]
 
 
-def parameters_of_run(stage, wildcards):
+def parameters_of_run(stage, name, seed):
     """A run's parameters: those of all runs of the stage, then its own; runs become folders."""
-    given = config[stage]["all"] | config[stage]["runs"][wildcards.name]
+    given = config[stage]["all"] | config[stage]["runs"][name]
     for key in "pretrained", "pretrained_audio":
         if given.get(key):
-            given[key] = run_folder(given[key], wildcards.seed)
-    given |= {"corpus": corpus_of(stage, wildcards.name), "seed": int(wildcards.seed)}
-    return as_yaml(**given, run=run_folder(wildcards.name, wildcards.seed))
+            given[key] = run_folder(given[key], seed)
+    return given | {
+        "corpus": corpus_of(stage, name),
+        "seed": int(seed),
+        "run": run_folder(name, seed),
+    }
 
 
 def corpus_of(stage, name):
@@ -128,9 +139,9 @@ rule all:
         # Corpora and runs are listed, so that a deleted one is made again although figures exist.
         [f"corpora/{corpus}/corpus.json" for corpus in CORPORA],
         [f"{folder}/run.json" for folder in run_folders(PRETRAIN) + run_folders(CLASSIFY)],
-        f"{FIGURES}/table1.csv",
-        f"{FIGURES}/fig2.pdf",
-        [f"{FIGURES}/umap.pdf"] if SPACE else [],
+        [f"{FIGURES}/{file}" for file in RESULTS],
+        [f"{FIGURES}/fig2.{ending}" for ending in ("pdf", "png")],
+        [f"{FIGURES}/umap.{ending}" for ending in ("pdf", "png") if SPACE],
         [f"{FIGURES}/questions/answers.csv"] if "questions" in config else [],
         [f"{FIGURES}/transfer/answers.csv"] if "transfer" in config else [],
         [f"{RUNS}/label/labels.csv"] if "label" in config else [],
@@ -140,11 +151,11 @@ onsuccess:
     print(f"\nTable and figures: {FIGURES}/; executed notebooks: {EXECUTED}/")
 
 
-def preprocessing(wildcards, **more):
+def preprocessing(corpus, **more):
     """The parameters of 01_preprocess for a corpus."""
-    given = config["preprocess"] | CORPORA[wildcards.corpus]
-    given |= {"source": config.get("source", ""), "corpus": f"corpora/{wildcards.corpus}"}
-    return as_yaml(**given, figure=f"figures/{wildcards.corpus}/segment", **more)
+    given = config["preprocess"] | CORPORA[corpus]
+    given |= {"source": config.get("source", ""), "corpus": f"corpora/{corpus}"}
+    return given | {"figure": f"figures/{corpus}/segment"} | more
 
 
 SHARDS = int(config.get("shards", 1))  # number of jobs of preprocessing
@@ -165,8 +176,10 @@ rule preprocess_shard:
     params:
         cells=cells_of("01_preprocess"),
         source=SOURCE_STATE,
-        yaml=lambda wildcards, threads: preprocessing(
-            wildcards, shard=f"{wildcards.number}/{SHARDS}", workers=threads
+        yaml=lambda wildcards, threads: as_yaml(
+            **preprocessing(
+                wildcards.corpus, shard=f"{wildcards.number}/{SHARDS}", workers=threads
+            )
         ),
     threads: config.get("shard_threads", 1)
     resources:
@@ -201,7 +214,7 @@ rule preprocess:
     params:
         cells=cells_of("01_preprocess"),
         source=SOURCE_STATE,
-        yaml=lambda wildcards: preprocessing(wildcards),
+        yaml=lambda wildcards: as_yaml(**preprocessing(wildcards.corpus)),
     threads: workflow.cores
     shell:
         execute("01_preprocess")
@@ -223,7 +236,9 @@ rule pretrain:
         text=f"{EXECUTED}/02_pretrain-{{name}}-seed{{seed}}.log",
     params:
         cells=cells_of("02_pretrain"),
-        yaml=lambda wildcards: parameters_of_run("pretrain", wildcards),
+        yaml=lambda wildcards: as_yaml(
+            **parameters_of_run("pretrain", wildcards.name, wildcards.seed)
+        ),
     threads: config["threads"]
     resources:
         gpu=GPUS,
@@ -249,7 +264,9 @@ rule classify:
         text=f"{EXECUTED}/03_classify-{{name}}-seed{{seed}}.log",
     params:
         cells=cells_of("03_classify"),
-        yaml=lambda wildcards: parameters_of_run("classify", wildcards),
+        yaml=lambda wildcards: as_yaml(
+            **parameters_of_run("classify", wildcards.name, wildcards.seed)
+        ),
     threads: config["threads"]
     resources:
         gpu=GPUS,
@@ -361,26 +378,7 @@ rule results:
         notebook=ancient("notebooks/06_results.ipynb"),
         code=code_of("06_results"),
     output:
-        expand(
-            f"{FIGURES}/{{file}}",
-            file=[
-                "table1.md",
-                "table1.csv",
-                "table1.tex",
-                "tracks.md",
-                "tracks.csv",
-                "instruments.md",
-                "instruments.csv",
-                "calibration.md",
-                "calibration.csv",
-                "data_efficiency.pdf",
-                "data_efficiency.png",
-                "training_curves.pdf",
-                "training_curves.png",
-                # The architecture needs an audio encoder.
-                *(["fig1.pdf", "fig1.png"] if SPACE else []),
-            ],
-        ),
+        [f"{FIGURES}/{file}" for file in RESULTS],
     log:
         notebook=f"{EXECUTED}/06_results.ipynb",
         text=f"{EXECUTED}/06_results.log",
@@ -470,3 +468,25 @@ rule transfer:
         yaml=as_yaml(**compared()),
     shell:
         execute("10_transfer")
+
+
+def asked_for():
+    """Folders of all corpora and runs of the profile, with the parameters that it sets."""
+    folders = {f"corpora/{corpus}": preprocessing(corpus) for corpus in CORPORA}
+    for stage, names in ("pretrain", PRETRAIN), ("classify", CLASSIFY):
+        for name in names:
+            for seed in config["seeds"]:
+                folders[run_folder(name, seed)] = parameters_of_run(stage, name, seed)
+    folders |= dict.fromkeys(BASELINES, config.get("baselines") or {})
+    folders |= dict.fromkeys(run_folders(["plus"]) if SONGS else [], config.get("songs") or {})
+    return folders | dict.fromkeys(SONGS, {})
+
+
+# Snakemake compares times only. A corpus or run that was changed or replaced by hand is no longer
+# what the profile asks for: without its record it counts as unfinished and is made again.
+for folder, parameters in asked_for().items():
+    if reason := reason_to_repeat(folder, parameters):
+        print(f"{folder} is made again: {reason}.", file=sys.stderr)
+        for record in Path(folder, "run.json"), Path(folder, "corpus.json"):
+            if not workflow.dryrun:
+                record.unlink(missing_ok=True)
