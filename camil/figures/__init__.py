@@ -17,6 +17,7 @@ from camil.figures.data_efficiency import data_efficiency, shrinking
 from camil.figures.embedding_map import colourings, joint_space, point_colours
 from camil.figures.label_timeline import label_timeline
 from camil.figures.loss_curves import pair_costs
+from camil.figures.precision_recall import precision_recall
 from camil.figures.segment_images import pairs, roll_and_mel
 from camil.figures.setting_effects import effects
 from camil.figures.song_labels import song_labels
@@ -40,6 +41,7 @@ __all__ = [
     "pair_costs",
     "pairs",
     "point_colours",
+    "precision_recall",
     "roll_and_mel",
     "save",
     "shrinking",
