@@ -1,31 +1,39 @@
 """Label the instrument of every track of a MIDI file, or of a folder of files, from its notes."""
 
 import os
-import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pretty_midi
 
-from camil.labelling.networks import Labeller, TrackReading, load_labeller
-from camil.midi.faults import MidiWarning
-from camil.midi.score import Score, Track, read_midi
+from camil.labelling.files import (
+    OTHER,
+    THRESHOLD,
+    UNCERTAIN,
+    LabelledFile,
+    LabellerByName,
+    SkippedFile,
+    label_file,
+    map_files,
+    most_probable,
+    warn_of_repairs,
+)
+from camil.labelling.networks import Labeller
 from camil.training.progress import each
 
-# Labels with a lower probability are uncertain: probabilities are calibrated, so below one half the
-# label is more likely wrong than right.
-THRESHOLD = 0.5
-UNCERTAIN = "uncertain"
 SUFFIXES = (".mid", ".midi", ".kar")
-DRUMS = "drums are not labelled"
-TOO_SHORT = "the track has no two notes within two measures, between C1 and B7"
-_SHOWN_REPAIRS = 3  # per file, in the Python warning
 
 
-def label(path: Path | str, pretrained: Path | str | Labeller | None = None) -> pd.DataFrame:
+def label(
+    path: Path | str,
+    pretrained: Path | str | Labeller | None = None,
+    threshold: float = THRESHOLD,
+    processes: int = 1,
+) -> pd.DataFrame:
     """Label a MIDI file, or all files of a folder, per two measures.
 
     The programs in a file are not used. A part is the notes that one program plays on one channel
@@ -35,8 +43,12 @@ def label(path: Path | str, pretrained: Path | str | Labeller | None = None) -> 
 
     Args:
         path: a ``.mid``, ``.midi`` or ``.kar`` file, or a folder, which is searched recursively.
-        pretrained: a run of ``03_classify`` on MIDI, or a labeller from `load_labeller`; by default
-            the classifier that is included in camil.
+        pretrained: a run of ``11_songs``, or of ``03_classify`` on MIDI, the name of an included
+            network, or a labeller from `load_labeller`; by default the network that is included in
+            camil.
+        threshold: segments whose most probable class is less probable are ``uncertain``.
+        processes: largest number of processes for the files of a folder; the labels do not depend
+            on it. A script that sets it needs ``if __name__ == "__main__":``.
 
     Returns:
         One row per segment: ``file`` (its name; in a folder, its path from there), ``track``,
@@ -44,7 +56,11 @@ def label(path: Path | str, pretrained: Path | str | Labeller | None = None) -> 
         file states no General MIDI program for the part), ``start_beat``, ``end_beat`` (quarter
         notes), ``start_seconds``, ``end_seconds``, ``predicted`` (a class, or ``uncertain``), the
         probabilities ``p_Guitar`` ... ``p_Reed`` of the segment, and those of the whole track,
-        ``track_Guitar`` ... ``track_Reed``.
+        ``track_Guitar`` ... ``track_Reed``. Both are given that the part belongs to one of the
+        classes. ``track_other`` is the probability that it belongs to none (NaN if the network does
+        not predict it), ``track_suggested_program`` the most probable program within the most
+        probable class (or within the other programs if these are more probable; -1 if the network
+        predicts no programs), ``track_suggested_program_probability`` its probability there.
 
     Raises:
         MidiError: if the file cannot be read.
@@ -57,17 +73,22 @@ def label(path: Path | str, pretrained: Path | str | Labeller | None = None) -> 
         >>> track_labels(segments)[["track", "predicted", "probability"]]
     """
     path = Path(path)
-    labeller = pretrained if callable(pretrained) else load_labeller(pretrained)
+    labeller = pretrained if callable(pretrained) else LabellerByName(pretrained)
     if not path.is_dir():
-        return _table([_label_file(path, path.name, labeller)], [])
+        one = label_file(path, path.name, labeller, threshold)
+        warn_of_repairs(path, one.repairs)
+        return _table([one], [])
     tables, faults = [], []
     files = midi_files(path)
-    for file in each(files, "file"):
-        name = file.relative_to(path).as_posix()
-        try:
-            tables.append(_label_file(file, name, labeller))
-        except (ValueError, OSError, MemoryError) as error:
-            faults.append({"file": name, "track": "", "why": str(error) or type(error).__name__})
+    names = [file.relative_to(path).as_posix() for file in files]
+    work = partial(_work, names=names, labeller=labeller, threshold=threshold)
+    results = map_files(files, work, processes)
+    for file, name, one in zip(each(files, "file"), names, results, strict=True):
+        if isinstance(one, SkippedFile):
+            faults.append({"file": name, "track": "", "why": one.why})
+        else:
+            warn_of_repairs(file, one.repairs)
+            tables.append(one)
     if not tables:
         raise ValueError(
             f"none of the {len(files)} files in {path} can be labelled; the first: "
@@ -76,29 +97,46 @@ def label(path: Path | str, pretrained: Path | str | Labeller | None = None) -> 
     return _table(tables, faults)
 
 
-def track_labels(labels: pd.DataFrame) -> pd.DataFrame:
+def track_labels(labels: pd.DataFrame, threshold: float = THRESHOLD) -> pd.DataFrame:
     """Labels per track.
+
+    The probability of a class is ``(1 - other) p``, where ``other`` is the probability that the
+    part belongs to no class and ``p`` that of the class if it belongs to one; ``other`` counts as 0
+    if the network does not predict it. The label is the most probable of the classes and ``other``,
+    if its probability is at least the threshold.
 
     Args:
         labels: from `label`.
+        threshold: labels with a lower probability are ``uncertain``.
 
     Returns:
         One row per track: ``file``, ``track``, ``channel``, ``program``, ``written`` (the General
         MIDI name of the program, or ``unknown`` if the file states none), ``predicted`` (a class,
-        or ``uncertain`` below `THRESHOLD`), ``probability`` of the most probable class, and the
-        probabilities of all classes, ``p_Guitar`` ... ``p_Reed``.
+        ``other`` or ``uncertain``), ``probability`` of the most probable label, and then
+
+        - ``text``: the label; below the threshold the two most probable ones, such as "Pipe or
+          Reed", if their probabilities together reach it, else ``uncertain``
+        - ``first``, ``second``: the two most probable labels, classes or ``other``;
+          ``second_probability`` (``probability`` is that of the first)
+        - ``other``: the probability that the part belongs to no class; NaN if the network does not
+          predict it
+        - ``suggested_program``: the most probable General MIDI program, 0 to 127, within the
+          predicted class, or for ``other`` within the programs of no class; -1 if the label is
+          uncertain or the network predicts no programs. ``suggested_program_probability`` is its
+          probability within the class
+        - ``p_Guitar`` ... ``p_Reed``: the probabilities of the classes if the part belongs to one;
+          they add up to 1.
     """
     classes = [name.removeprefix("p_") for name in labels if name.startswith("p_")]
     first = labels.groupby(["file", "track"], sort=False).first().reset_index()
     tracks = first[["file", "track", "channel", "program"]].copy()
-    stated = first["labelled"] if "labelled" in first else np.ones(len(first), bool)
+    stated = _column(first, "labelled", True)
     tracks["written"] = [
         pretty_midi.program_to_instrument_name(program) if known else "unknown"
         for program, known in zip(tracks["program"], stated, strict=True)
     ]
     shares = first[[f"track_{name}" for name in classes]]
-    tracks["predicted"] = _predicted(shares.to_numpy(), classes)
-    tracks["probability"] = shares.max(axis=1)
+    tracks = tracks.join(_decisions(shares.to_numpy(), classes, first, threshold))
     return tracks.join(shares.set_axis([f"p_{name}" for name in classes], axis=1))
 
 
@@ -141,72 +179,51 @@ def midi_files(folder: Path) -> list[Path]:
     return files
 
 
-@dataclass
-class _Labelled:
-    """The rows of one file, its tracks without a label, and its repairs."""
-
-    rows: pd.DataFrame
-    skipped: list[dict[str, str]]
-    repairs: list[dict[str, str | int]]
-
-
-def _label_file(path: Path, name: str, labeller: Labeller) -> _Labelled:
-    score = read_midi(path, strict=False)
-    _show(path, score.warnings)
-    pitched = [track for track in score.tracks if not track.is_drum]
-    readings = zip(pitched, labeller(pitched, score), strict=True)
-    read = [(track, reading) for track, reading in readings if reading is not None]
-    if not read:
-        raise ValueError(f"{path} has no pitched track with two notes within two measures.")
-    labelled = {track.name for track, _ in read}
-    unlabelled = [
-        {"file": name, "track": track.name, "why": DRUMS if track.is_drum else TOO_SHORT}
-        for track in score.tracks
-        if track.name not in labelled
-    ]
-    rows = [_rows(name, track, reading, score, labeller.classes) for track, reading in read]
-    found = [{"file": name} | asdict(warning) for warning in score.warnings]
-    return _Labelled(pd.concat(rows, ignore_index=True), unlabelled, found)
-
-
-def _show(path: Path, found: list[MidiWarning]) -> None:
-    """Issue one Python warning with the first repairs of a file."""
-    if found:
-        more = f"; and {len(found) - _SHOWN_REPAIRS} more" if len(found) > _SHOWN_REPAIRS else ""
-        text = "; ".join(str(one) for one in found[:_SHOWN_REPAIRS])
-        warnings.warn(f"{path} is damaged and was repaired: {text}{more}", stacklevel=4)
-
-
-def _rows(
-    file: str, track: Track, reading: TrackReading, score: Score, classes: Sequence[str]
+def _decisions(
+    shares: np.ndarray, classes: Sequence[str], first: pd.DataFrame, threshold: float
 ) -> pd.DataFrame:
-    start, end = reading.spans.T
-    about = {
-        "file": file,
-        "track": track.name,
-        "channel": track.channel + 1,
-        "program": track.program,
-        "labelled": track.labelled,
-        "start_beat": start,
-        "end_beat": end,
-        "start_seconds": score.seconds_at(start),
-        "end_seconds": score.seconds_at(end),
-        "predicted": _predicted(reading.probabilities, classes),
-    }
-    columns = zip(classes, reading.probabilities.T, strict=True)
-    of_track = zip(classes, reading.track, strict=True)
-    about |= {f"p_{name}": share for name, share in columns}
-    return pd.DataFrame(about | {f"track_{name}": share for name, share in of_track})
+    """The columns of `track_labels` from ``predicted`` to ``suggested_program_probability``."""
+    other = _column(first, "track_other", np.nan).to_numpy(float)
+    none = np.nan_to_num(other)[:, None]
+    joint = np.concatenate([(1 - none) * shares, none], axis=1)  # (tracks, classes + 1)
+    names = np.array([*classes, OTHER], dtype=object)
+    order = np.argsort(-joint, axis=1, kind="stable")[:, :2]
+    best, second = np.take_along_axis(joint, order, axis=1).T
+    predicted = most_probable(joint, names, threshold)
+    either = [" or ".join(pair) for pair in names[order]]
+    is_uncertain = predicted == UNCERTAIN
+    program = _column(first, "track_suggested_program", -1).to_numpy(int)
+    probability = _column(first, "track_suggested_program_probability", np.nan).to_numpy(float)
+    return pd.DataFrame(
+        {
+            "predicted": predicted,
+            "probability": best,
+            "text": np.where(is_uncertain & (best + second >= threshold), either, predicted),
+            "first": names[order[:, 0]],
+            "second": names[order[:, 1]],
+            "second_probability": second,
+            "other": other,
+            "suggested_program": np.where(is_uncertain, -1, program),
+            "suggested_program_probability": np.where(is_uncertain, np.nan, probability),
+        }
+    )
 
 
-def _table(files: list[_Labelled], faults: list[dict[str, str]]) -> pd.DataFrame:
-    labels = pd.concat([one.rows for one in files], ignore_index=True)
+def _column(table: pd.DataFrame, name: str, default: object) -> pd.Series:
+    """A column, or a constant if a table of an earlier version lacks it."""
+    return table[name] if name in table else pd.Series(default, index=table.index)
+
+
+def _work(
+    path: Path, index: int, names: Sequence[str], labeller: Labeller, threshold: float
+) -> LabelledFile:
+    return label_file(path, names[index], labeller, threshold)
+
+
+def _table(files: list[LabelledFile], faults: list[dict[str, str]]) -> pd.DataFrame:
+    labels = pd.concat([one.segments for one in files], ignore_index=True)
     labels.attrs["skipped"] = faults + [row for one in files for row in one.skipped]
-    labels.attrs["repairs"] = [row for one in files for row in one.repairs]
+    labels.attrs["repairs"] = [
+        {"file": one.name} | asdict(repair) for one in files for repair in one.repairs
+    ]
     return labels
-
-
-def _predicted(probabilities: np.ndarray, classes: Sequence[str]) -> np.ndarray:
-    """The most probable class of each row, or ``uncertain``."""
-    best = np.asarray(classes, dtype=object)[probabilities.argmax(axis=1)]
-    return np.where(probabilities.max(axis=1) >= THRESHOLD, best, UNCERTAIN)

@@ -22,26 +22,52 @@ from camil.midi.repair import readable
 from camil.midi.score import Track, read_midi
 
 
+def program_of_label(
+    predicted: str, suggested: int, program: int, instruments: InstrumentTable = FAMILIES
+) -> int | None:
+    """The program of a labelled part in the copy; None if it keeps its own.
+
+    A part whose program is of the predicted class keeps it: a steel guitar that is labelled Guitar
+    does not become a nylon one. Another part gets the suggested program, the most probable one of
+    its class, or the default program of the class if the network suggests none. Parts labelled
+    ``other`` or ``uncertain`` keep their programs.
+
+    Args:
+        predicted: the label.
+        suggested: the suggested program; -1 for none.
+        program: the program in the file; -1 if it states none.
+        instruments: the classes, with the default program of each.
+    """
+    defaults = instruments.default_programs
+    if predicted not in defaults or instruments.of_program(program) == predicted:
+        return None
+    is_of_class = instruments.of_program(suggested) == predicted
+    return suggested if is_of_class else defaults[predicted]
+
+
 def labelled_programs(
     parts: list[Track], tracks: pd.DataFrame, instruments: InstrumentTable = FAMILIES
 ) -> dict[str, int]:
-    """The program, 0 to 127, of each labelled part, by the part's name.
+    """The program, 0 to 127, of each labelled part, by the part's name; see `program_of_label`.
 
-    A part whose program is of the predicted class keeps it: a steel guitar that is labelled Guitar
-    does not become a nylon one. Uncertain parts and drums are absent.
+    Uncertain parts, parts of no class and drums are absent.
 
     Args:
         parts: parts of the file, from `read_midi`.
-        tracks: from `track_labels`, of this file only.
+        tracks: from `track_labels`, of this file only; ``suggested_program`` may be missing.
         instruments: classes of the labels, with the default program of each.
     """
-    predicted = dict(zip(tracks["track"], tracks["predicted"], strict=True))
-    defaults, programs = instruments.default_programs, {}
+    suggested = tracks.get("suggested_program", pd.Series(-1, index=tracks.index))
+    labels = dict(
+        zip(tracks["track"], zip(tracks["predicted"], suggested, strict=True), strict=True)
+    )
+    programs = {}
     for part in parts:
-        name = predicted.get(part.name)
-        if name in defaults and not part.is_drum:
-            agrees = part.labelled and instruments.of_program(part.program) == name
-            programs[part.name] = part.program if agrees else defaults[name]
+        predicted, suggestion = labels.get(part.name, ("", -1))
+        if predicted in instruments.names and not part.is_drum:
+            written = part.program if part.labelled else -1
+            new = program_of_label(predicted, int(suggestion), written, instruments)
+            programs[part.name] = part.program if new is None else new
     return programs
 
 
@@ -56,9 +82,9 @@ def write_labelled(
     Program changes of labelled parts get another program; a part without one gets one just before
     its first note. A bank select before a program of another bank than General MIDI's selects bank
     0 in the copy. Everything else is the same to the byte: notes, tempi, controllers, lyrics. A
-    damaged file is copied as it was repaired. Uncertain parts and drums keep their programs. Parts
-    of several MIDI tracks that share a channel play one instrument on most devices; a warning is
-    issued if their labels differ.
+    damaged file is copied as it was repaired. Uncertain parts, parts labelled ``other`` and drums
+    keep their programs. Parts of several MIDI tracks that share a channel play one instrument on
+    most devices; a warning is issued if their labels differ.
 
     Args:
         path: the MIDI file.
