@@ -64,10 +64,9 @@ def plant(tracks: pd.DataFrame, share: float = SHARE, seed: int = 0) -> pd.DataF
     # A step of 1 to n - 1 classes around the circle of n leads to each other class equally often.
     steps = generator.integers(1, len(classes), count)
     family[chosen] = (family[chosen] + steps) % len(classes)
-    probabilities = found[[f"p_{name}" for name in classes]].to_numpy()
     found["planted"] = np.isin(np.arange(len(found)), chosen)
     found["family"] = np.asarray(classes, dtype=object)[family]
-    found["probability"] = probabilities[np.arange(len(found)), family]
+    found["probability"] = _probability_of_family(found, classes)
     found["suspicion"] = suspicion(found["probability"])
     return found
 
@@ -99,11 +98,11 @@ def planting_scores(
     Raises:
         ValueError: under the conditions of `plant`.
     """
-    known, _ = _of_a_class(tracks)
+    known, classes = _of_a_class(tracks)
     verdict = known["name_verdict"].to_numpy()
     planted = [plant(tracks, share, seed + number) for number in range(plantings)]
     marked = [(one["planted"].to_numpy(), one["suspicion"].to_numpy()) for one in planted]
-    by_name = [(verdict == CONTRADICTS, suspicion(known["probability"]))]
+    by_name = [(verdict == CONTRADICTS, suspicion(_probability_of_family(known, classes)))]
     comparisons = {
         ALL: (marked, np.full(len(known), True)),
         CONFIRMED: (marked, verdict == CONFIRMS),
@@ -190,6 +189,12 @@ def _of_a_class(tracks: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     if len(found) < 2:
         raise ValueError(f"planting errors needs at least 2 tracks of a class, got {len(found)}")
     return found, classes
+
+
+def _probability_of_family(tracks: pd.DataFrame, classes: list[str]) -> NDArray:
+    """The probability of each track's ``family``, one of the classes."""
+    probabilities = tracks[[f"p_{name}" for name in classes]].to_numpy()
+    return probabilities[np.arange(len(tracks)), pd.Index(classes).get_indexer(tracks["family"])]
 
 
 def _scores_with_intervals(
