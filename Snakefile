@@ -5,6 +5,7 @@ import json
 import os
 import shlex
 import sys
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -134,11 +135,45 @@ def runs_below(stage):
     return inputs
 
 
+def asked_for():
+    """Folders of all corpora and runs of the profile, with the parameters that it sets."""
+    folders = {f"corpora/{corpus}": preprocessing(corpus) for corpus in CORPORA}
+    for stage, names in ("pretrain", PRETRAIN), ("classify", CLASSIFY):
+        for name in names:
+            for seed in config["seeds"]:
+                folders[run_folder(name, seed)] = parameters_of_run(stage, name, seed)
+    folders |= dict.fromkeys(BASELINES, config.get("baselines") or {})
+    folders |= dict.fromkeys(run_folders(["plus"]) if SONGS else [], config.get("songs") or {})
+    return folders | dict.fromkeys(SONGS, {})
+
+
+@cache
+def discard_record(record, reason):
+    """Delete the record of a corpus or run, which then counts as unfinished and is made again."""
+    print(f"{Path(record).parent} is made again: {reason}.", file=sys.stderr)
+    if not workflow.dryrun:
+        Path(record).unlink()
+
+
+def records(wildcards):
+    """The records of all corpora and runs.
+
+    Snakemake compares times only, so a corpus or run that was changed or replaced by hand is
+    looked for here.
+    """
+    found = []
+    for folder, parameters in asked_for().items():
+        name = "corpus.json" if folder.startswith("corpora/") else "run.json"
+        found.append(f"{folder}/{name}")
+        if reason := reason_to_repeat(folder, parameters):
+            discard_record(found[-1], reason)
+    return found
+
+
 rule all:
     input:
         # Corpora and runs are listed, so that a deleted one is made again although figures exist.
-        [f"corpora/{corpus}/corpus.json" for corpus in CORPORA],
-        [f"{folder}/run.json" for folder in run_folders(PRETRAIN) + run_folders(CLASSIFY)],
+        records,
         [f"{FIGURES}/{file}" for file in RESULTS],
         [f"{FIGURES}/fig2.{ending}" for ending in ("pdf", "png")],
         [f"{FIGURES}/umap.{ending}" for ending in ("pdf", "png") if SPACE],
@@ -468,25 +503,3 @@ rule transfer:
         yaml=as_yaml(**compared()),
     shell:
         execute("10_transfer")
-
-
-def asked_for():
-    """Folders of all corpora and runs of the profile, with the parameters that it sets."""
-    folders = {f"corpora/{corpus}": preprocessing(corpus) for corpus in CORPORA}
-    for stage, names in ("pretrain", PRETRAIN), ("classify", CLASSIFY):
-        for name in names:
-            for seed in config["seeds"]:
-                folders[run_folder(name, seed)] = parameters_of_run(stage, name, seed)
-    folders |= dict.fromkeys(BASELINES, config.get("baselines") or {})
-    folders |= dict.fromkeys(run_folders(["plus"]) if SONGS else [], config.get("songs") or {})
-    return folders | dict.fromkeys(SONGS, {})
-
-
-# Snakemake compares times only. A corpus or run that was changed or replaced by hand is no longer
-# what the profile asks for: without its record it counts as unfinished and is made again.
-for folder, parameters in asked_for().items():
-    if reason := reason_to_repeat(folder, parameters):
-        print(f"{folder} is made again: {reason}.", file=sys.stderr)
-        for record in Path(folder, "run.json"), Path(folder, "corpus.json"):
-            if not workflow.dryrun:
-                record.unlink(missing_ok=True)

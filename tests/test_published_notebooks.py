@@ -1,13 +1,17 @@
 """The committed notebooks: executed, small, and made by the code beside them."""
 
+import base64
+import io
 import json
 import os
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from camil.workbook.publish import checksums
+from camil.workbook.publish import _smaller, checksums
 
 PROJECT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
@@ -52,6 +56,22 @@ def test_notebook_names_no_path_of_the_machine_it_was_executed_on(path):
     folders = {str(PROJECT), str(Path.home()), tempfile.gettempdir(), "/home", "/Users"} - {os.sep}
     for folder in folders:
         assert f"{folder}{os.sep}" not in text
+
+
+def test_a_smaller_picture_keeps_rare_colours():
+    colours = [(230, 159, 0), (51, 34, 136), (238, 102, 119), (221, 204, 119)]
+    pixels = np.zeros((200, 256, 3), np.uint8)
+    pixels[..., 2] = np.arange(256)  # a smooth map, which most of a palette would go to
+    pixels[..., 0] = np.arange(200)[:, None]
+    for i, colour in enumerate(colours):
+        pixels[10 * i : 10 * i + 3, :3] = colour
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    reduced = base64.b64decode(_smaller(base64.b64encode(file.getvalue()).decode()))
+    assert len(reduced) < len(file.getvalue())
+    found = np.asarray(Image.open(io.BytesIO(reduced)).convert("RGB")).astype(int)
+    for i, colour in enumerate(colours):
+        assert np.abs(found[10 * i + 1, 1] - colour).max() <= 16
 
 
 def test_notebooks_are_small():

@@ -239,6 +239,36 @@ def test_finished_run_is_shown_instead_of_computed_again(project, tmp_path, note
     assert jobs(project) == set()
 
 
+def test_run_that_was_replaced_by_hand_is_made_again(project, tmp_path):
+    run, table = project / "runs/demo/sic-seed0", project / "figures/demo/table1.csv"
+    before = table.read_text()
+    by_hand = execute(project, "03_classify", tmp_path / "executed.ipynb", SMALL | {"width": 5})
+    assert by_hand.returncode == 0, by_hand.stderr
+    assert json.loads((run / "run.json").read_text())["parameters"]["width"] == 5
+    message = "runs/demo/sic-seed0 is made again: it was made with width=5."
+    assert message in graph(project, "--dry-run").stderr
+    assert (run / "run.json").exists()
+    result = graph(project)
+    assert result.returncode == 0, result.stderr
+    assert message in result.stderr
+    assert json.loads((run / "run.json").read_text())["parameters"]["width"] == 4
+    assert table.read_text() == before
+
+
+def test_changed_predictions_and_deleted_figures_are_made_again(project):
+    predictions = project / "runs/demo/aic-half-seed0/predictions.parquet"
+    figure = project / "figures/demo/training_curves.png"
+    before = predictions.read_bytes()
+    predictions.write_bytes(before[:-1])
+    figure.unlink()
+    result = graph(project)
+    assert result.returncode == 0, result.stderr
+    assert "runs/demo/aic-half-seed0 is made again: files were changed" in result.stderr
+    assert predictions.read_bytes() == before
+    assert figure.exists()
+    assert jobs(project) == set()
+
+
 def test_failing_notebook_prints_the_error_and_keeps_its_copy(project):
     notebook = project / "notebooks/04_confusion.ipynb"
     before = notebook.read_text()

@@ -102,7 +102,9 @@ def _smaller(png: str) -> str:
     """A PNG in base64, with a palette; unchanged if that is not smaller."""
     image = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
     file = io.BytesIO()
-    image.quantize(PALETTE, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
+    # The method that keeps rare colours too, such as those of small legends.
+    palette = image.quantize(PALETTE, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    palette.save(file, "PNG", optimize=True)
     reduced = base64.b64encode(file.getvalue()).decode()
     return reduced if len(reduced) < len(png) else png
 
