@@ -151,6 +151,16 @@ def test_name_equal_to_the_general_midi_name_is_silent(tmp_path):
     assert table["name_verdict"].to_dict() == {73: "silent", 72: "confirms"}
 
 
+def test_name_of_a_track_that_changes_its_program_contradicts_none_if_it_fits_one(tmp_path):
+    path = tmp_path / "a.mid"
+    write_song(path, [("Klavier", 0, False), ("Klavier", 40, False), ("Klavier", 41, False)])
+    labels = camil.label(path, FakeLabeller({"Klavier": {"Piano": 1.0}}))
+    assert audited(labels)["name_verdict"].tolist() == ["contradicts", "contradicts", "confirms"]
+    labels.loc[labels["program"] == 40, "channel"] = 1  # as if on the track of the piano
+    verdicts = audited(labels).set_index("program")["name_verdict"]
+    assert verdicts.to_dict() == {0: "confirms", 40: "silent", 41: "contradicts"}
+
+
 def tracks(count=400, songs=40, seed=0):
     """Audited tracks of a network that is right in about two thirds."""
     generator = np.random.default_rng(seed)

@@ -15,7 +15,7 @@ import pretty_midi
 from camil.evaluation.planted_errors import suspicion
 from camil.labelling.label import label
 from camil.labelling.networks import Labeller, load_labeller
-from camil.midi.instrument_words import OTHER, name_verdict
+from camil.midi.instrument_words import CONTRADICTS, OTHER, SILENT, name_verdict
 from camil.midi.instruments import FAMILIES, InstrumentTable
 
 
@@ -65,7 +65,8 @@ def audited(labels: pd.DataFrame, instruments: InstrumentTable = FAMILIES) -> pd
           program of that class, or its default program if the network does not predict programs;
           -1 if there is neither. ``suggested_name`` is its name
         - ``name``: the name of the track, and ``name_verdict``: whether it ``confirms`` or
-          ``contradicts`` the program, or is ``silent``
+          ``contradicts`` the program, or is ``silent``. If a track changes its program, its name
+          contradicts none of them if it fits one
         - ``p_Guitar`` ... ``p_Reed``, ``p_other``: the probabilities. They add up to 1; ``p_other``
           is NaN if the network does not predict it.
     """
@@ -86,10 +87,7 @@ def audited(labels: pd.DataFrame, instruments: InstrumentTable = FAMILIES) -> pd
     found["suggested"] = _suggested(parts, found, instruments)
     found["suggested_name"] = _names(found["suggested"])
     found["name"] = parts["track"].str.partition("-")[2]  # the reader adds the part's number
-    found["name_verdict"] = [
-        name_verdict(name, program, instruments)
-        for name, program in zip(found["name"], found["program"], strict=True)
-    ]
+    found["name_verdict"] = _verdicts(found, instruments)
     found[[f"p_{name}" for name in answers]] = joint
     found = found.sort_values("suspicion", ascending=False, kind="stable", ignore_index=True)
     found.attrs = labels.attrs
@@ -111,6 +109,16 @@ def _suggested(
     default = found["best"].map(instruments.default_programs | {OTHER: -1}).to_numpy(int)
     changed = np.where(predicted >= 0, predicted, default)
     return np.where(found["best"] == found["family"], found["program"], changed)
+
+
+def _verdicts(found: pd.DataFrame, instruments: InstrumentTable) -> np.ndarray:
+    """The verdict of each part's name on its program."""
+    pairs = zip(found["name"], found["program"], strict=True)
+    verdict = np.array([name_verdict(*pair, instruments) for pair in pairs], dtype=object)
+    # The parts of a track with program changes share its name and channel.
+    track = found.assign(fits=verdict != CONTRADICTS).groupby(["file", "channel", "name"])
+    fits_another = track["fits"].transform("any").to_numpy(bool)
+    return np.where((verdict == CONTRADICTS) & fits_another, SILENT, verdict)
 
 
 def _names(programs: pd.Series) -> list[str]:

@@ -58,8 +58,8 @@ _WORDS = {
     "47": "timpani, timp, pauken, timbales, timpanos",
     "52-54": "choir, chor, choeur, coro, coros, aahs, oohs",
     "55": "orchestra hit, orch hit, orchhit, orchestral hit",
-    "56,59": "trumpet, trp, trpt, tpt, tpts, trompete, trompeten, trompette, trompeta, tromba, "
-    "trombe, cornet, kornett, corneta, flugel, fluegelhorn, flugelhorn, flicorno, "
+    "56,59": "trumpet, trmpt, trp, trpt, tpt, tpts, trompete, trompeten, trompette, trompeta, "
+    "tromba, trombe, cornet, kornett, corneta, flugel, fluegelhorn, flugelhorn, flicorno, "
     "fiscorno, bugle, piccolo trumpet",
     "57": "trombone, tromboni, trombon, posaune, posaunen, tbn, trbn, trb",
     "58": "tuba, tubas, euphonium, bombardino, sousaphone",
@@ -96,8 +96,8 @@ _BASS_WORDS = ("bass", "basse", "basso", "bassi", "bajo", "baixo", "bas")
 # Further programs that a word fits: it neither confirms nor contradicts them.
 _AMBIGUOUS = {
     **dict.fromkeys(_BASS_WORDS, "6,40-71,87"),  # the lowest part of strings, winds or a choir
-    **dict.fromkeys(("contrabass", "kontrabass", "contrebasse", "contrabajo"), "32"),
-    **dict.fromkeys(("contrabbasso", "double bass", "string bass", "upright bass"), "32"),
+    **dict.fromkeys(("contrabass", "kontrabass", "contrebasse", "contrabajo"), "32-39"),
+    **dict.fromkeys(("contrabbasso", "double bass", "string bass", "upright bass"), "32-39"),
     **dict.fromkeys(("drum", "perc", "percussion", "percusion", "percussioni"), "8-15,47"),
     **dict.fromkeys(("choir", "chor", "choeur", "coro"), "85,91"),
     **dict.fromkeys(("pad", "pads"), "16-20,48-54"),
