@@ -54,7 +54,12 @@ def confusion(
         range(last + 1), instruments.names, rotation=40, ha="right", rotation_mode="anchor"
     )
     axes.set_yticks(range(last + 1), [f"{name} ({i})" for i, name in enumerate(instruments.names)])
-    axes.set(xlabel="predicted (% of the row)", ylabel="true", xlim=(-0.5, last + 0.5), ylim=(last + 0.5, -0.5))
+    axes.set(
+        xlabel="predicted (% of the row)",
+        ylabel="true",
+        xlim=(-0.5, last + 0.5),
+        ylim=(last + 0.5, -0.5),
+    )
     axes.tick_params(length=0, pad=11)
     axes.spines[:].set_visible(False)
     squares = {"marker": "s", "s": 16, "c": list(instruments.colours.values()), "clip_on": False}
