@@ -1,0 +1,276 @@
+"""The commands ``camil label`` and ``camil audit``; `camil.cli` defines their options."""
+
+import os
+import sys
+import warnings
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import closing, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from camil.labelling.files import (
+    OTHER,
+    THRESHOLD,
+    UNCERTAIN,
+    LabellerByName,
+    SkippedFile,
+    label_file,
+    map_files,
+)
+from camil.labelling.label import SUFFIXES, midi_files, skipped, track_labels
+from camil.labelling.output import TABLES, Progress, terminal_width, write
+from camil.labelling.report import DIFFERS, audit_text, file_record
+from camil.midi.write import write_labelled
+
+FORMS = {".csv": "csv", ".json": "json"}  # of files
+SHOWN = 25  # suspicious tracks in the terminal
+
+
+class Outcome(NamedTuple):
+    """Numbers of files that were labelled and skipped."""
+
+    labelled: int
+    skipped: int
+
+
+@dataclass
+class MidiInput:
+    """A file to label, and its path within the folder of copies."""
+
+    path: Path
+    relative: Path
+
+
+def label(options: Namespace) -> Outcome:
+    """Label files and print or write the labels.
+
+    Args:
+        options: ``paths``, ``output``, ``json``, ``csv``, ``apply``, ``copies`` (the default folder
+            of copies), ``threshold``, ``pretrained`` and ``processes``.
+
+    Raises:
+        ValueError, OSError: if the options do not fit together or to the files.
+    """
+    form = table_format(options)
+    inputs, missing = find_inputs(options)
+    copies = copy_paths(inputs, options) if options.apply else []
+    for why in missing:
+        _print_error(why)
+    if not inputs:
+        return Outcome(0, len(missing))
+    with redirect_stdout(sys.stderr):  # standard output is for labels
+        labeller = LabellerByName(options.pretrained)
+    threshold = THRESHOLD if options.threshold is None else options.threshold
+    # A file name that is not UTF-8 must not prevent the table from being written.
+    names = [os.fsencode(one.path).decode("utf-8", "replace") for one in inputs]
+    work = LabelJob(names, copies, labeller, threshold)
+    table = TABLES[form](options.output if form != "text" and not options.apply else "", threshold)
+    counts, omitted = Counter(), [{"file": "", "why": why} for why in missing]
+    progress = Progress(len(inputs))
+    files = [one.path for one in inputs]
+    with closing(map_files(files, work, options.processes or cores())) as results:
+        for name, result in zip(names, results, strict=True):
+            progress.step()
+            if isinstance(result, SkippedFile):
+                progress.clear()
+                _print_error(result.why)
+                omitted.append({"file": name, "why": result.why})
+            else:
+                record, tracks = result
+                counts += count_labels(record)
+                progress.clear(if_shown_with=sys.stdout)
+                table.add(record, tracks)
+    progress.clear()
+    table.finish(omitted)
+    if len(inputs) + len(missing) > 1:
+        print(summary(counts, len(omitted), options.apply), file=sys.stderr)
+    if counts["differs"] and form == "text":
+        print(f"{DIFFERS} the label contradicts the program in the file", file=sys.stderr)
+    return Outcome(counts["files"], len(omitted))
+
+
+def audit(options: Namespace) -> Outcome:
+    """List the tracks whose General MIDI program is probably wrong.
+
+    Args:
+        options: ``path``, ``output``, ``json``, ``csv``, ``top``, ``pretrained`` and ``processes``.
+
+    Raises:
+        ValueError, OSError: if the options do not fit together, or no file can be labelled.
+    """
+    # Importing scikit-learn for the audit takes one second, which labelling does not need.
+    from camil.labelling.audit import audit as audit_programs
+
+    form = table_format(options)
+    with redirect_stdout(sys.stderr), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = audit_programs(options.path, options.pretrained, options.processes or cores())
+    omitted = skipped(found)
+    faults = omitted.loc[omitted["track"] == "", "why"].tolist()
+    for why in faults:
+        _print_error(why)
+    wrong = found[(found["best"] != found["family"]) & found["suspicion"].notna()]
+    if form == "text":
+        print(audit_text(wrong.head(options.top or SHOWN), terminal_width()))
+    else:
+        rows = found.head(options.top or len(found))
+        if form == "csv":
+            text = rows.to_csv(index=False, float_format="%.4f")
+        else:
+            text = rows.to_json(orient="records", indent=1, double_precision=4) + "\n"
+        write(text, options.output)
+    print(
+        f"the label contradicts the program of {len(wrong):,} of {len(found):,} parts"
+        + (f"; {len(faults):,} files skipped" if faults else ""),
+        file=sys.stderr,
+    )
+    return Outcome(max(found["file"].nunique(), 1), len(faults))
+
+
+def table_format(options: Namespace) -> str:
+    """The form of the labels: ``text``, ``csv`` or ``json``.
+
+    Raises:
+        ValueError: if the name of the output fits neither a table nor labelled copies.
+    """
+    suffix = Path(options.output).suffix.lower()
+    if getattr(options, "apply", False):
+        if suffix in FORMS:
+            raise ValueError(
+                f"with --apply, -o names the folder of the copies, not {options.output}; print the "
+                f"table with --{FORMS[suffix]} and redirect it into a file."
+            )
+    elif options.output and os.path.isdir(options.output):
+        raise ValueError(f"{options.output} is a folder; name a .csv or .json file.")
+    elif options.output and suffix not in FORMS and not (options.csv or options.json):
+        raise ValueError(
+            f"{options.output} is neither a .csv nor a .json file; add --csv or --json to write a "
+            "table, or --apply to write labelled copies."
+        )
+    if options.csv or options.json:
+        return "csv" if options.csv else "json"
+    return "text" if getattr(options, "apply", False) else FORMS.get(suffix, "text")
+
+
+def find_inputs(options: Namespace) -> tuple[list[MidiInput], list[str]]:
+    """The MIDI files of all paths, each once, and why other paths have none.
+
+    Copies that an earlier call wrote into a subfolder of a searched folder are left out.
+    """
+    copies = Path(options.output or options.copies).resolve() if options.apply else None
+    found: dict[Path, MidiInput] = {}
+    missing = []
+    for path in map(Path, options.paths):
+        if path.is_dir():
+            try:
+                files = midi_files(path)
+            except ValueError as error:
+                missing.append(f"{error}.")
+                continue
+            inside = copies is not None and path.resolve() in copies.parents
+            for file in files:
+                if not (inside and copies in file.resolve().parents):
+                    found.setdefault(file.resolve(), MidiInput(file, file.relative_to(path)))
+        elif path.exists():
+            found.setdefault(path.resolve(), MidiInput(path, Path(path.name)))
+        else:
+            missing.append(f"{path}: there is no such file or folder.")
+    return list(found.values()), missing
+
+
+def copy_paths(inputs: Sequence[MidiInput], options: Namespace) -> list[Path]:
+    """The path of the labelled copy of each file.
+
+    Raises:
+        ValueError: if two copies would have the same path, or a copy would overwrite an original
+            without ``output`` naming it.
+    """
+    output = Path(options.output or options.copies)
+    if output.suffix.lower() in SUFFIXES and not output.is_dir():
+        if len(inputs) > 1:
+            raise ValueError(
+                f"{len(inputs)} files cannot all be copied to {output}; name a folder."
+            )
+        return [output for _ in inputs]
+    copies = [output / one.relative for one in inputs]
+    first: dict[Path, Path] = {}
+    for one, copy in zip(inputs, copies, strict=True):
+        other = first.setdefault(copy, one.path)
+        if other != one.path:
+            raise ValueError(
+                f"{other} and {one.path} would both be copied to {copy}; label their folder, or "
+                "one of them at a time."
+            )
+    originals = {one.path.resolve() for one in inputs}
+    for copy in copies:
+        if not options.output and copy.resolve() in originals:
+            raise ValueError(f"a copy would overwrite {copy}; name another folder with -o.")
+    return copies
+
+
+@dataclass
+class LabelJob:
+    """Labels one file, and writes its labelled copy if there are paths of copies."""
+
+    names: list[str]
+    copies: list[Path]
+    labeller: LabellerByName
+    threshold: float
+
+    def __call__(self, path: Path, index: int) -> tuple[dict[str, Any], pd.DataFrame]:
+        """The record of `file_record` and the labels per track."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            labels = label_file(path, self.names[index], self.labeller, self.threshold)
+        tracks = track_labels(labels.segments, self.threshold)
+        record = file_record(labels, tracks, self.labeller.instruments)
+        if self.copies:
+            copy = self.copies[index]
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always", UserWarning)
+                write_labelled(path, tracks, copy, self.labeller.instruments)
+            record |= {"copy": str(copy), "notes": [str(one.message) for one in caught]}
+        return record, tracks
+
+
+def count_labels(record: dict[str, Any]) -> Counter:
+    """Numbers of labels of a file by kind."""
+    counts = Counter(files=1)
+    for track in record["tracks"]:
+        counts["parts"] += 1
+        if track["predicted"] == UNCERTAIN:
+            counts[UNCERTAIN if track["text"] == UNCERTAIN else "two"] += 1
+        else:
+            counts[OTHER if track["predicted"] == OTHER else "class"] += 1
+        counts["differs"] += track["differs"]
+        counts["changed"] += track["new_program"] is not None
+    return counts
+
+
+def summary(counts: Counter, skipped: int, copied: bool) -> str:
+    """One line with the numbers of files and parts."""
+    kinds = {"class": "with one instrument", "two": "with one of two", UNCERTAIN: UNCERTAIN,
+             OTHER: OTHER}  # fmt: skip
+    parts = ", ".join(f"{counts[kind]:,} {text}" for kind, text in kinds.items() if counts[kind])
+    text = f"{counts['files']:,} file{'s' * (counts['files'] != 1)} labelled"
+    if parts:
+        text += f", {counts['parts']:,} parts: {parts}"
+    if copied:
+        changed = counts["changed"]
+        text += f"; {changed:,} program{'s' * (changed != 1)} changed in the copies"
+    return text + (f"; {skipped:,} skipped" if skipped else "")
+
+
+def cores() -> int:
+    """The number of cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux only
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _print_error(text: str) -> None:
+    print(f"camil: {text}", file=sys.stderr)
