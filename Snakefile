@@ -180,6 +180,7 @@ rule all:
         [f"{FIGURES}/questions/answers.csv"] if "questions" in config else [],
         [f"{FIGURES}/transfer/answers.csv"] if "transfer" in config else [],
         [f"{RUNS}/label/labels.csv"] if "label" in config else [],
+        [f"{RUNS}/audit/audit.csv"] if "audit" in config else [],
 
 
 onsuccess:
@@ -448,6 +449,28 @@ rule label:
         ),
     shell:
         execute("07_label")
+
+
+rule audit:
+    input:
+        f"{run_folder(config['shown'], config['seeds'][0])}/classifier.safetensors",
+        notebook=ancient("notebooks/12_audit.ipynb"),
+        code=code_of("12_audit"),
+        corpus=f"{CORPUS}/corpus.json",
+    output:
+        f"{RUNS}/audit/audit.csv",
+    log:
+        notebook=f"{EXECUTED}/12_audit.ipynb",
+        text=f"{EXECUTED}/12_audit.log",
+    params:
+        cells=cells_of("12_audit"),
+        yaml=as_yaml(
+            midi_folder=config.get("audit", ""),
+            pretrained=run_folder(config["shown"], config["seeds"][0]),
+            output=f"{RUNS}/audit",
+        ),
+    shell:
+        execute("12_audit")
 
 
 def question_parameters():

@@ -152,10 +152,23 @@ def test_every_notebook_of_the_graph_was_executed_from_top_to_bottom(project):
         assert path.stat().st_size < 3_000_000
 
 
-def test_notebooks_01_05_07_and_08_contain_audio(project):
-    for name in ("01_preprocess-demo", "05_umap", "07_label", "08_baselines"):
+def test_notebooks_01_05_07_08_and_12_contain_audio(project):
+    for name in ("01_preprocess-demo", "05_umap", "07_label", "08_baselines", "12_audit"):
         text = (project / f"runs/demo/notebooks/{name}.ipynb").read_text()
         assert "data:audio/flac;base64," in text
+
+
+def test_audit_lists_every_track_of_the_demo(project):
+    tracks = pd.read_csv(project / "runs/demo/audit/audit.csv")
+    segments = pd.read_parquet(project / "corpora/demo/segments.parquet")
+    audited = set(zip(tracks["file"], tracks["track"], strict=True))
+    assert audited >= {
+        (f"{song}.mid", track)
+        for song, track in zip(segments["song"], segments["track"], strict=True)
+    }
+    assert tracks["suspicion"].is_monotonic_decreasing
+    scores = pd.read_csv(project / "runs/demo/audit/planting.csv")
+    assert scores.loc[0, "auc_low"] <= scores.loc[0, "auc"] <= scores.loc[0, "auc_high"]
 
 
 def test_labelled_copy_has_the_programs_of_the_labels(project):
@@ -307,6 +320,7 @@ def test_notes_profile_runs_on_a_folder_of_midi_without_audio(project, tmp_path)
 def test_another_instrument_table_runs_through_the_whole_graph(project):
     profile = yaml.safe_load((project / "config/demo.yaml").read_text())
     profile |= {"name": "families5", "label": "corpora/families5/midi/song-018.mid"}
+    profile["audit"] = "corpora/families5/midi"
     profile["preprocess"]["instruments"] = "config/families5.yaml"
     for stage, kept in {
         "pretrain": {"camil"},
@@ -334,6 +348,9 @@ def test_another_instrument_table_runs_through_the_whole_graph(project):
     assert not {"Organ", "Pipe", "Reed"} & set(by_class)
     labels = pd.read_csv(project / "runs/families5/label/labels.csv")
     assert set(labels["predicted"]) <= {*programs, "uncertain"}
+    tracks = pd.read_csv(project / "runs/families5/audit/audit.csv")
+    assert set(tracks["family"]) <= {*programs, "other"}
+    assert {name[2:] for name in tracks if name.startswith("p_")} == {*programs, "other"}
     assert (project / "figures/families5/fig2.pdf").is_file()
     assert (project / "figures/families5/umap.pdf").is_file()
 

@@ -30,6 +30,7 @@ KNOWN = (
     *OPTIONAL,
     "source",
     "label",
+    "audit",
     "gpus",
     "shards",
     "shard_threads",

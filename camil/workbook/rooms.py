@@ -45,6 +45,7 @@ NOTEBOOKS = {
     "09_questions": _FIGURES,
     "10_transfer": (*_FIGURES, "audio.py", "composer", "sources"),
     "11_songs": _EVALUATION,
+    "12_audit": ORDER,
 }
 # The rooms whose code decides the content of a run.
 RUN = (*_EVALUATION, "audio.py", "composer", "sources")
