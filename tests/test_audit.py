@@ -1,13 +1,21 @@
 """The audit of programs, and its measurement by planted errors."""
 
+import sys
+from pathlib import Path
+from subprocess import run
+
 import numpy as np
 import pandas as pd
 import pretty_midi
 import pytest
+import torch
+import yaml
 from sklearn.metrics import precision_recall_curve, roc_auc_score
 
 import camil
 from camil import figures
+from camil.encoders.song import SongEncoder
+from camil.encoders.song_ensemble import SongEnsemble, save_songs
 from camil.evaluation.planted_errors import (
     ALL,
     CONFIRMED,
@@ -22,6 +30,8 @@ from camil.labelling.audit import audit, audited
 from camil.labelling.networks import TrackReading
 from camil.midi.instruments import FAMILIES, INSTRUMENTS
 from camil.midi.segments import segments_of
+
+PROJECT = Path(__file__).parent.parent
 
 
 class FakeLabeller:
@@ -325,3 +335,25 @@ def test_figure_draws_the_curves_and_marks_half_of_the_errors():
     assert lines["random order"].get_ydata()[0] == 0.1
     with pytest.raises(ValueError, match="precision"):
         figures.precision_recall(curves.drop(columns="precision"), 0.1)
+
+
+def test_notebook_writes_every_track_and_the_scores_of_planted_errors(tiny_corpus, tmp_path):
+    torch.manual_seed(0)
+    network = SongEnsemble([SongEncoder(INSTRUMENTS, width=8, size=16)], 2).eval()
+    save_songs(tmp_path / "songs.safetensors", network)
+    parameters = {"midi_folder": str(tiny_corpus / "midi"), "pretrained": str(tmp_path)}
+    parameters |= {"output": str(tmp_path / "audit"), "share": 0.2}
+    (tmp_path / "parameters.yaml").write_text(yaml.safe_dump(parameters))
+    command = [sys.executable, "-m", "papermill", "notebooks/12_audit.ipynb"]
+    command += [str(tmp_path / "12.ipynb"), "-f", str(tmp_path / "parameters.yaml")]
+    finished = run(command, cwd=PROJECT, capture_output=True, text=True, timeout=300)
+    assert finished.returncode == 0, finished.stderr[-3000:]
+    written = pd.read_csv(tmp_path / "audit/audit.csv")
+    expected = audit(tiny_corpus / "midi", tmp_path)
+    assert written["track"].tolist() == expected["track"].tolist()
+    assert written["suspicion"].to_numpy() == pytest.approx(expected["suspicion"].to_numpy())
+    scores = pd.read_csv(tmp_path / "audit/planting.csv")
+    assert scores["tracks"].iloc[0] == (expected["family"] != "other").sum()
+    assert {path.suffix for path in (tmp_path / "audit").glob("planting.*")} == {
+        ".csv", ".pdf", ".png",
+    }  # fmt: skip
