@@ -5,7 +5,8 @@ import torch
 
 from camil import load_labeller
 from camil.encoders import Classifier, MIDIEncoder, save_classifier
-from camil.encoders.song import SongEncoder, SongEnsemble, save_songs
+from camil.encoders.song import SongEncoder
+from camil.encoders.song_ensemble import SongEnsemble, save_songs
 from camil.midi.instruments import FAMILIES, InstrumentClass, InstrumentTable
 
 TABLE = InstrumentTable(

@@ -10,15 +10,8 @@ import pytest
 import torch
 
 from camil.corpus.songs import Songs
-from camil.encoders.song import (
-    LEVELS,
-    Reading,
-    SongEncoder,
-    SongEnsemble,
-    load_songs,
-    read_songs,
-    save_songs,
-)
+from camil.encoders.song import LEVELS, Reading, SongEncoder, read_songs
+from camil.encoders.song_ensemble import SongEnsemble, load_songs, save_songs
 from camil.encoders.song_layers import PIECES, FeatureEncoding, pool
 from camil.labelling.networks import load_labeller
 from camil.losses.songs import SongLoss
@@ -229,16 +222,17 @@ def adjusted(logits, labels, known, strength):
 @pytest.mark.parametrize("programs", [0.0, 0.7])
 def test_the_objective_sums_instruments_and_programs_of_all_levels(programs):
     torch.manual_seed(0)
-    known, of_known = torch.tensor([0, 0, 1, 2, 2, 2]), torch.tensor([3, 3, 40, 99, 99, 98])
-    objective = SongLoss(6, known, of_known, 3, 0.5, programs)
-    labels, of_program, track = torch.tensor([2, 0, 1]), torch.tensor([99, 7, 40]), [0, 0, 1, 2, 2]
-    embedded = Reading(torch.randn(5, 6), torch.randn(3, 6), torch.randn(3, 6))
+    known, of_known = torch.tensor([0, 0, 1, 2, 2, -1, 2]), torch.tensor([3, 3, 40, 99, 99, 9, 98])
+    objective = SongLoss(known, of_known, 3, 0.5, programs)
+    labels, of_program, track = torch.tensor([2, 0, -1]), torch.tensor([99, 7, 9]), [0, 0, 1, 2, 2]
     reading = Reading(torch.randn(5, 3), torch.randn(3, 3), torch.randn(3, 3))
-    found = objective(reading, embedded, labels, of_program, torch.tensor(track))
+    of_programs = Reading(torch.randn(5, 128), torch.randn(3, 128), torch.randn(3, 128))
+    found = objective(reading, of_programs, labels, of_program, torch.tensor(track))
     expected = 0.0
-    for name, logits, values in zip(LEVELS, reading, embedded, strict=True):
-        of = track if name == "segment" else [0, 1, 2]
-        expected += adjusted(logits, labels[of], known, 0.5)
-        program_logits = objective.heads[LEVELS.index(name)](values).detach()
+    for name, logits, program_logits in zip(LEVELS, reading, of_programs, strict=True):
+        of = torch.tensor(track if name == "segment" else [0, 1, 2])
+        one_of_the_classes = of < 2  # the last track belongs to none of them
+        of_class = of[one_of_the_classes]
+        expected += adjusted(logits[one_of_the_classes], labels[of_class], known[known >= 0], 0.5)
         expected += programs * adjusted(program_logits, of_program[of], of_known, 0.5)
     assert found.item() == pytest.approx(expected, rel=1e-5)

@@ -19,7 +19,8 @@ from camil.corpus.songs import Songs
 from camil.encoders.classifier import Classifier
 from camil.encoders.hub import save_encoder
 from camil.encoders.resnet import AudioEncoder, MIDIEncoder
-from camil.encoders.song import SongEncoder, SongEnsemble, load_songs, save_songs
+from camil.encoders.song import SongEncoder
+from camil.encoders.song_ensemble import SongEnsemble, load_songs, save_songs
 from camil.evaluation.other_collections import (
     collections_of,
     predictions_per_level,

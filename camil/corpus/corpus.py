@@ -165,6 +165,23 @@ class Corpus:
         lacking = set(self.table["instrument"]) - present
         return [name for name in self.instruments.names if name in lacking]
 
+    def without(self, name: str) -> tuple[InstrumentTable, Tensor]:
+        """The instrument table without one class, and the labels by that table.
+
+        Args:
+            name: a class of the corpus whose parts belong to no instrument that is to be predicted;
+                if empty, nothing changes.
+
+        Returns:
+            The table, and ``(segments,)`` int64 labels: -1 for segments of the class.
+
+        Raises:
+            ValueError: if there is no such class.
+        """
+        table = self.instruments.without(name)
+        of_class = [table.names.index(one) if one != name else -1 for one in self.instruments.names]
+        return table, torch.tensor(of_class, device=self.device)[self.labels]
+
     def rolls(self, rows: Tensor, seeds: Tensor | None = None) -> Tensor:
         """Piano rolls of some segments, drawn together.
 

@@ -1,16 +1,21 @@
 """CAMIL+: a network that reads whole songs, from notes to segments, tracks and the song."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
-from camil.encoders.hub import fitting, read_tensors, write_tensors
 from camil.encoders.precision import single_precision
-from camil.encoders.song_batch import FEATURES, NOTE_FEATURES, PITCHES, SEGMENT_STEPS, SongBatch
+from camil.encoders.song_batch import (
+    FEATURES,
+    NOTE_FEATURES,
+    PITCHES,
+    SEGMENT_STEPS,
+    SongBatch,
+    index_in_song,
+)
 from camil.encoders.song_layers import FeatureEncoding, ResidualBlock, pool
 
 # Upper bounds of the length classes, in 24ths of a quarter note: finer for short notes.
@@ -19,6 +24,7 @@ HEADS = 4
 SONGS_PER_BATCH = 32  # batch size at inference
 STANDARDIZED_SONGS = 2000  # the largest number of songs whose features are held in memory at once
 LEVELS = ("segment", "track", "song")
+PROGRAMS = 128  # number of General MIDI programs
 
 
 class Reading(NamedTuple):
@@ -61,6 +67,11 @@ class SongEncoder(nn.Module):
         velocity: whether velocities are an input.
         performance: whether performance features are an input, if the corpus has them; see
             `camil.midi.performance`.
+        programs: whether the network predicts General MIDI programs too.
+
+    Attributes:
+        log_prior: ``(128,)``, added to the logits of programs in training, by their frequency; see
+            `camil.losses.LogitAdjustedCrossEntropy`.
 
     Shape:
         Input: a `SongBatch`. Returns a `Reading` of logits.
@@ -76,11 +87,13 @@ class SongEncoder(nn.Module):
         order: bool = True,
         velocity: bool = True,
         performance: bool = True,
+        programs: bool = False,
     ):
         super().__init__()
         self.config = {
             "classes": list(classes), "width": width, "size": size, "layers": layers,
             "dropout": dropout, "order": order, "velocity": velocity, "performance": performance,
+            "programs": programs,
         }  # fmt: skip
         self.register_buffer("lengths", torch.tensor(LENGTHS), persistent=False)
         self.pitch = nn.Embedding(PITCHES, 32)
@@ -106,6 +119,10 @@ class SongEncoder(nn.Module):
         self.norms = nn.ModuleDict({name: nn.LayerNorm(size) for name in LEVELS})
         self.dropout = nn.Dropout(dropout)
         self.heads = nn.ModuleDict({name: nn.Linear(size, len(classes)) for name in LEVELS})
+        levels = LEVELS if programs else ()
+        self.programs = nn.ModuleDict({name: nn.Linear(size, PROGRAMS) for name in levels})
+        if programs:
+            self.register_buffer("log_prior", torch.zeros(PROGRAMS))
 
     def standardize(self, songs: SongCollection, chosen: Tensor) -> None:
         """Fit the encoding of hand-crafted features to the training songs.
@@ -129,6 +146,15 @@ class SongEncoder(nn.Module):
         """Class logits of the embeddings that `embed` returns."""
         levels = zip(LEVELS, embedded, strict=True)
         return Reading(*(self.heads[name](values) for name, values in levels))
+
+    def read_programs(self, embedded: Reading) -> Reading:
+        """Logits of General MIDI programs, ``(..., 128)``, of the embeddings that `embed` returns.
+
+        Raises:
+            KeyError: if the network does not predict programs.
+        """
+        levels = zip(LEVELS, embedded, strict=True)
+        return Reading(*(self.programs[name](values) for name, values in levels))
 
     def embed(self, batch: SongBatch) -> Reading:
         """Embeddings per level, ``(..., size)``, with dropout in training."""
@@ -156,59 +182,17 @@ class SongEncoder(nn.Module):
 
     def _attend(self, tracks: Tensor, batch: SongBatch) -> Tensor:
         """Attention among the tracks of each song: ``(tracks, size)``."""
-        count = torch.bincount(batch.song)
-        index = torch.arange(len(tracks), device=tracks.device)
-        index = index - (count.cumsum(0) - count)[batch.song]  # index of each track in its song
+        index, of_song = index_in_song(batch)
         tracks = tracks + self._encoded("of_song", batch) + self._encoded("among", batch)
         if self.order:
-            share = index / (count[batch.song] - 1).clamp(min=1)
-            order = [share, share**2, index.clamp(max=8) / 8, count[batch.song].float().log()]
+            share = index / (of_song - 1).clamp(min=1)
+            order = [share, share**2, index.clamp(max=8) / 8, of_song.float().log()]
             tracks = tracks + self.order(torch.stack(order, dim=1))
-        padded = tracks.new_zeros(len(count), int(count.max()), tracks.shape[1])
+        padded = tracks.new_zeros(int(batch.song[-1]) + 1, int(of_song.max()), tracks.shape[1])
         padded[batch.song, index] = tracks
         mask = torch.ones(padded.shape[:2], dtype=torch.bool, device=tracks.device)
         mask[batch.song, index] = False
         return self.transformer(padded, src_key_padding_mask=mask)[batch.song, index]
-
-
-class SongEnsemble(nn.Module):
-    """Encoders trained from different seeds, with calibrated joint probabilities.
-
-    Args:
-        members: encoders with the same classes.
-        segments_per_track: largest number of segments per track in training.
-        instruments: the instrument table of the classes as JSON, for programs and colours; None if
-            it is not known.
-
-    Attributes:
-        temperatures: one per level, fitted on validation songs; see
-            `camil.evaluation.calibration`.
-
-    Shape:
-        Input: a `SongBatch`. Returns a `Reading` of log-probabilities.
-    """
-
-    def __init__(
-        self,
-        members: Sequence[SongEncoder],
-        segments_per_track: int,
-        instruments: Mapping[str, Any] | None = None,
-    ):
-        super().__init__()
-        self.instruments = instruments
-        self.segments_per_track = segments_per_track
-        self.members = nn.ModuleList(members)
-        self.classes = tuple(members[0].config["classes"])
-        self.temperatures = dict.fromkeys(LEVELS, 1.0)
-
-    def forward(self, batch: SongBatch) -> Reading:
-        readings = [member(batch) for member in self.members]
-        means = (
-            torch.stack(level).float().log_softmax(-1).mean(0)
-            for level in zip(*readings, strict=True)
-        )
-        pairs = zip(means, self.temperatures.values(), strict=True)
-        return Reading(*((mean / temperature).log_softmax(-1) for mean, temperature in pairs))
 
 
 @torch.no_grad()
@@ -218,7 +202,7 @@ def read_songs(
     """Apply a network to songs, without gradients, in evaluation mode and full precision.
 
     Args:
-        network: a `SongEncoder` or a `SongEnsemble`.
+        network: a `SongEncoder` or a `camil.encoders.song_ensemble.SongEnsemble`.
         chosen: ``(songs,)`` int64, indices of the songs.
 
     Returns:
@@ -237,41 +221,3 @@ def read_songs(
     segments, tracks = (torch.cat(level) for level in zip(*indices, strict=True))
     reading = Reading(*(torch.cat(level) for level in zip(*readings, strict=True)))
     return reading, {"segments": segments, "tracks": tracks}
-
-
-def save_songs(path: str | Path, ensemble: SongEnsemble) -> None:
-    """Write an ensemble in half precision; the file appears complete or not at all.
-
-    Raises:
-        FileNotFoundError: if the folder does not exist.
-    """
-    description = {
-        "members": [member.config for member in ensemble.members],
-        "segments_per_track": ensemble.segments_per_track,
-        "temperatures": ensemble.temperatures,
-        "instruments": ensemble.instruments,
-    }
-    weights = dict(ensemble.named_parameters())
-    tensors = {
-        name: value.half() if name in weights else value
-        for name, value in ensemble.state_dict().items()
-    }
-    write_tensors(Path(path), tensors, "songs", description)
-
-
-def load_songs(path: str | Path) -> SongEnsemble:
-    """Read an ensemble, on the CPU and in evaluation mode.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if the file is damaged or contains no ensemble of CAMIL.
-    """
-    tensors, description = read_tensors(Path(path), "songs")
-    with fitting(path):
-        members = [SongEncoder(**config) for config in description["members"]]
-        # Files of earlier versions lack the instruments.
-        instruments = description.get("instruments")
-        ensemble = SongEnsemble(members, description["segments_per_track"], instruments)
-        ensemble.load_state_dict({name: value.float() for name, value in tensors.items()})
-        ensemble.temperatures = {name: description["temperatures"][name] for name in LEVELS}
-    return ensemble.eval()

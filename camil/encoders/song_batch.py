@@ -55,3 +55,14 @@ class SongBatch:
     def to(self, device: torch.device) -> "SongBatch":
         """Copy to another device."""
         return SongBatch(**{name: value.to(device) for name, value in vars(self).items()})
+
+
+def index_in_song(batch: SongBatch) -> tuple[Tensor, Tensor]:
+    """The index of each track in its song, and the number of the song's tracks.
+
+    Returns:
+        Two ``(tracks,)`` int64.
+    """
+    count = torch.bincount(batch.song)
+    index = torch.arange(len(batch.song), device=batch.song.device)
+    return index - (count.cumsum(0) - count)[batch.song], count[batch.song]

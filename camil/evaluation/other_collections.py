@@ -16,7 +16,8 @@ import torch
 
 from camil.corpus.corpus import Corpus
 from camil.corpus.songs import Songs
-from camil.encoders.song import LEVELS, SongEnsemble, read_songs
+from camil.encoders.song import LEVELS, read_songs
+from camil.encoders.song_ensemble import SongEnsemble
 from camil.evaluation.calibration import expected_calibration_error, fit_temperature
 from camil.evaluation.metrics import bootstrap_interval, predictions_table, scores
 from camil.evaluation.song_study import SongData, train_song_encoder
@@ -32,6 +33,7 @@ class Logits(NamedTuple):
 def predictions_per_level(ensemble: SongEnsemble, corpus: Path | str) -> dict[str, pd.DataFrame]:
     """Predictions for all songs of a corpus, one table per level.
 
+    Segments and tracks of a class that the ensemble does not have are read, but not in the tables.
     The level "segment" has one row per segment, the levels "track" and "song" one per track.
     """
     folder = Path(corpus)
@@ -40,9 +42,10 @@ def predictions_per_level(ensemble: SongEnsemble, corpus: Path | str) -> dict[st
     first, found = songs.first_segments().numpy(), {}
     for level, logits in zip(LEVELS, reading, strict=True):
         rows = indices["segments"].numpy() if level == "segment" else first[indices["tracks"]]
-        found[level] = predictions_table(
-            data.table.iloc[rows], logits.exp().double().numpy(), ensemble.classes
-        )
+        table = data.table.iloc[rows]
+        known = table["instrument"].isin(ensemble.classes).to_numpy()
+        probabilities = logits.exp().double().numpy()[known]
+        found[level] = predictions_table(table[known], probabilities, ensemble.classes)
     return found
 
 

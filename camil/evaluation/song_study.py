@@ -28,7 +28,7 @@ class SongData:
 
     Attributes:
         classes: class names, in the order of the labels.
-        labels: ``(segments,)`` int64, class of each segment.
+        labels: ``(segments,)`` int64, class of each segment; -1 if it belongs to no class.
         programs: ``(tracks,)`` int64, General MIDI program of each track.
         splits: indices of the songs of "train" and "validation". May be replaced to train on
             other songs than the corpus intends.
@@ -43,13 +43,17 @@ class SongData:
     identity: dict[str, str]
 
     @classmethod
-    def read(cls, folder: Path | str) -> "SongData":
-        """Read all songs of a corpus; the test songs belong to no split here."""
+    def read(cls, folder: Path | str, other: str = "") -> "SongData":
+        """Read all songs of a corpus; the test songs belong to no split here.
+
+        Args:
+            other: class of the corpus whose parts are read, but belong to no class here.
+        """
         corpus, songs = Corpus(folder), Songs(pq.read_table(Path(folder) / "segments.parquet"))
         splits = {name: songs.songs_of(corpus.rows(name)) for name in ("train", "validation")}
         programs = torch.tensor(corpus.table["program"].to_numpy(int)[songs.first_segments()])
-        classes = corpus.instruments.names
-        return cls(songs, classes, corpus.labels, programs, splits, corpus.identity)
+        table, labels = corpus.without(other)
+        return cls(songs, table.names, labels, programs, splits, corpus.identity)
 
     @property
     def track_labels(self) -> Tensor:
@@ -65,7 +69,7 @@ def macro_f1_per_level(
     Segments count once at the level "segment", tracks count once at the levels "track" and "song".
 
     Args:
-        network: a `SongEncoder` or a `SongEnsemble`.
+        network: a `SongEncoder` or a `camil.encoders.song_ensemble.SongEnsemble`.
         chosen: ``(songs,)`` int64, indices of the songs.
     """
     reading, indices = read_songs(network, data.songs, chosen, device)
@@ -75,7 +79,8 @@ def macro_f1_per_level(
             true = data.labels[indices["segments"]]
         else:
             true = data.track_labels[indices["tracks"]]
-        found[level] = scores(true.numpy(), logits.argmax(1).numpy())["macro_f1"]
+        known = true >= 0
+        found[level] = scores(true[known].numpy(), logits[known].argmax(1).numpy())["macro_f1"]
     return found
 
 
@@ -98,20 +103,21 @@ def train_song_encoder(
         architecture: further arguments of `SongEncoder`.
     """
     torch.manual_seed(seed)
-    network = SongEncoder(data.classes, **architecture)
+    network = SongEncoder(data.classes, programs=programs > 0, **architecture)
     network.standardize(data.songs, data.splits["train"])
     if change:
         change(network)
     in_training = torch.isin(torch.from_numpy(data.songs.song_of), data.splits["train"])
     targets = data.track_labels[in_training], data.programs[in_training], len(data.classes)
-    objective = SongLoss(network.config["size"], *targets, strength, programs)
+    objective = SongLoss(*targets, strength, programs)
     track_labels, track_programs = data.track_labels.to(device), data.programs.to(device)
 
     def step(chosen: Tensor, _) -> Tensor:
         batch = data.songs.batch(chosen).to(device)
         embedded = network.embed(batch)
         true = track_labels[batch.tracks], track_programs[batch.tracks]
-        return objective(network.read(embedded), embedded, *true, batch.track)
+        program_logits = network.read_programs(embedded) if programs else ()
+        return objective(network.read(embedded), program_logits, *true, batch.track)
 
     def evaluate() -> dict[str, float]:
         found = macro_f1_per_level(network, data, data.splits["validation"], device)

@@ -17,7 +17,9 @@ import torch
 from camil.corpus.corpus import draw_rolls
 from camil.corpus.songs import Songs
 from camil.encoders.classifier import Classifier, load_classifier
-from camil.encoders.song import Reading, SongEnsemble, load_songs, read_songs
+from camil.encoders.precision import single_precision
+from camil.encoders.song import PROGRAMS, Reading
+from camil.encoders.song_ensemble import SongEnsemble, load_songs
 from camil.midi.instruments import FAMILIES, InstrumentTable
 from camil.midi.performance import performance
 from camil.midi.score import Score, Track
@@ -137,6 +139,8 @@ class SongLabeller:
 
     A track is read from its distinct segments, at most as many as in training, evenly spaced; the
     probabilities of segments are of all of them. Both levels are calibrated on validation songs.
+    Networks that predict General MIDI programs also tell which tracks belong to no class: the
+    probability of that is the sum of those of the programs of no class.
 
     Args:
         ensemble: the networks.
@@ -148,6 +152,8 @@ class SongLabeller:
     def __init__(self, ensemble: SongEnsemble):
         self.ensemble, self.classes = ensemble, ensemble.classes
         self.instruments = instruments_of(ensemble.classes, ensemble.instruments)
+        families = [self.instruments.of_program(program) for program in range(PROGRAMS)]
+        self._no_class = np.array([family is None for family in families])
 
     def __call__(self, tracks: Sequence[Track], score: Score) -> list[TrackReading | None]:
         segments = [segments_of(track, score, repeats=True) for track in tracks]
@@ -159,17 +165,30 @@ class SongLabeller:
         kept = [segments_of(tracks[number], score, most) for number in parts]
         played = dict(zip((one.name for one in score.tracks), performance(score), strict=True))
         features = [played[tracks[number].name] for number in parts]
-        in_song = self._read(Songs.of_one(kept, features)).song
-        alone = self._read(Songs.of_one([segments[number] for number in parts])).segment
+        in_song, programs = self._read(Songs.of_one(kept, features))
+        alone = self._read(Songs.of_one([segments[number] for number in parts]))[0].segment
         ends = np.cumsum([len(segments[number]) for number in parts])[:-1]
-        for number, shares, track in zip(parts, np.split(alone, ends), in_song, strict=True):
+        read = zip(parts, np.split(alone, ends), in_song.song, programs, strict=True)
+        for number, shares, track, of_programs in read:
             spans = np.array([(one.start_beat, one.end_beat) for one in segments[number]])
-            readings[number] = TrackReading(spans, shares, track)
+            reading = TrackReading(spans, shares, track)
+            if of_programs is not None:
+                reading.programs = of_programs
+                reading.other = float(of_programs[self._no_class].sum())
+            readings[number] = reading
         return readings
 
-    def _read(self, song: Songs) -> Reading:
-        reading, _ = read_songs(self.ensemble, song, torch.tensor([0]), torch.device("cpu"))
-        return Reading(*(level.double().softmax(1).numpy() for level in reading))
+    @torch.inference_mode()
+    def _read(self, song: Songs) -> tuple[Reading, Sequence[np.ndarray | None]]:
+        """Probabilities per level, and those of programs, ``(128,)`` per track."""
+        batch = song.batch(torch.tensor([0]))
+        with single_precision():
+            embedded = [member.embed(batch) for member in self.ensemble.members]
+            reading = self.ensemble.read(embedded, batch)
+            programs: Sequence[np.ndarray | None] = [None] * len(reading.song)
+            if self.ensemble.predicts_programs:
+                programs = list(self.ensemble.programs(embedded).double().softmax(1).numpy())
+        return Reading(*(level.double().softmax(1).numpy() for level in reading)), programs
 
 
 def load_labeller(pretrained: Path | str | None = None) -> Labeller:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from camil.losses.logit_adjustment import LogitAdjustedCrossEntropy
 
 PROGRAMS = 128  # number of General MIDI programs
-LEVELS = 3  # segment, track, track in its song
+OTHER = -1  # label of a track of no class
 
 
 class SongLoss(nn.Module):
@@ -18,50 +18,47 @@ class SongLoss(nn.Module):
 
     A class is a family of instruments: Strings are violins, harps, choirs and timpani. Predicting
     the General MIDI program as a second task (multi-task learning, Caruana, 1997) keeps the network
-    from merging what is not alike. The layers that predict programs serve training only.
+    from merging what is not alike. Tracks that belong to no class have a program, and count in the
+    second task only.
 
     Args:
-        size: size of the embeddings, as in `camil.encoders.song.SongEncoder`.
-        labels, of_program: ``(tracks,)`` int64, class and program of each training track.
+        labels, of_program: ``(tracks,)`` int64, class (or -1) and program of each training track.
         classes: number of classes.
         strength: scale of the adjustment, see `LogitAdjustedCrossEntropy`.
         programs: weight of the second task.
 
     Shape:
-        logits: per level ``(segments or tracks, classes)``. embedded: per level
-        ``(segments or tracks, size)``. labels, of_program: ``(tracks,)``, those of the batch.
-        track: ``(segments,)``, the track of each segment. Returns a scalar.
+        logits: per level ``(segments or tracks, classes)``. program_logits: per level
+        ``(segments or tracks, 128)``; not used if their weight is 0. labels, of_program:
+        ``(tracks,)``, those of the batch. track: ``(segments,)``, the track of each segment.
+        Returns a scalar.
     """
 
     def __init__(
-        self,
-        size: int,
-        labels: Tensor,
-        of_program: Tensor,
-        classes: int,
-        strength: float,
-        programs: float,
+        self, labels: Tensor, of_program: Tensor, classes: int, strength: float, programs: float
     ):
         super().__init__()
         self.programs = programs
-        self.instrument = LogitAdjustedCrossEntropy(labels.bincount(minlength=classes), strength)
+        counts = labels[labels != OTHER].bincount(minlength=classes)
+        self.instrument = LogitAdjustedCrossEntropy(counts, strength)
         self.program = LogitAdjustedCrossEntropy(of_program.bincount(minlength=PROGRAMS), strength)
-        self.heads = nn.ModuleList(nn.Linear(size, PROGRAMS) for _ in range(LEVELS))
 
     def forward(
         self,
         logits: Sequence[Tensor],
-        embedded: Sequence[Tensor],
+        program_logits: Sequence[Tensor],
         labels: Tensor,
         of_program: Tensor,
         track: Tensor,
     ) -> Tensor:
         total = torch.zeros((), device=labels.device)
-        levels = zip(self.heads, logits, embedded, strict=True)
-        for level, (head, level_logits, values) in enumerate(levels):
+        for level, level_logits in enumerate(logits):
             per_segment = level == 0
-            total = total + self.instrument(level_logits, labels[track] if per_segment else labels)
+            target = labels[track] if per_segment else labels
+            known = target != OTHER
+            if known.any():
+                total = total + self.instrument(level_logits[known], target[known])
             if self.programs:
                 target = of_program[track] if per_segment else of_program
-                total = total + self.programs * self.program(head(values), target)
+                total = total + self.programs * self.program(program_logits[level], target)
         return total

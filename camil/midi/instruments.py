@@ -105,6 +105,16 @@ class InstrumentTable(Sequence[InstrumentClass]):
         """The class of a General MIDI program; None if the program is in no class."""
         return self._of_program.get(program)
 
+    def without(self, name: str) -> "InstrumentTable":
+        """The table without one class; the same table if ``name`` is empty.
+
+        Raises:
+            ValueError: if there is no such class.
+        """
+        if name and name not in self.names:
+            raise ValueError(f"{name!r} is not a class of {self.name}: {', '.join(self.names)}")
+        return InstrumentTable(self.name, [one for one in self._classes if one.name != name])
+
     def to_json(self) -> dict[str, Any]:
         """The table as JSON, the input of `from_json`."""
         return {"name": self.name, "instruments": [asdict(one) for one in self._classes]}
