@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.ensemble import HistGradientBoostingClassifier
 from torch import Tensor, nn
 
 from camil.encoders.song_batch import SongBatch, index_in_song
@@ -47,14 +46,12 @@ class BoostedTrees(nn.Module):
         self.register_buffer("start", torch.full((classes,), NEVER))
 
     @classmethod
-    def from_sklearn(
-        cls, classifier: HistGradientBoostingClassifier, log_prior: Sequence[float]
-    ) -> "BoostedTrees":
+    def from_sklearn(cls, classifier: Any, log_prior: Sequence[float]) -> "BoostedTrees":
         """Copy a fitted classifier.
 
         Args:
-            classifier: fitted to float32 features, none of them categorical, and to three or more
-                classes, by their indices.
+            classifier: a fitted `HistGradientBoostingClassifier`, with float32 features, none of
+                them categorical, and three or more classes, by their indices.
             log_prior: ``(classes,)``, subtracted from the scores: the logit adjustment of
                 `camil.losses.LogitAdjustedCrossEntropy`, after training.
 
