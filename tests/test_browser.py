@@ -62,7 +62,7 @@ def lab(tmp_path_factory):
     shutil.copytree(PROJECT / "notebooks", project / "notebooks")
     shutil.copy(PROJECT / "Snakefile", project)  # marks the folder of a project
     for notebook in project.glob("notebooks/*.ipynb"):
-        text = notebook.read_text(encoding="utf-8")
+        text = _without_outputs(notebook.read_text(encoding="utf-8"))
         for usual, tiny in TINY.items():
             text = text.replace(usual, tiny)
         notebook.write_text(text, encoding="utf-8")
@@ -83,6 +83,15 @@ def lab(tmp_path_factory):
     finally:
         server.terminate()
         server.wait(30)
+
+
+def _without_outputs(notebook: str) -> str:
+    """A notebook as it is before its execution, so that every output on the page is new."""
+    content = json.loads(notebook)
+    for cell in content["cells"]:
+        if cell["cell_type"] == "code":
+            cell |= {"outputs": [], "execution_count": None}
+    return json.dumps(content, indent=1, ensure_ascii=False)
 
 
 def _address(server, home: Path) -> tuple[str, str]:
