@@ -68,9 +68,9 @@ class Tally:
         self.pairs = np.zeros(3, int)
         self.drums, self.probabilities, self.marked = [], [], []
         self.notes = []  # grouping, true class, predicted class, notes
-        self.tracks = self.parts = self.joined_whole = 0
+        self.tracks = self.parts = 0
 
-    def add(self, song: ScatteredSong, labeller) -> None:
+    def add(self, song: ScatteredSong, labeller, labels: bool) -> None:
         found = transcription(song.score, labeller)
         names = [track.name for track in song.score.tracks]
         table = found.drums.set_index("track").loc[names]
@@ -83,6 +83,8 @@ class Tally:
         self.pairs += pair_counts(song.part[pitched], proposed[pitched])
         self.tracks += int(pitched.sum())
         self.parts += len(set(song.part[pitched]))
+        if not labels:
+            return
         groups = [np.flatnonzero(song.part == part).tolist() for part in np.unique(song.part)]
         for group in groups:
             for index in group:
@@ -145,7 +147,7 @@ def measure(folder: Path, split: str, count: int, pretrained: str) -> dict:
     for name, whole in (("scattered", 0.0), ("whole parts", 1.0)):
         tally = Tally()
         for song in songs(folder, split, 0, count, whole):
-            tally.add(song, labeller)
+            tally.add(song, labeller, labels=not whole)
         report[name] = tally.report()
     return report
 

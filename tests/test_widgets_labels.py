@@ -72,6 +72,7 @@ def test_each_track_has_the_colour_of_its_label(song):
     texts = [text.get_text() for text in axes.texts]
     assert "Reed 93 %" in texts
     assert "uncertain" in texts
+    assert "Drums" in texts
     assert "drums are not labelled" in texts
     notes = [
         c for c in axes.collections if isinstance(c, PolyCollection) and len(c.get_paths()) == 16
@@ -134,6 +135,26 @@ def test_unattended_view_shows_the_least_certain_track(song, shown, monkeypatch)
     sounds = [thing for thing in rest if hasattr(thing, "autoplay")]
     assert len(sounds) == 2
     assert sounds[0].data == sounds[1].data  # uncertain: it keeps its program
+
+
+def test_sentence_says_why_the_chosen_track_has_its_label(song, shown):
+    page.browse_tracks(label(song, FirstIsReed()), song, labeller=FirstIsReed())
+    track, view = shown[0].children
+    assert view.value.endswith(
+        "<p>Reed (93 %) from the part as a whole: 1 of 2 segments agree, as the only part it would "
+        "have 93 %; it is the highest of 2 parts (median F#5), with 1.0 notes per onset.</p>"
+    )
+    track.value = "01-part 36"
+    assert "<p>Uncertain, at most Guitar (12 %): " in view.value
+
+
+def test_table_of_labels_names_shades_and_suggested_programs(song):
+    tracks = track_labels(label(song, FirstIsReed()))
+    tracks["text"], tracks["suggested_program"] = ["Reed", "Pipe or Reed"], [71, -1]
+    table = page.overview_table(tracks)
+    assert table["label"].tolist() == ["Reed", "Pipe or Reed"]
+    assert table["program"].tolist() == ["Clarinet", ""]
+    assert "program" not in page.overview_table(tracks.assign(suggested_program=-1))
 
 
 def test_uploaded_file_is_shown_and_saved_and_a_broken_one_is_not_kept(song, shown, tmp_path):

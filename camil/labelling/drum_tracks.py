@@ -16,7 +16,7 @@ KIT = (35, 36, 37, 38, 40, 42, 44, 46, 49, 51)
 _DRUMS, _CYMBALS = (35, 36, 38, 40), (42, 44, 46, 51)
 FEATURES = ("kit", "backbone", "short", "equal_lengths", "chroma")
 # Intercept, then one coefficient per feature.
-COEFFICIENTS = np.array([-6.356, 5.592, 16.34, 2.667, 2.016, -4.271])
+COEFFICIENTS = np.array([-6.432, 4.629, 15.87, 2.759, 2.043, -3.464])
 _SHORT = 0.3  # quarter notes
 _LONGEST = 4.0  # quarter notes; longer notes are cut
 _FEW = 5.0  # notes added to the denominators of shares, so that short tracks do not get extremes

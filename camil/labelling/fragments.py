@@ -21,7 +21,7 @@ EVIDENCE = (
 )  # fmt: skip
 # Intercept, then one coefficient per kind of evidence.
 COEFFICIENTS = np.array(
-    [-11.36, -2.87, -38.64, 1.490, 6.328, 3.504, 3.355, 1.698, 1.188, -0.659, -0.2789]
+    [-10.78, -2.83, -29.29, 1.533, 5.686, 3.746, 3.897, 2.132, 0.9919, -0.7671, -0.5008]
 )
 THRESHOLD = 0.7  # pairs with a lower probability are not joined
 _CELLS = 4  # per quarter note, in which it is compared which tracks sound

@@ -50,16 +50,16 @@ class LabelReason:
 
     @property
     def level(self) -> str:
-        """The first level that suffices for the label: "segments", "part" or "song".
+        """The first level that has the label: "segments", "part" or "song".
 
-        "segments" if the part alone has the label and most segments agree, "part" if it alone has
-        it, "song" if it has the label only with the other parts, and "none" below the threshold.
+        "segments" if most segments have it, "part" if the part as the only one of a song has it,
+        "song" if it has it only beside the other parts, and "none" below the threshold.
         """
         if self.probability < self.threshold:
             return "none"
-        if self.alone < self.threshold:
-            return "song"
-        return "segments" if 2 * self.agreeing > self.segments else "part"
+        if 2 * self.agreeing > self.segments:
+            return "segments"
+        return "part" if self.alone >= self.threshold else "song"
 
     @property
     def sentence(self) -> str:
@@ -68,7 +68,7 @@ class LabelReason:
         claim = f"{label} ({_percent(self.probability)})"
         opening = {
             "none": f"uncertain, at most {claim}",
-            "song": f"{claim} only together with the other parts",
+            "song": f"{claim} because of the other parts",
             "part": f"{claim} from the part as a whole",
             "segments": f"{claim} from its own measures",
         }[self.level]
@@ -76,7 +76,7 @@ class LabelReason:
         if self.segments:
             facts.append(f"{self.agreeing} of {self.segments} segments agree")
         if self.others:
-            facts.append(f"alone it would have {_percent(self.alone)}")
+            facts.append(f"as the only part it would have {_percent(self.alone)}")
         if self.neighbour:
             facts.append(f"without {self.neighbour} {_percent(self.without_neighbour)}")
         evidence = f"{', '.join(facts)}; " if facts else ""

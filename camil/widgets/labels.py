@@ -7,12 +7,14 @@ from tempfile import TemporaryDirectory
 
 import ipywidgets
 import pandas as pd
+import pretty_midi
 from IPython.display import Audio, Markdown, display
 from matplotlib.figure import Figure
 
 from camil import figures
 from camil.labelling.label import SUFFIXES, label, skipped, track_labels
 from camil.labelling.networks import Labeller
+from camil.labelling.reasons import reason_for
 from camil.midi.instruments import FAMILIES, InstrumentTable
 from camil.midi.score import Score, read_midi
 from camil.midi.write import labelled_programs, write_labelled
@@ -21,8 +23,6 @@ from camil.widgets.card import player_row
 from camil.widgets.image_html import as_image
 from camil.widgets.listening import CLIP_RATE, busiest_start, perform, player
 from camil.workbook.files import write_text
-
-SHOWN = ["track", "channel", "written", "predicted", "probability"]
 
 
 @dataclass
@@ -63,6 +63,11 @@ class LabelledSong:
             instruments=self.instruments,
         )
 
+    def why(self, track: str, labeller: Labeller) -> str:
+        """One sentence on what the label of a track rests on; see `camil.labelling.reasons`."""
+        found = reason_for(self.score, labeller, track)
+        return found.sentence if found else "The track is too short for a label."
+
     def as_written(self, track: str | None = None) -> Audio:
         """A clip of the song, or of one track, with the programs of the file."""
         return self._clip(track, {})
@@ -101,7 +106,10 @@ def labelled_song(
 
 
 def browse_tracks(
-    labels: pd.DataFrame, path: Path | str, instruments: InstrumentTable = FAMILIES
+    labels: pd.DataFrame,
+    path: Path | str,
+    instruments: InstrumentTable = FAMILIES,
+    labeller: Labeller | None = None,
 ) -> None:
     """Choose a track (in a folder, a file first), and see and hear it as written and as labelled.
 
@@ -109,15 +117,18 @@ def browse_tracks(
 
     Args:
         labels, path, instruments: as for `labelled_song`.
+        labeller: the labeller of the labels; if given, a sentence says why the track has its label.
+            It takes about ten readings of the song.
     """
     song = labelled_song(labels, path, instruments=instruments)
     if not watched():
         track = song.tracks.loc[song.tracks["probability"].idxmin(), "track"]
         sounds = song.as_written(track), song.as_labelled(track)
-        display(song.timeline(track), Markdown("as written"), sounds[0])
+        sentence = [Markdown(song.why(track, labeller))] if labeller else []
+        display(song.timeline(track), *sentence, Markdown("as written"), sounds[0])
         display(Markdown("as labelled"), sounds[1])
         return
-    display(_chooser(labels, path, instruments))
+    display(_chooser(labels, path, instruments, labeller))
 
 
 def upload(labeller: Labeller, output: Path | str) -> None:
@@ -151,12 +162,27 @@ def upload(labeller: Labeller, output: Path | str) -> None:
         path.write_bytes(content)
         view.children = [
             _overview(labels, path, labeller.instruments),
-            _chooser(labels, path, labeller.instruments),
+            _chooser(labels, path, labeller.instruments, labeller),
             _saved(output, labels, path, labeller.instruments),
         ]
 
     button.observe(take, names="value")
     display(ipywidgets.VBox([button, view]))
+
+
+def overview_table(tracks: pd.DataFrame) -> pd.DataFrame:
+    """The labels of tracks for display: with shades, suggested programs by name, two decimals.
+
+    Args:
+        tracks: from `camil.track_labels`.
+    """
+    programs = [
+        pretty_midi.program_to_instrument_name(program) if program >= 0 else ""
+        for program in tracks["suggested_program"]
+    ]
+    shown = tracks[["track", "channel", "written", "text", "probability"]].round(2)
+    shown = shown.rename(columns={"text": "label"}).assign(program=programs)
+    return shown if any(programs) else shown.drop(columns="program")
 
 
 def save(
@@ -191,7 +217,10 @@ def save(
 
 
 def _chooser(
-    labels: pd.DataFrame, path: Path | str, instruments: InstrumentTable
+    labels: pd.DataFrame,
+    path: Path | str,
+    instruments: InstrumentTable,
+    labeller: Labeller | None,
 ) -> ipywidgets.Widget:
     files = labels["file"].unique().tolist()
     file = ipywidgets.Dropdown(options=files, description="file")
@@ -200,14 +229,16 @@ def _chooser(
 
     def choose_file(_=None) -> None:
         rows = labelled_song(labels, path, file.value, instruments).tracks.to_dict("records")
-        track.options = [(f"{row['track']}: {row['predicted']}", row["track"]) for row in rows]
+        track.options = [(f"{row['track']}: {row['text']}", row["track"]) for row in rows]
         track.index = 0  # new options select nothing the first time
 
     def show(_=None) -> None:
         if track.value is not None:
             song = labelled_song(labels, path, file.value, instruments)
             sounds = song.as_written(track.value), song.as_labelled(track.value)
-            view.value = _html(song.timeline(track.value), *sounds)
+            view.value = shown = _html(song.timeline(track.value), *sounds)
+            if labeller:  # computed last, because it takes about ten readings of the song
+                view.value = f"{shown}<p>{escape(song.why(track.value, labeller))}</p>"
 
     file.observe(choose_file, names="value")
     track.observe(show, names="value")
@@ -220,7 +251,7 @@ def _overview(
     labels: pd.DataFrame, path: Path | str, instruments: InstrumentTable
 ) -> ipywidgets.Widget:
     song = labelled_song(labels, path, instruments=instruments)
-    table = song.tracks[SHOWN].round(2).to_html(index=False, border=0)
+    table = overview_table(song.tracks).to_html(index=False, border=0)
     return ipywidgets.HTML(_html(song.overview(), song.as_written(), song.as_labelled()) + table)
 
 
