@@ -16,6 +16,7 @@ import camil
 from camil import figures
 from camil.encoders.song import SongEncoder
 from camil.encoders.song_ensemble import SongEnsemble, save_songs
+from camil.evaluation import metrics, planted_errors
 from camil.evaluation.planted_errors import (
     ALL,
     CONFIRMED,
@@ -195,6 +196,12 @@ def test_suspicion_is_the_log_odds_against_the_written_class():
     assert suspicion([0.5, 0.1, 0.99]) == pytest.approx([0, np.log(9), -np.log(99)])
     assert np.isfinite(suspicion([0.0, 1.0])).all()
     assert np.isnan(suspicion([np.nan])).all()
+
+
+def test_audit_is_imported_without_scikit_learn():
+    code = "import sys, camil.labelling.audit; assert 'sklearn' not in sys.modules"
+    assert run([sys.executable, "-c", code], cwd=PROJECT).returncode == 0
+    assert planted_errors.SMALLEST_PROBABILITY == metrics.SMALLEST_PROBABILITY
 
 
 def test_planting_changes_the_given_share_to_another_class():

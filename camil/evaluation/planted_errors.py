@@ -1,9 +1,9 @@
 """Measure an audit of programs by planted errors.
 
-Nobody knows all wrong programs of a collection. Planting makes some: a random share of the tracks
-is said to be of a random other class, and a good audit ranks these tracks first. Tracks that are
-wrong already count as correct, which lowers the precision; among tracks whose name confirms their
-program there are few.
+The wrong programs of a collection are not known. Planting adds some: a random share of the tracks
+receives a random other class as its written class, and a good audit ranks these tracks first.
+Tracks that were wrong before count as correct, which lowers the precision; among tracks whose name
+confirms their program there are few.
 
 A table of audited tracks has one row per track: ``file`` (the song), ``family`` (the class of the
 written program), ``name_verdict``, ``suspicion``, and a probability per class, ``p_Guitar`` ...,
@@ -15,10 +15,11 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from camil.evaluation.columns import require_columns
-from camil.evaluation.metrics import SMALLEST_PROBABILITY
 from camil.midi.instrument_words import CONFIRMS, CONTRADICTS, OTHER
 
 SHARE = 0.05  # of the tracks receive an error
+# The limit of `camil.evaluation.metrics`, which imports scikit-learn: an audit does not need it.
+SMALLEST_PROBABILITY = 1e-7
 RECALL = 0.5  # at which precision is measured
 ALL, CONFIRMED, CONTRADICTED = "all tracks", "name confirms", "name contradicts"
 _COLUMNS = ("file", "family", "name_verdict")
@@ -27,9 +28,9 @@ _COLUMNS = ("file", "family", "name_verdict")
 def suspicion(probability: ArrayLike) -> NDArray:
     """The log odds that a part is not of its written class: ``log((1 - p) / p)``.
 
-    Above 0, another instrument is more probable than the written one. Compared with the difference
-    to the best class, ``log(best / p)``, it also ranks the tracks whose written class is the best:
-    0.99 is less suspicious than 0.4.
+    Above 0, the part is more probably of some other class than of the written one. Unlike the
+    difference to the best class, ``log(best / p)``, it also ranks the tracks whose written class is
+    the best: one with a probability of 0.4 is more suspicious than one with 0.99.
 
     Args:
         probability: of the written class; counts as 1e-7 at least, and as 1 - 1e-7 at most.
