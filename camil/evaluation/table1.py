@@ -16,7 +16,7 @@ COLUMNS = (
     "difference_high", "warnings",
 )  # fmt: skip
 HEADINGS = (
-    "Condition", "Train data", "Negatives", "Seeds", "Macro-F1", "95 % interval", "Weighted F1",
+    "Condition", "Train data", "Negatives", "Seeds", "Macro-F1 (95 % interval)", "Weighted F1",
     "Accuracy", "Track macro-F1", "Against SIC", "Paper (Slakh)", "Warnings",
 )  # fmt: skip
 LEFT = ("Condition", "Negatives", "Warnings")  # left-aligned columns
@@ -121,14 +121,12 @@ def _rows(table: pd.DataFrame) -> list[list[str]]:
     rows = []
     for row in table.to_dict("records"):
         paper = PAPER.get((_short(row["condition"]), round(float(row["train_fraction"]), 6)))
-        low, high = number(row["macro_f1_low"]), number(row["macro_f1_high"])
         rows.append([
             str(row["condition"]),
             f"{100 * row['train_fraction']:g} %",
             _negatives(row["negatives"]),
             str(row["seeds"]),
-            number(row["macro_f1"]),
-            DASH if DASH in (low, high) else f"{low} to {high}",
+            _with_interval(row),
             *(number(row[name]) for name in ("weighted_f1", "accuracy", "track_macro_f1")),
             _difference(row),
             DASH if paper is None else number(paper),
@@ -169,6 +167,12 @@ def _text(value: Any) -> str:
 def _negatives(value: Any) -> str:
     text = _text(value)
     return DASH if text in ("", "-", DASH) else NEGATIVES.get(text, text)
+
+
+def _with_interval(row: dict[str, Any]) -> str:
+    """The macro-F1 with its interval, if there is one."""
+    score, low, high = (number(row[f"macro_f1{name}"]) for name in ("", "_low", "_high"))
+    return score if DASH in (low, high) else f"{score} ({low} to {high})"
 
 
 def _difference(row: dict[str, Any]) -> str:
