@@ -26,6 +26,7 @@ examples:
   camil label songs -o labels.csv           label all files in a folder, one row per part
   camil label songs --json | jq '.files[].tracks[].text'
   camil label song.mid --threshold 0.8      accept more confident labels only
+  camil label audio.mid --transcription     join scattered parts of a transcription first
 
 Each part gets a class (Guitar, Piano, Bass, Strings, Organ, Brass, Pipe, Reed) or "other" if its
 probability is at least the threshold. Below it, the two most probable labels are printed if their
@@ -134,6 +135,13 @@ def _add_label(commands) -> None:
         help="write a copy of each file that plays the labelled instruments; drums, uncertain "
         f"parts and parts of no class keep theirs. Copies go to the folder {COPIES!r} in the "
         "current folder; a file is overwritten only if -o names it or its folder",
+    )
+    label.add_argument(
+        "--transcription",
+        action="store_true",
+        help="for files that a transcription model wrote from audio: join the tracks that are "
+        "likely one part before labelling, and mark likely drums; a copy keeps the tracks of the "
+        "file",
     )
     label.add_argument(
         "--threshold",

@@ -11,7 +11,7 @@ from camil.encoders.resnet import AudioEncoder, MIDIEncoder
 from camil.evaluation.metrics import track_predictions
 from camil.labelling.label import label, repairs, skipped, track_labels
 from camil.labelling.networks import TrackReading, load_labeller
-from camil.midi.instruments import INSTRUMENTS
+from camil.midi.instruments import FAMILIES, INSTRUMENTS
 from camil.midi.score import MidiError, read_midi
 from camil.midi.segments import segments_of
 
@@ -199,6 +199,113 @@ def test_custom_labeller_predicts_tracks(song):
     assert tracks["predicted"].tolist() == ["Guitar"]
     assert tracks["probability"].tolist() == pytest.approx([0.9125])
     assert skipped(labels)["track"].tolist() == ["01-part 36", "02-part 40"]
+
+
+class Answers:
+    """A labeller with one given reading per track."""
+
+    classes = INSTRUMENTS
+    instruments = FAMILIES
+
+    def __init__(self, *readings):
+        self.readings = [
+            TrackReading(np.array([[0.0, 8.0]]), np.full((1, 8), 1 / 8), np.array(share), *more)
+            for share, *more in readings
+        ]
+
+    def __call__(self, tracks, score):
+        return self.readings[: len(tracks)]
+
+
+# Guitar, Piano, Bass, Strings, Organ, Brass, Pipe, Reed
+PIPE = [0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.7, 0.09]
+PIPE_OR_REED = [0.02, 0.02, 0.02, 0.03, 0.05, 0.06, 0.45, 0.35]
+SPREAD = [0.1, 0.11, 0.12, 0.13, 0.14, 0.15, 0.2, 0.05]
+
+
+def test_second_choice_and_text_follow_the_sorted_probabilities(song):
+    tracks = track_labels(label(song, Answers([PIPE], [PIPE_OR_REED])))
+    for row, share in zip(tracks.itertuples(), (PIPE, PIPE_OR_REED), strict=True):
+        (second, two), (first, one) = sorted(zip(share, INSTRUMENTS, strict=True))[-2:]
+        assert (row.first, row.second) == (one, two)
+        assert (row.probability, row.second_probability) == (first, second)
+    assert tracks["predicted"].tolist() == ["Pipe", "uncertain"]
+    assert tracks["text"].tolist() == ["Pipe", "Pipe or Reed"]
+    spread = track_labels(label(song, Answers([SPREAD], [PIPE])))
+    assert spread["text"].tolist() == ["uncertain", "Pipe"]
+
+
+def test_threshold_decides_between_label_two_labels_and_uncertain(song):
+    labels = label(song, Answers([PIPE_OR_REED], [SPREAD]))
+    expected = {0.2: ("Pipe", "Pipe"), 0.3: ("Pipe", "Pipe or Brass"), 0.5: ("Pipe or Reed",
+                "uncertain"), 0.9: ("uncertain", "uncertain")}  # fmt: skip
+    for threshold, text in expected.items():
+        found = track_labels(labels, threshold)
+        assert tuple(found["text"]) == text
+        decided = found["predicted"] != "uncertain"
+        assert (decided == (found["probability"] >= threshold)).all()
+    assert (
+        label(song, Answers([PIPE], [PIPE]), threshold=0.1)["predicted"].tolist() == ["Guitar"] * 2
+    )
+    assert label(song, Answers([PIPE], [PIPE]))["predicted"].tolist() == ["uncertain"] * 2
+
+
+def test_probability_of_no_class_is_part_of_the_decision(song):
+    readings = [PIPE, 0.1], [PIPE, 0.4]
+    tracks = track_labels(label(song, Answers(*readings)))
+    assert tracks["probability"].tolist() == pytest.approx([0.9 * 0.7, 0.6 * 0.7])
+    assert tracks["text"].tolist() == ["Pipe", "Pipe or other"]
+    assert tracks["other"].tolist() == [0.1, 0.4]
+    readings = [PIPE, 0.55], [PIPE, 0.45]
+    tracks = track_labels(label(song, Answers(*readings)))
+    assert tracks["predicted"].tolist() == ["other", "uncertain"]
+    assert tracks["text"].tolist() == ["other", "other or Pipe"]
+    assert tracks["second_probability"].tolist() == pytest.approx([0.45 * 0.7, 0.55 * 0.7])
+    columns = [f"p_{name}" for name in INSTRUMENTS]
+    assert np.allclose(tracks[columns], [PIPE, PIPE])  # given that the part belongs to a class
+
+
+def test_labeller_without_other_and_programs_leaves_them_unknown(song, pretrained):
+    tracks = track_labels(label(song, pretrained))
+    assert tracks["other"].isna().all()
+    assert (tracks["suggested_program"] == -1).all()
+    assert tracks["suggested_program_probability"].isna().all()
+    shares = tracks.filter(like="p_")
+    assert (tracks["probability"] == shares.max(axis=1)).all()
+
+
+def test_suggested_program_is_the_most_probable_of_the_predicted_class(song):
+    programs = np.full(128, 1e-4)
+    programs[[73, 75, 40, 12, 98]] = 0.2, 0.3, 0.4, 0.05, 0.01
+    readings = [PIPE, 0.1, programs], [PIPE, 0.8, programs]
+    tracks = track_labels(label(song, Answers(*readings)))
+    assert tracks["predicted"].tolist() == ["Pipe", "other"]
+    assert tracks["suggested_program"].tolist() == [75, 12]
+    others = [p for p in range(128) if FAMILIES.of_program(p) is None]
+    expected = [0.3 / (0.5 + 6e-4), 0.05 / sum(programs[others])]
+    assert tracks["suggested_program_probability"].tolist() == pytest.approx(expected)
+    uncertain = track_labels(label(song, Answers(*readings)), threshold=0.95)
+    assert uncertain["suggested_program"].tolist() == [-1, -1]
+
+
+def test_labels_do_not_depend_on_the_number_of_threads(song):
+    threads = torch.get_num_threads()
+    tables = []
+    try:
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            tables.append(label(song, "permissive"))
+            assert torch.get_num_threads() == count
+    finally:
+        torch.set_num_threads(threads)
+    for table in tables[1:]:
+        pd.testing.assert_frame_equal(table, tables[0], check_exact=True)
+
+
+def test_table_of_an_earlier_version_can_be_read(song, pretrained):
+    labels = label(song, pretrained)
+    earlier = labels.drop(columns=["labelled", *labels.filter(regex="track_(other|suggested)")])
+    pd.testing.assert_frame_equal(track_labels(earlier), track_labels(labels))
 
 
 def test_folder_is_labelled_and_unreadable_files_are_listed(song, tmp_path, pretrained):

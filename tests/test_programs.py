@@ -294,14 +294,23 @@ def played(path):
     return found
 
 
+def of_class(name):
+    """The programs of a class."""
+    return [program for one in FAMILIES if one.name == name for program in one.programs]
+
+
 def check_copy(path, folder, draw):
     """Label at random; in the copy, mido must find the labels' programs and no other change."""
     parts = read_midi(path).tracks
-    wanted = {
-        part.name: draw.choice([*DEFAULTS, "uncertain"]) for part in parts if not part.is_drum
+    pitched = [part.name for part in parts if not part.is_drum]
+    wanted = {name: draw.choice([*DEFAULTS, "uncertain", "other"]) for name in pitched}
+    # Suggestions of the labelled class, of another class, and none.
+    suggested = {
+        name: draw.choice([-1, draw.randrange(128), *of_class(wanted[name])]) for name in pitched
     }
     copy = folder / "copy.mid"
-    write_labelled(path, pd.DataFrame(wanted.items(), columns=["track", "predicted"]), copy)
+    tracks = pd.DataFrame({"track": pitched, "predicted": wanted.values()}, dtype=object)
+    write_labelled(path, tracks.assign(suggested_program=suggested.values()), copy)
     assert without_programs(copy) == without_programs(path)
     ticks, part_of = mido.MidiFile(path, clip=True).ticks_per_beat, {}
     for part in parts:
@@ -319,9 +328,12 @@ def check_copy(path, folder, draw):
             assert new == old
             continue
         assert (part.program, part.labelled) == (old or 0, old is not None)
-        if label == "uncertain":
+        if label in ("uncertain", "other"):
             assert new == old or not (own or owns)
+        elif part.labelled and old in of_class(label):
+            assert new == old
+        elif suggested[part.name] in of_class(label):
+            assert new == suggested[part.name]
         else:
-            keeps = part.labelled and FAMILIES.of_program(old) == label
-            assert new == (old if keeps else DEFAULTS[label])
+            assert new == DEFAULTS[label]
     assert checked > 0

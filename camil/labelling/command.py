@@ -19,12 +19,15 @@ from camil.labelling.files import (
     UNCERTAIN,
     LabellerByName,
     SkippedFile,
-    label_file,
+    label_score,
     map_files,
+    one_thread,
 )
 from camil.labelling.label import SUFFIXES, midi_files, skipped, track_labels
 from camil.labelling.output import TABLES, Progress, terminal_width, write
-from camil.labelling.report import DIFFERS, audit_text, file_record
+from camil.labelling.report import DIFFERS, audit_text, file_record, transcription_record
+from camil.labelling.transcriptions import transcription
+from camil.midi.score import read_midi
 from camil.midi.write import write_labelled
 
 FORMS = {".csv": "csv", ".json": "json"}  # of files
@@ -51,7 +54,7 @@ def label(options: Namespace) -> Outcome:
 
     Args:
         options: ``paths``, ``output``, ``json``, ``csv``, ``apply``, ``copies`` (the default folder
-            of copies), ``threshold``, ``pretrained`` and ``processes``.
+            of copies), ``transcription``, ``threshold``, ``pretrained`` and ``processes``.
 
     Raises:
         ValueError, OSError: if the options do not fit together or to the files.
@@ -68,7 +71,7 @@ def label(options: Namespace) -> Outcome:
     threshold = THRESHOLD if options.threshold is None else options.threshold
     # A file name that is not UTF-8 must not prevent the table from being written.
     names = [os.fsencode(one.path).decode("utf-8", "replace") for one in inputs]
-    work = LabelJob(names, copies, labeller, threshold)
+    work = LabelJob(names, copies, labeller, threshold, options.transcription)
     table = TABLES[form](options.output if form != "text" and not options.apply else "", threshold)
     counts, omitted = Counter(), [{"file": "", "why": why} for why in missing]
     progress = Progress(len(inputs))
@@ -215,20 +218,33 @@ def copy_paths(inputs: Sequence[MidiInput], options: Namespace) -> list[Path]:
 
 @dataclass
 class LabelJob:
-    """Labels one file, and writes its labelled copy if there are paths of copies."""
+    """Labels one file, and writes its labelled copy if there are paths of copies.
+
+    If ``transcribed``, the tracks that are likely one part are joined before, and likely drums are
+    marked.
+    """
 
     names: list[str]
     copies: list[Path]
     labeller: LabellerByName
     threshold: float
+    transcribed: bool = False
 
     def __call__(self, path: Path, index: int) -> tuple[dict[str, Any], pd.DataFrame]:
-        """The record of `file_record` and the labels per track."""
-        with warnings.catch_warnings():
+        """The record of `file_record` and the labels per part."""
+        joined = {}
+        with warnings.catch_warnings(), one_thread():
             warnings.simplefilter("ignore")
-            labels = label_file(path, self.names[index], self.labeller, self.threshold)
+            score = read_midi(path, strict=False)
+            if self.transcribed:
+                found = transcription(score, self.labeller)
+                joined = transcription_record(found, score)
+                score = found.score
+            labels = label_score(score, path, self.names[index], self.labeller, self.threshold)
         tracks = track_labels(labels.segments, self.threshold)
-        record = file_record(labels, tracks, self.labeller.instruments)
+        record = file_record(labels, tracks, self.labeller.instruments) | joined
+        if self.copies and self.transcribed:
+            tracks = found.per_track(tracks)
         if self.copies:
             copy = self.copies[index]
             with warnings.catch_warnings(record=True) as caught:

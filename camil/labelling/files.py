@@ -74,7 +74,7 @@ class LabellerByName:
 
 
 def label_file(path: Path, name: str, labeller: Labeller, threshold: float) -> LabelledFile:
-    """Label one file, in one thread, so that the result does not depend on the number of threads.
+    """Label one file.
 
     Args:
         name: the name of the file in the tables.
@@ -84,9 +84,15 @@ def label_file(path: Path, name: str, labeller: Labeller, threshold: float) -> L
         MidiError: if the file cannot be read.
         ValueError: if no track has two notes within two measures.
     """
-    score = read_midi(path, strict=False)
+    return label_score(read_midi(path, strict=False), path, name, labeller, threshold)
+
+
+def label_score(
+    score: Score, path: Path, name: str, labeller: Labeller, threshold: float
+) -> LabelledFile:
+    """Label the score of a file, as `label_file` does."""
     pitched = [track for track in score.tracks if not track.is_drum]
-    with _one_thread():
+    with one_thread():
         readings = labeller(pitched, score)
     pairs = zip(pitched, readings, strict=True)
     read = [(track, reading) for track, reading in pairs if reading is not None]
@@ -98,9 +104,8 @@ def label_file(path: Path, name: str, labeller: Labeller, threshold: float) -> L
         for track in score.tracks
         if track.name not in labelled
     ]
-    return LabelledFile(
-        name, _rows(name, read, score, labeller, threshold), skipped, score.warnings
-    )
+    segments = _rows(name, read, score, labeller, threshold)
+    return LabelledFile(name, segments, skipped, score.warnings)
 
 
 def warn_of_repairs(path: Path, repairs: Sequence[MidiWarning]) -> None:
@@ -179,7 +184,8 @@ def _attempt(work: Callable[[Path, int], Any], file: Path, index: int) -> Any:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
+    """Use one thread, so that results do not depend on the number of threads."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

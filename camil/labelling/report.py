@@ -9,7 +9,9 @@ import pandas as pd
 import pretty_midi
 
 from camil.labelling.files import OTHER, UNCERTAIN, LabelledFile
+from camil.labelling.transcriptions import Transcription
 from camil.midi.instruments import InstrumentTable
+from camil.midi.score import Score
 from camil.midi.write import program_of_label
 
 DIFFERS = "*"  # marks labels that contradict the program in the file
@@ -40,6 +42,31 @@ def file_record(
         "tracks": [_track_record(row, instruments) for row in tracks.to_dict("records")],
         "skipped": [{"track": one["track"], "why": one["why"]} for one in labels.skipped],
         "repairs": [str(one) for one in labels.repairs],
+    }
+
+
+def transcription_record(found: Transcription, score: Score) -> dict[str, Any]:
+    """What was joined and marked in a transcription, as JSON content.
+
+    Args:
+        found: from `camil.labelling.transcriptions.transcription`.
+        score: the file as it was read.
+
+    Returns:
+        ``merges``, one entry per part of several tracks, with their names, the probability that
+        they belong together and the reason; ``likely_drums``, the tracks that are likely drums and
+        that the file has as pitched, with the probability.
+    """
+    in_file = {track.name for track in score.tracks if track.is_drum}
+    drums = found.drums[found.drums["drums"] & ~found.drums["track"].isin(in_file)]
+    return {
+        name: [
+            {key: _plain(value) for key, value in row.items()} for row in table.to_dict("records")
+        ]
+        for name, table in (
+            ("merges", found.merges),
+            ("likely_drums", drums[["track", "notes", "probability"]]),
+        )
     }
 
 
@@ -106,6 +133,11 @@ def file_text(record: dict[str, Any], width: int | None = None) -> str:
     if not any(row[-1] for row in rows[1:]):
         rows = [row[:-1] for row in rows]
     lines = [printable(record["file"]), *aligned(rows)]
+    for one in record.get("merges", ()):
+        names = ", ".join(printable(name) for name in one["tracks"])
+        lines.append(f"  one part, {percent(one['probability'])}: {names}")
+    for one in record.get("likely_drums", ()):
+        lines.append(f"  likely drums, {percent(one['probability'])}: {printable(one['track'])}")
     reasons: dict[str, list[str]] = {}
     for one in record["skipped"]:
         reasons.setdefault(one["why"], []).append(printable(one["track"]))
