@@ -61,9 +61,9 @@ def test_label_that_needs_its_song_names_the_part_it_depends_on_most(tmp_path):
     assert (reason.lower, reason.others, reason.median_pitch) == (2, 2, 74)
     assert reason.notes_at_once == 2
     assert reason.sentence == (
-        "Pipe (60 %) because of the other parts: 1 of 4 segments agree, as the only part it would "
-        "have 20 %, without 01-bass 30 %; it is the highest of 3 parts (median D5), with 2.0 notes "
-        "per onset."
+        "Pipe (60 %) because of the other parts: 1 of 4 segments agree, as the only part Pipe "
+        "would have 20 %, without 01-bass 30 %; it is the highest of 3 parts (median D5), with "
+        "2.0 notes per onset."
     )
 
 
@@ -91,7 +91,7 @@ def test_drums_can_be_the_neighbour(tmp_path):
 def test_label_below_the_threshold_is_uncertain(tmp_path):
     reason = reason_for(song_of(tmp_path, PARTS), FromContext(), "00-flute", threshold=0.7)
     assert reason.level == "none"
-    assert reason.sentence.startswith("Uncertain, at most Pipe (60 %)")
+    assert reason.sentence.startswith("Uncertain between Pipe (60 %) and Reed (40 %): 1 of 4")
 
 
 def test_other_is_explained_without_segments(tmp_path):

@@ -141,11 +141,11 @@ def test_sentence_says_why_the_chosen_track_has_its_label(song, shown):
     page.browse_tracks(label(song, FirstIsReed()), song, labeller=FirstIsReed())
     track, view = shown[0].children
     assert view.value.endswith(
-        "<p>Reed (93 %) from the part as a whole: 1 of 2 segments agree, as the only part it would "
-        "have 93 %; it is the highest of 2 parts (median F#5), with 1.0 notes per onset.</p>"
+        "<p>Reed (93 %) from the part as a whole: 1 of 2 segments agree, as the only part Reed "
+        "would have 93 %; it is the highest of 2 parts (median F#5), with 1.0 notes per onset.</p>"
     )
     track.value = "01-part 36"
-    assert "<p>Uncertain, at most Guitar (12 %): " in view.value
+    assert "<p>Uncertain between " in view.value
 
 
 def test_table_of_labels_names_shades_and_suggested_programs(song):

@@ -18,11 +18,12 @@ _CLEAR = 0.01  # changes of a probability below it are not reported
 
 @dataclass
 class LabelReason:
-    """What a label rests on. All probabilities are those of ``label``.
+    """What a label rests on. All probabilities but ``second_probability`` are those of ``label``.
 
     Attributes:
         label: the most probable label, a class or ``other``.
         probability: with the whole song as input.
+        second, second_probability: the second most probable label.
         alone: with this part as the only one.
         agreeing, segments: number of segments whose most probable class is the label, and of all;
             0 of 0 for ``other``, which is not predicted per segment.
@@ -37,6 +38,8 @@ class LabelReason:
 
     label: str
     probability: float
+    second: str
+    second_probability: float
     alone: float
     agreeing: int
     segments: int
@@ -64,10 +67,12 @@ class LabelReason:
     @property
     def sentence(self) -> str:
         """The label, the level that decides, and the evidence."""
-        label = self.label if self.label != OTHER else "none of the classes"
+        label, second = (
+            "none of the classes" if one == OTHER else one for one in (self.label, self.second)
+        )
         claim = f"{label} ({_percent(self.probability)})"
         opening = {
-            "none": f"uncertain, at most {claim}",
+            "none": f"uncertain between {claim} and {second} ({_percent(self.second_probability)})",
             "song": f"{claim} because of the other parts",
             "part": f"{claim} from the part as a whole",
             "segments": f"{claim} from its own measures",
@@ -76,7 +81,7 @@ class LabelReason:
         if self.segments:
             facts.append(f"{self.agreeing} of {self.segments} segments agree")
         if self.others:
-            facts.append(f"as the only part it would have {_percent(self.alone)}")
+            facts.append(f"as the only part {label} would have {_percent(self.alone)}")
         if self.neighbour:
             facts.append(f"without {self.neighbour} {_percent(self.without_neighbour)}")
         evidence = f"{', '.join(facts)}; " if facts else ""
@@ -126,7 +131,7 @@ def reason_for(
     if reading is None:
         return None
     labels = [*labeller.classes, OTHER]
-    best = int(_joint(reading).argmax())
+    second, best = np.argsort(_joint(reading), kind="stable")[-2:].tolist()
     probability = _joint(reading)[best]
     left_out = {
         name: _joint(_read(labeller, part, score, without))[best]
@@ -142,6 +147,8 @@ def reason_for(
     return LabelReason(
         label=labels[best],
         probability=float(probability),
+        second=labels[second],
+        second_probability=float(_joint(reading)[second]),
         alone=float(_joint(_read(labeller, part, score, [part]))[best]),
         agreeing=int((own == best).sum()) if is_class else 0,
         segments=len(own) if is_class else 0,
