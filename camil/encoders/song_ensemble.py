@@ -25,6 +25,7 @@ class SongEnsemble(nn.Module):
         instruments: the instrument table of the classes as JSON, for programs and colours; None if
             it is not known.
         trees: trees by level; levels may be missing.
+        other: whether parts of no class were in training, so that their programs are predicted.
 
     Attributes:
         temperatures: one per level, fitted on validation songs; see
@@ -40,9 +41,10 @@ class SongEnsemble(nn.Module):
         segments_per_track: int,
         instruments: Mapping[str, Any] | None = None,
         trees: Mapping[str, BoostedTrees] | None = None,
+        other: bool = False,
     ):
         super().__init__()
-        self.instruments = instruments
+        self.instruments, self.other = instruments, other
         self.segments_per_track = segments_per_track
         self.members = nn.ModuleList(members)
         self.trees = nn.ModuleDict(dict(trees or {}))
@@ -95,6 +97,7 @@ def save_songs(path: str | Path, ensemble: SongEnsemble) -> None:
         "segments_per_track": ensemble.segments_per_track,
         "temperatures": ensemble.temperatures,
         "instruments": ensemble.instruments,
+        "other": ensemble.other,
     }
     weights = dict(ensemble.named_parameters())
     tensors = {
@@ -114,13 +117,14 @@ def load_songs(path: str | Path) -> SongEnsemble:
     tensors, description = read_tensors(Path(path), "songs")
     with fitting(path):
         members = [SongEncoder(**config) for config in description["members"]]
-        # Files of earlier versions lack the instruments and the trees.
+        # Files of earlier versions lack the instruments, the trees and `other`.
         trees = description.get("trees", {})
         ensemble = SongEnsemble(
             members,
             description["segments_per_track"],
             description.get("instruments"),
             {level: BoostedTrees(**config) for level, config in trees.items()},
+            description.get("other", False),
         )
         ensemble.load_state_dict(tensors)  # converts half precision to single
         ensemble.temperatures = {name: description["temperatures"][name] for name in LEVELS}

@@ -18,8 +18,8 @@ class BoostedTrees(nn.Module):
     """The trees of a `HistGradientBoostingClassifier`, for files and networks of this package.
 
     scikit-learn has no file format but pickle, which can run any code when it is loaded. A node is
-    a feature, a threshold (of a leaf: its value) and its right child; its left child is the next
-    node.
+    a feature, a threshold (of a leaf: its value) and the distance to its right child; its left
+    child is the next node.
 
     Args:
         trees: number of trees, a multiple of the present classes, which take turns.
@@ -41,7 +41,7 @@ class BoostedTrees(nn.Module):
         self.register_buffer("roots", torch.zeros(trees, dtype=torch.int32))
         self.register_buffer("feature", torch.full((nodes,), LEAF, dtype=torch.int16))
         self.register_buffer("threshold", torch.zeros(nodes))
-        self.register_buffer("right", torch.zeros(nodes, dtype=torch.int32))
+        self.register_buffer("right", torch.zeros(nodes, dtype=torch.int16))
         self.register_buffer("missing_left", torch.zeros(nodes, dtype=torch.bool))
         self.register_buffer("start", torch.full((classes,), NEVER))
 
@@ -73,7 +73,7 @@ class BoostedTrees(nn.Module):
         found.feature.copy_(torch.from_numpy(np.where(leaf, LEAF, nodes["feature_idx"])))
         values = np.where(leaf, nodes["value"], _not_above(nodes["num_threshold"]))
         found.threshold.copy_(torch.from_numpy(values))
-        right = nodes["right"].astype(np.int64) + np.repeat(first[:-1], np.diff(first))
+        right = nodes["right"] - np.concatenate([np.arange(len(table)) for table in tables])
         found.right.copy_(torch.from_numpy(np.where(leaf, 0, right)))
         found.missing_left.copy_(torch.from_numpy(nodes["missing_go_to_left"].astype(bool)))
         start = classifier._baseline_prediction.ravel() - np.asarray(log_prior)[present]
@@ -92,7 +92,7 @@ class BoostedTrees(nn.Module):
             left = torch.where(
                 value.isnan(), self.missing_left[node], value <= self.threshold[node]
             )
-            next_node = torch.where(left, node + 1, self.right[node].long())
+            next_node = node + torch.where(left, 1, self.right[node])
             node = torch.where(feature == LEAF, node, next_node)
         of_class = self.threshold[node].unflatten(1, (-1, len(self.present))).sum(1)
         scores = self.start.repeat(len(features), 1)

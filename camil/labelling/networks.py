@@ -18,7 +18,7 @@ from camil.corpus.corpus import draw_rolls
 from camil.corpus.songs import Songs
 from camil.encoders.classifier import Classifier, load_classifier
 from camil.encoders.precision import single_precision
-from camil.encoders.song import PROGRAMS, Reading
+from camil.encoders.song import Reading
 from camil.encoders.song_ensemble import SongEnsemble, load_songs
 from camil.midi.instruments import FAMILIES, InstrumentTable
 from camil.midi.performance import performance
@@ -139,8 +139,8 @@ class SongLabeller:
 
     A track is read from its distinct segments, at most as many as in training, evenly spaced; the
     probabilities of segments are of all of them. Both levels are calibrated on validation songs.
-    Networks that predict General MIDI programs also tell which tracks belong to no class: the
-    probability of that is the sum of those of the programs of no class.
+    Networks that were trained on parts of no class too predict which tracks belong to none: that
+    probability is the sum of those of the programs of no class.
 
     Args:
         ensemble: the networks.
@@ -152,8 +152,6 @@ class SongLabeller:
     def __init__(self, ensemble: SongEnsemble):
         self.ensemble, self.classes = ensemble, ensemble.classes
         self.instruments = instruments_of(ensemble.classes, ensemble.instruments)
-        families = [self.instruments.of_program(program) for program in range(PROGRAMS)]
-        self._no_class = np.array([family is None for family in families])
 
     def __call__(self, tracks: Sequence[Track], score: Score) -> list[TrackReading | None]:
         segments = [segments_of(track, score, repeats=True) for track in tracks]
@@ -174,7 +172,8 @@ class SongLabeller:
             reading = TrackReading(spans, shares, track)
             if of_programs is not None:
                 reading.programs = of_programs
-                reading.other = float(of_programs[self._no_class].sum())
+                if self.ensemble.other:
+                    reading.other = float(of_programs[self.instruments.other_programs].sum())
             readings[number] = reading
         return readings
 

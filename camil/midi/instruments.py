@@ -115,6 +115,11 @@ class InstrumentTable(Sequence[InstrumentClass]):
             raise ValueError(f"{name!r} is not a class of {self.name}: {', '.join(self.names)}")
         return InstrumentTable(self.name, [one for one in self._classes if one.name != name])
 
+    @property
+    def other_programs(self) -> list[int]:
+        """The programs of no class, ascending."""
+        return [program for program in range(PROGRAMS) if program not in self._of_program]
+
     def to_json(self) -> dict[str, Any]:
         """The table as JSON, the input of `from_json`."""
         return {"name": self.name, "instruments": [asdict(one) for one in self._classes]}
