@@ -6,18 +6,21 @@ from pathlib import Path
 import matplotlib
 import pytest
 
+from camil.encoders.song_ensemble import load_songs
+from camil.labelling.networks import load_labeller
+from camil.midi.instruments import INSTRUMENTS
 from camil.workbook.files import read_json
 
 PROJECT = Path(__file__).parent.parent
 TINY = {"width": 2, "depth": 10, "embedding": 8, "epochs": 1, "batch_size": 32, "device": "cpu"}
 
 
-def run_notebook(name, **parameters):
+def run_notebook(name, tiny=TINY, **parameters):
     """Run the code cells of a notebook in this process, parameters injected like Papermill."""
     matplotlib.use("agg")
     content = json.loads((PROJECT / f"notebooks/{name}.ipynb").read_text())
     cells = ["".join(c["source"]) for c in content["cells"] if c["cell_type"] == "code"]
-    given = "\n".join(f"{name} = {value!r}" for name, value in (TINY | parameters).items())
+    given = "\n".join(f"{name} = {value!r}" for name, value in (tiny | parameters).items())
     cells.insert(1, f"# Parameters\n{given}\n")
     namespace = {"In": ["", *cells], "__name__": "__main__"}
     for cell in cells:
@@ -86,3 +89,24 @@ def assert_finished(run, choice):
     assert choice.items() <= record["parameters"].items()
     (line,) = (run / "history.jsonl").read_text().splitlines()
     assert json.loads(line)["train_loss"] > 0
+
+
+def test_songs_with_parts_of_no_instrument_and_trees(tiny_corpus, tmp_path):
+    """Reeds take the part of the class that is read, but not predicted."""
+    run = tmp_path / "songs"
+    tiny = {"width": 4, "size": 8, "epochs": 1, "batch_size": 4, "device": "cpu"}
+    choice = {"other": "Reed", "trees": True}
+    ran = run_notebook("11_songs", tiny, corpus=str(tiny_corpus), run=str(run), **choice)
+    ensemble = load_songs(run / "songs.safetensors")
+    assert set(ensemble.classes) == set(INSTRUMENTS) - {"Reed"}
+    assert ensemble.other
+    assert set(ensemble.trees) == {"segment", "track", "song"}
+    predicted = ran["predictions"]["song"]
+    assert "Reed" not in set(predicted["instrument"])
+    assert "p_Reed" not in predicted
+    assert load_labeller(run).instruments.of_program(64) is None
+    # Every test part of Reed is scored as a part of no instrument.
+    table = ran["data"].table
+    reeds = table[(table["split"] == "test") & (table["instrument"] == "Reed")]
+    count = len(reeds.drop_duplicates(["song", "track"]))
+    assert ran["metrics"]["song"]["other"]["tracks"] == count
