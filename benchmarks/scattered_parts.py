@@ -6,10 +6,10 @@
 
 FOLDER has MIDI files and a ``manifest.csv`` with the columns ``path`` and ``split``. The songs of a
 split are drawn at random and scattered by pairs of measures, by phrases and by windows of 2.048 s
-in turn. The same songs are also read with their parts left whole, to count tracks that are joined
-or marked as drums wrongly.
+in turn. The first half of them are also read with their parts left whole, to count tracks that are
+joined or marked as drums wrongly.
 
-``--fit`` prints the coefficients in ``camil/labelling``: those of drums from 1,000 songs of
+``--fit`` estimates the coefficients in ``camil/labelling``: those of drums from 1,000 songs of
 "train", those of fragments from the songs of "validation" after the first 200, because the network
 has seen the others; the first 200 are those of ``--split validation``.
 """
@@ -51,8 +51,8 @@ def songs(folder: Path, split: str, first: int, last: int | None, whole: float =
     manifest = pd.read_csv(folder / "manifest.csv")
     paths = sorted(manifest.loc[manifest["split"] == split, "path"])
     drawn = np.random.default_rng(SEEDS[split]).permutation(paths)[first:last]
-    rng = np.random.default_rng(SEEDS[split])
-    for number, path in enumerate(drawn):
+    for number, path in enumerate(drawn, first):
+        rng = np.random.default_rng([SEEDS[split], number])
         try:
             score = read_midi(folder / path, strict=False)
         except MidiError:
@@ -144,11 +144,12 @@ class Tally:
 
 def measure(folder: Path, split: str, count: int, pretrained: str) -> dict:
     labeller, report = load_labeller(pretrained or None), {"split": split, "songs": count}
-    for name, whole in (("scattered", 0.0), ("whole parts", 1.0)):
+    for name, whole, last in (("scattered", 0.0, count), ("whole parts", 1.0, count // 2)):
         tally = Tally()
-        for song in songs(folder, split, 0, count, whole):
+        for song in songs(folder, split, 0, last, whole):
             tally.add(song, labeller, labels=not whole)
         report[name] = tally.report()
+        print(json.dumps(report, indent=1), flush=True)
     return report
 
 
@@ -217,7 +218,6 @@ def main() -> None:
     else:
         report = measure(given.folder, given.split, given.songs, given.pretrained)
         report["provenance"] = provenance(torch.device("cpu"))
-        print(json.dumps(report, indent=1))
         if given.output:
             given.output.write_text(json.dumps(report, indent=1) + "\n")
 

@@ -142,13 +142,19 @@ def _file(score: Score, parts, tracks, programs: np.ndarray) -> bytes:
         events = [(0, 0, mido.MetaMessage("track_name", name=f"track {number}"))]
         program = int(programs[number])
         events.append((0, 0, mido.Message("program_change", channel=channel, program=program)))
-        begins = np.round(source.start_beat[notes] * TICKS).astype(int).tolist()
-        ends = np.round(source.end_beat[notes] * TICKS).astype(int).tolist()
-        for note, begin, end in zip(notes.tolist(), begins, ends, strict=True):
-            about = {"channel": channel, "note": int(source.pitch[note])}
-            loud = int(source.velocity[note])
-            events.append((begin, 2, mido.Message("note_on", velocity=loud, **about)))
-            events.append((max(end, begin + 1), 1, mido.Message("note_off", velocity=0, **about)))
+        columns = (
+            source.pitch[notes],
+            source.velocity[notes],
+            np.round(source.start_beat[notes] * TICKS),
+            np.round(source.end_beat[notes] * TICKS),
+        )
+        for pitch, velocity, begin, end in zip(*(c.tolist() for c in columns), strict=True):
+            # Checks of each message would take most of the time.
+            on, off = (
+                mido.Message(kind, skip_checks=True, channel=channel, note=pitch, velocity=loud)
+                for kind, loud in (("note_on", velocity), ("note_off", 0))
+            )
+            events += [(int(begin), 2, on), (max(int(end), int(begin) + 1), 1, off)]
         midi.tracks.append(_absolute(events))
     content = io.BytesIO()
     midi.save(file=content)
@@ -177,6 +183,7 @@ def _absolute(events) -> mido.MidiTrack:
     """A track of events with absolute times; at equal times, lengths end before notes begin."""
     track, now = mido.MidiTrack(), 0
     for tick, _, message in sorted(events, key=lambda one: one[:2]):
-        track.append(message.copy(time=tick - now))
+        message.time = tick - now
+        track.append(message)
         now = tick
     return track
