@@ -6,7 +6,7 @@ from torch import Tensor
 
 from camil.encoders.trees import BoostedTrees
 
-ROUNDS = 100  # each adds one tree per class
+ROUNDS = 150  # each adds one tree per class
 MOST_ROWS = 300_000  # of more training rows, so many are drawn
 
 
