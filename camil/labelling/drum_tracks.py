@@ -1,9 +1,8 @@
 """Probability that a track on a pitched channel plays drums.
 
-Transcription models and faulty exports put drums on pitched channels, where the notes are drum
-sounds of the General MIDI percussion map (35 to 81) although the file says otherwise. A logistic
-regression on five features of a track decides; it was fitted by ``python -m
-benchmarks.scattered_parts --fit drums``.
+Transcription models and faulty exports put drums on pitched channels. A logistic regression on five
+features of a track finds them; it was fitted by ``python -m benchmarks.scattered_parts --fit
+drums``. Drum sounds are numbered as in the General MIDI percussion map.
 """
 
 import numpy as np
@@ -83,8 +82,8 @@ def _chroma(track: Track, score: Score) -> np.ndarray:
 def _fit(own: np.ndarray, others: np.ndarray) -> float:
     """Agreement of two ``(measures, 12)`` chromagrams beyond that of their averages.
 
-    It is the mean over measures of the scalar product of the track's distribution and the others',
-    less their mean over the song; times 12, so that 1 is the agreement of chance.
+    It is the mean over measures of the scalar product of the track's distribution with the others',
+    less that with the others' mean over the song, in units of the product of uniform distributions.
     """
     present = (own.sum(axis=1) > 0) & (others.sum(axis=1) > 0)
     if not present.any():

@@ -53,7 +53,7 @@ class LabelReason:
 
     @property
     def level(self) -> str:
-        """The first level that has the label: "segments", "part" or "song".
+        """The first level that has the label: "segments", "part", "song" or "none".
 
         "segments" if most segments have it, "part" if the part as the only one of a song has it,
         "song" if it has it only beside the other parts, and "none" below the threshold.
