@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     try:
-        options = _parser().parse_args(arguments)
+        options = command_parser().parse_args(arguments)
         from camil.labelling import command
 
         if not gc.isenabled():
@@ -93,7 +93,8 @@ def _leave(status: int) -> None:
     os._exit(status)
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_parser() -> argparse.ArgumentParser:
+    """The options of the command."""
     parser = argparse.ArgumentParser(
         prog="camil",
         description="Recognize the instrument of each part of a MIDI file from its notes.",

@@ -4,6 +4,8 @@ import importlib
 import io
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,7 +19,7 @@ import pandas as pd
 import pretty_midi
 import pytest
 
-from camil.cli import main
+from camil.cli import command_parser, main
 from camil.labelling import files as labelling_files
 from camil.labelling.label import label, repairs, skipped, track_labels
 from camil.labelling.networks import TrackReading
@@ -480,6 +482,19 @@ def test_help_imports_only_the_standard_library():
     assert done.stdout.splitlines()[-1] == "['__main__', 'camil']"
     for word in ("examples:", "exit status:", "camil label song.mid --apply", "labelled"):
         assert word in done.stdout
+
+
+def documented_commands():
+    pages = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    return sorted(set(re.findall(r"^\s*(camil (?:label|audit) .+)$", text, re.MULTILINE)))
+
+
+@pytest.mark.parametrize("line", documented_commands())
+def test_documented_command_is_valid(line):
+    words = shlex.split(line, comments=True)
+    arguments = words[1 : words.index(">") if ">" in words else None]
+    assert command_parser().parse_args(arguments).command == words[1]
 
 
 def test_version_is_that_of_the_package(capsys):
