@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import tomllib
+import unicodedata
 from pathlib import Path
 
 import mido
@@ -328,6 +329,27 @@ def test_control_characters_and_wide_names_keep_the_table_aligned(tmp_path, answ
     output = capsys.readouterr().out
     assert not {one for one in output if not one.isprintable()} - {"\n"}
     assert [cells[0] for cells in table_of(output).values()] == ["Flute", "Electric Bass (finger)"]
+
+
+@pytest.mark.parametrize("width", [200, 80, 60, 20])
+def test_lines_fit_the_terminal_and_keep_the_labels(tmp_path, answers, monkeypatch, capsys, width):
+    name = "\N{CJK UNIFIED IDEOGRAPH-7B1B}" * 20  # 40 columns of a terminal
+    as_latin = name.encode().decode("latin-1")  # the encoding in which mido writes
+    song = write_song(tmp_path / "song.mid", programs=(73, 40), name=as_latin)
+    monkeypatch.setattr("camil.labelling.output.terminal_width", lambda: width)
+    answers(({"Pipe": 0.48, "Reed": 0.31}, 0.0, {73: 0.3}), ({"Pipe": 0.9}, 0.0, {73: 0.3}))
+    assert main(["label", str(song)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    columns = [
+        sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in line) for line in lines
+    ]
+    assert max(columns) <= width
+    if width >= 60:
+        assert "Pipe 48 % or Reed 31 %" in lines[2]
+        assert "Pipe 90 %" in lines[3]
+        starts = [line[: line.index("Pipe")] for line in lines[2:4]]
+        widths = [sum(1 + (ord(one) == 0x7B1B) for one in start) for start in starts]
+        assert widths[0] == widths[1]
 
 
 def test_damaged_file_is_labelled_and_its_repair_printed(song, run, capsys):

@@ -1,8 +1,9 @@
 """Labels of one file as a record for JSON and as text for a terminal."""
 
 import math
+import sys
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -130,9 +131,11 @@ def file_text(record: dict[str, Any], width: int | None = None) -> str:
         mark = DIFFERS if track["differs"] else " "
         part = f"{mark} {printable(track['track'])[:LONGEST_NAME]}"
         rows.append((part, track["written"], label_text(track), _suggestion_text(track)))
-    if not any(row[-1] for row in rows[1:]):
-        rows = [row[:-1] for row in rows]
-    lines = [printable(record["file"]), *aligned(rows)]
+    flexible = {0: 16, 1: 12, 3: 12}
+    if not any(row[3] for row in rows[1:]):
+        rows = [row[:3] for row in rows]
+        del flexible[3]
+    lines = [printable(record["file"]), *aligned(rows, width, flexible)]
     for one in record.get("merges", ()):
         names = ", ".join(printable(name) for name in one["tracks"])
         lines.append(f"  one part, {percent(one['probability'])}: {names}")
@@ -175,18 +178,38 @@ def audit_text(found: pd.DataFrame, width: int | None = None) -> str:
         file, probability = printable(row.file), percent(row.probability)
         verdict = "" if row.name_verdict == "silent" else f"{row.name_verdict} the program"
         rows.append((file, part, row.written, probability, label, row.suggested_name, verdict))
-    return "\n".join(_cut(line, width) for line in aligned(rows))
+    return "\n".join(
+        _cut(line, width) for line in aligned(rows, width, {0: 12, 1: 12, 2: 12, 5: 12})
+    )
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines with the cells of each column at the same position."""
+def aligned(
+    rows: Sequence[Sequence[str]],
+    width: int | None = None,
+    flexible: Mapping[int, int] | None = None,
+) -> list[str]:
+    """Lines with the cells of each column at the same position.
+
+    Args:
+        width: columns of the terminal; None if they are not limited.
+        flexible: the columns of the table whose cells are cut to fit lines into ``width``, the
+            first of them first, with the smallest number of terminal columns that each keeps.
+    """
     widths = [max(columns_of(cell) for cell in column) for column in zip(*rows, strict=True)]
+    excess = sum(widths) + 2 * (len(widths) - 1) - (width or sys.maxsize)
+    for column, least in (flexible or {}).items():
+        cut = min(max(excess, 0), max(widths[column] - least, 0))
+        widths[column] -= cut
+        excess -= cut
     return [
-        "  ".join(
-            cell + " " * (width - columns_of(cell)) for cell, width in zip(row, widths, strict=True)
-        ).rstrip()
+        "  ".join(_padded(cell, size) for cell, size in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
+
+
+def _padded(cell: str, width: int) -> str:
+    text = _cut(cell, width)
+    return text + " " * (width - columns_of(text))
 
 
 def printable(text: str) -> str:
