@@ -60,10 +60,29 @@ def execute(notebook: str, folder: Path, **parameters) -> dict:
 
 def test_ablation_notebook_scores_every_ingredient_at_every_level(tiny_corpus, tmp_path):
     results = execute("13_ablation", tmp_path, corpus=str(tiny_corpus))
-    table = pd.DataFrame(results["macro_f1"])
-    assert table.shape == (3, 7)
+    rows = {name: pd.DataFrame(scores).mean() for name, scores in results["macro_f1"].items()}
+    table = pd.DataFrame(rows)
+    assert table.shape == (3, 15)
     assert table.stack().between(0, 1).all()
     assert results["corpus"]["sha256"] == Corpus(tiny_corpus).identity["sha256"]
+
+
+def test_drawn_training_songs_are_a_subset_of_the_training_songs(tiny_corpus):
+    data = SongData.read(tiny_corpus)
+    drawn = data.with_training_songs(5, seed=1)
+    assert len(drawn.splits["train"]) == 5
+    assert set(drawn.splits["train"].tolist()) < set(data.splits["train"].tolist())
+    assert torch.equal(drawn.splits["validation"], data.splits["validation"])
+
+
+def test_contradicted_labels_are_left_out_in_training_only(tiny_corpus):
+    data = SongData.read(tiny_corpus)
+    flute = data.classes.index("Pipe")
+    named = replace(data, names=("Flute",) * len(data.names))
+    labels = named.without_contradicted_labels().labels
+    in_train = np.isin(data.songs.song_of[data.songs.track_of], data.splits["train"])
+    expected = np.where(in_train & (data.labels.numpy() != flute), -1, data.labels.numpy())
+    assert labels.tolist() == expected.tolist()
 
 
 def test_tuning_notebook_gives_both_conditions_the_same_trials(tiny_corpus, tmp_path):

@@ -10,9 +10,9 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from camil.corpus.songs import Songs
 from camil.encoders.song import LEVELS, SongEncoder
 from camil.encoders.song_ensemble import SongEnsemble, load_songs, save_songs
-from camil.encoders.trees import BoostedTrees, features_of
+from camil.encoders.trees import features_of
 from camil.midi.instruments import INSTRUMENTS
-from camil.training.trees import fit_trees
+from camil.training.trees import as_tensors, fit_trees
 
 
 def data(rows=600, features=6, classes=4, seed=0):
@@ -32,14 +32,14 @@ def fitted():
 
 def test_trees_return_the_probabilities_of_sklearn(fitted):
     values, _ = data(2500, seed=1)  # more than one pass of rows
-    found = BoostedTrees.from_sklearn(fitted, np.zeros(4))(torch.from_numpy(values))
+    found = as_tensors(fitted, np.zeros(4))(torch.from_numpy(values))
     np.testing.assert_allclose(found.exp().numpy(), fitted.predict_proba(values), atol=1e-6)
 
 
 def test_logit_adjustment_is_subtracted_from_the_scores(fitted):
     values, labels = data(50, seed=2)
     log_prior = 0.3 * np.log(np.bincount(labels) / len(labels))
-    found = BoostedTrees.from_sklearn(fitted, log_prior)(torch.from_numpy(values))
+    found = as_tensors(fitted, log_prior)(torch.from_numpy(values))
     expected = log_softmax(np.log(fitted.predict_proba(values)) - log_prior, axis=1)
     np.testing.assert_allclose(found.numpy(), expected, atol=1e-5)
 
@@ -51,7 +51,7 @@ def test_values_at_thresholds_fall_to_the_same_side():
     values = np.repeat([low, high, np.float32(3)], 40)[:, None]
     labels = np.repeat([0, 1, 2], 40)
     classifier = HistGradientBoostingClassifier(max_iter=3, min_samples_leaf=5).fit(values, labels)
-    found = BoostedTrees.from_sklearn(classifier, np.zeros(3))(torch.from_numpy(values))
+    found = as_tensors(classifier, np.zeros(3))(torch.from_numpy(values))
     assert (found.argmax(1).numpy() == classifier.predict(values)).all()
     np.testing.assert_allclose(found.exp().numpy(), classifier.predict_proba(values), atol=1e-6)
 
@@ -59,7 +59,7 @@ def test_values_at_thresholds_fall_to_the_same_side():
 def test_class_without_training_rows_is_never_predicted():
     values, labels = data(classes=4)
     classifier = HistGradientBoostingClassifier(max_iter=3).fit(values, labels * 2)
-    found = BoostedTrees.from_sklearn(classifier, np.zeros(8))(torch.from_numpy(values)).exp()
+    found = as_tensors(classifier, np.zeros(8))(torch.from_numpy(values)).exp()
     assert found[:, 1::2].max() < 1e-6
     expected = classifier.predict_proba(values)
     np.testing.assert_allclose(found[:, ::2].numpy(), expected, atol=1e-6)
@@ -69,7 +69,7 @@ def test_two_classes_are_refused():
     values, labels = data(classes=2)
     classifier = HistGradientBoostingClassifier(max_iter=1).fit(values, labels)
     with pytest.raises(ValueError, match="three or more"):
-        BoostedTrees.from_sklearn(classifier, np.zeros(2))
+        as_tensors(classifier, np.zeros(2))
 
 
 def test_ensemble_averages_networks_and_trees_and_survives_its_file(tiny_corpus, tmp_path):

@@ -1,9 +1,7 @@
 """Gradient-boosted trees (GBT) that read hand-crafted features of a song, as tensors."""
 
 from collections.abc import Sequence
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -15,11 +13,11 @@ NEVER = -20.0  # score of a class that does not occur in training
 
 
 class BoostedTrees(nn.Module):
-    """The trees of a `HistGradientBoostingClassifier`, for files and networks of this package.
+    """The trees of scikit-learn's `HistGradientBoostingClassifier`, for networks and their files.
 
     scikit-learn has no file format but pickle, which can run any code when it is loaded. A node is
     a feature, a threshold (of a leaf: its value) and the distance to its right child; its left
-    child is the next node.
+    child is the next node. `camil.training.trees` fills them.
 
     Args:
         trees: number of trees, a multiple of the present classes, which take turns.
@@ -44,41 +42,6 @@ class BoostedTrees(nn.Module):
         self.register_buffer("right", torch.zeros(nodes, dtype=torch.int16))
         self.register_buffer("missing_left", torch.zeros(nodes, dtype=torch.bool))
         self.register_buffer("start", torch.full((classes,), NEVER))
-
-    @classmethod
-    def from_sklearn(cls, classifier: Any, log_prior: Sequence[float]) -> "BoostedTrees":
-        """Copy a fitted classifier.
-
-        Args:
-            classifier: a fitted `HistGradientBoostingClassifier`, with float32 features, none of
-                them categorical, and three or more classes, by their indices.
-            log_prior: ``(classes,)``, subtracted from the scores: the logit adjustment of
-                `camil.losses.LogitAdjustedCrossEntropy`, after training.
-
-        Raises:
-            ValueError: if there are fewer classes, or categorical features.
-        """
-        rounds: Any = classifier._predictors  # no public name, see tests/test_trees.py
-        present = [int(index) for index in classifier.classes_]
-        if len(present) < 3:
-            raise ValueError(f"trees need three or more classes in training, got {len(present)}")
-        tables = [tree.nodes for trees in rounds for tree in trees]
-        if any(table["is_categorical"].any() for table in tables):
-            raise ValueError("categorical features are not supported")
-        first = np.cumsum([0, *map(len, tables)])
-        nodes = np.concatenate(tables)
-        leaf = nodes["is_leaf"].astype(bool)
-        found = cls(len(tables), len(nodes), present, len(log_prior))
-        found.roots.copy_(torch.from_numpy(first[:-1]))
-        found.feature.copy_(torch.from_numpy(np.where(leaf, LEAF, nodes["feature_idx"])))
-        values = np.where(leaf, nodes["value"], _not_above(nodes["num_threshold"]))
-        found.threshold.copy_(torch.from_numpy(values))
-        right = nodes["right"] - np.concatenate([np.arange(len(table)) for table in tables])
-        found.right.copy_(torch.from_numpy(np.where(leaf, 0, right)))
-        found.missing_left.copy_(torch.from_numpy(nodes["missing_go_to_left"].astype(bool)))
-        start = classifier._baseline_prediction.ravel() - np.asarray(log_prior)[present]
-        found.start[present] = torch.from_numpy(start).float()
-        return found
 
     def forward(self, features: Tensor) -> Tensor:
         scores = [self._scores(part) for part in features.split(ROWS)]
@@ -116,9 +79,3 @@ def features_of(batch: SongBatch, level: str) -> Tensor:
     index, count = index_in_song(batch)
     order = torch.stack([index / (count - 1).clamp(min=1), index, count], dim=1)
     return torch.cat([batch.of_track, batch.of_song, batch.own, batch.among, order], dim=1)
-
-
-def _not_above(thresholds: np.ndarray) -> np.ndarray:
-    """The largest float32 that is not above each float64, so that float32 values compare alike."""
-    rounded = thresholds.astype(np.float32)
-    return np.where(rounded > thresholds, np.nextafter(rounded, np.float32(-np.inf)), rounded)

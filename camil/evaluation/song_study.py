@@ -5,8 +5,8 @@ time; ``15_other_collections`` leaves out one collection at a time.
 """
 
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,12 @@ from torch import Tensor, nn
 from camil.corpus.corpus import Corpus
 from camil.corpus.songs import Songs
 from camil.encoders.song import LEVELS, SongEncoder, read_songs
+from camil.encoders.song_ensemble import SongEnsemble
 from camil.evaluation.metrics import scores
 from camil.losses.songs import SongLoss
+from camil.midi.instrument_words import CONTRADICTS, name_verdict
 from camil.training.fit import fit
+from camil.training.trees import fit_level
 
 
 @dataclass
@@ -30,6 +33,7 @@ class SongData:
         classes: class names, in the order of the labels.
         labels: ``(segments,)`` int64, class of each segment; -1 if it belongs to no class.
         programs: ``(tracks,)`` int64, General MIDI program of each track.
+        names: name of each track, without its number.
         splits: indices of the songs of "train" and "validation". May be replaced to train on
             other songs than the corpus intends.
         identity: `Corpus.identity`, for provenance.
@@ -39,6 +43,7 @@ class SongData:
     classes: tuple[str, ...]
     labels: Tensor
     programs: Tensor
+    names: tuple[str, ...]
     splits: dict[str, Tensor]
     identity: dict[str, str]
 
@@ -51,14 +56,35 @@ class SongData:
         """
         corpus, songs = Corpus(folder), Songs(pq.read_table(Path(folder) / "segments.parquet"))
         splits = {name: songs.songs_of(corpus.rows(name)) for name in ("train", "validation")}
-        programs = torch.tensor(corpus.table["program"].to_numpy(int)[songs.first_segments()])
+        tracks = corpus.table.iloc[songs.first_segments().numpy()]
+        programs = torch.tensor(tracks["program"].to_numpy(int))
+        names = tuple(tracks["track"].str.replace(r"^\d+-", "", regex=True))
         table, labels = corpus.without(other)
-        return cls(songs, table.names, labels, programs, splits, corpus.identity)
+        return cls(songs, table.names, labels, programs, names, splits, corpus.identity)
 
     @property
     def track_labels(self) -> Tensor:
         """``(tracks,)`` int64, class of each track."""
         return self.labels[self.songs.first_segments()]
+
+    def with_training_songs(self, count: int, seed: int) -> "SongData":
+        """The same songs, of which at most ``count`` drawn ones are trained on."""
+        train, generator = self.splits["train"], torch.Generator().manual_seed(seed)
+        drawn = train[torch.randperm(len(train), generator=generator)[:count]].sort().values
+        return replace(self, splits=self.splits | {"train": drawn})
+
+    def without_contradicted_labels(self) -> "SongData":
+        """The same songs; training tracks whose name contradicts their program have no class.
+
+        See `camil.midi.instrument_words.name_verdict`.
+        """
+        pairs = zip(self.names, self.programs.tolist(), strict=True)
+        verdicts = [name_verdict(name, program) for name, program in pairs]
+        train = torch.isin(torch.from_numpy(self.songs.song_of), self.splits["train"])
+        contradicted = train & torch.tensor([verdict == CONTRADICTS for verdict in verdicts])
+        labels = self.labels.clone()
+        labels[contradicted[torch.from_numpy(self.songs.track_of)]] = -1
+        return replace(self, labels=labels)
 
 
 def macro_f1_per_level(
@@ -140,6 +166,25 @@ def train_song_encoder(
             unit="songs",
         )
     return network
+
+
+def together(networks: Sequence[SongEncoder]) -> SongEnsemble:
+    """The average of some networks, without trees."""
+    return SongEnsemble(networks, 0).eval()
+
+
+def with_trees(
+    networks: Sequence[SongEncoder], data: SongData, *, strength: float, seed: int
+) -> SongEnsemble:
+    """The mean of some networks and of trees at each level, trained on the same songs."""
+    labels = {"segment": data.labels, "track": data.track_labels, "song": data.track_labels}
+    chosen, classes = data.splits["train"], len(data.classes)
+    trees = {
+        level: fit_level(data.songs, chosen, level, labels[level], classes,
+                         strength=strength, seed=seed)
+        for level in LEVELS
+    }  # fmt: skip
+    return SongEnsemble(networks, 0, trees=trees).eval()
 
 
 def without_features(network: SongEncoder) -> None:
