@@ -18,17 +18,13 @@ class Account:
     Args:
         parameters: all parameters of the notebook, from `check_parameters`.
         data: folder of the corpus that the notebook reads, or of a run, which records its corpus.
-        device: the device of the computations, if it is known.
     """
 
-    def __init__(self, parameters: dict[str, Any], data: Path | str = "", device: Any = ""):
+    def __init__(self, parameters: dict[str, Any], data: Path | str = ""):
         self._started = time.perf_counter()
         now = datetime.now().astimezone().isoformat(" ", "seconds")
         found = versions()
-        hardware = f"on {device}, " if device else ""
-        print(
-            f"{now}, {hardware}commit {commit()}, Python {found['python']}, torch {found['torch']}"
-        )
+        print(f"{now}, commit {commit()}, Python {found['python']}, torch {found['torch']}")
         if data:
             print(f"data: {_described(data)}")
         # Spaces in values are protected: lines break between parameters only.
