@@ -77,7 +77,6 @@ PATHS: dict[str, dict[str, Check]] = {
     },
     "11_songs": {"corpus": is_corpus, "run": given},
     "12_audit": {"midi_folder": exists, "output": given},
-    "12_audit": {"midi_folder": exists, "output": given},
     "13_ablation": {"corpus": is_corpus, "other_corpus": _maybe_corpus, "output": given},
     "14_tuning": {
         "corpus": is_corpus,
