@@ -59,9 +59,11 @@ SONG_CARD = (
 # CAMIL+: instruments of all parts of a song
 
 Reads the notes of all parts of a song, without audio and without General MIDI programs, and \
-predicts the instrument of each part among {{ classes }} classes: {{ instruments }}. Parts of \
-other instruments, such as synthesizers, percussion or sound effects, are assigned to one of these \
-classes too.
+predicts the instrument of each part among {{ classes }} classes: {{ instruments }}. \
+{% if record.parameters.other %}It also predicts the probability that a part is none of them, such \
+as a synthesizer lead, melodic percussion or a sound effect, and a General MIDI program.\
+{% else %}Parts of other instruments, such as synthesizers, percussion or sound effects, are \
+assigned to one of these classes too.{% endif %}
 
 ```python
 from camil import label, track_labels
