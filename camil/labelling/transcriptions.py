@@ -151,10 +151,10 @@ def _reason(sounds: np.ndarray, register: float, known: Sequence[str]) -> str:
         read = f"are read as {', '.join(known[:-1])} or {known[-1]}"
     else:
         read = f"are all read as {known[0]}" if known else "are too short for a label"
+    often = "once" if turns == 1 else f"{turns} times"
     return (
         f"The {len(sounds)} tracks sound at once in {_percent(together)} of their time, take turns "
-        f"{turns} time{'s' * (turns != 1)}, have pitches that agree by {_percent(register)}, and "
-        f"{read}."
+        f"{often}, have pitches that agree by {_percent(register)}, and {read}."
     )
 
 
