@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from camil.encoders.song_batch import SongBatch, index_in_song
 
-ROWS = 1024  # rows that are read at once, each by all trees
+ROWS = 64  # rows that are read at once, each by all trees: so many fit the cache
 LEAF = -1
 NEVER = -20.0  # score of a class that does not occur in training
 
@@ -44,21 +44,43 @@ class BoostedTrees(nn.Module):
         self.register_buffer("start", torch.full((classes,), NEVER))
 
     def forward(self, features: Tensor) -> Tensor:
-        scores = [self._scores(part) for part in features.split(ROWS)]
+        # A missing value goes left at some nodes and right at others: these nodes read one of two
+        # copies of the features, in which missing values are below or above every threshold.
+        low, high = features.nan_to_num(nan=-torch.inf), features.nan_to_num(nan=torch.inf)
+        both = torch.cat([low, high], dim=1)  # (rows, 2 * features)
+        column, child = self._columns(features.shape[1]), self._children()
+        scores = [self._scores(part, column, child) for part in both.split(ROWS)]
         return torch.cat(scores).log_softmax(1)
 
-    def _scores(self, features: Tensor) -> Tensor:
+    def _columns(self, features: int) -> Tensor:
+        """The column that each node reads; leaves read any."""
+        column = self.feature.int().clamp(min=0)
+        return torch.where(self.missing_left, column, column + features)
+
+    def _children(self) -> Tensor:
+        """Left and right child of each node, ``(2 * nodes,)``; those of a leaf are itself."""
+        node = torch.arange(len(self.feature), device=self.feature.device, dtype=torch.int32)
+        leaf = self.feature == LEAF
+        left = torch.where(leaf, node, node + 1)
+        return torch.stack([left, torch.where(leaf, node, node + self.right)], dim=1).flatten()
+
+    def _scores(self, features: Tensor, column: Tensor, child: Tensor) -> Tensor:
         """Sums of the leaves' values: ``(rows, classes)``."""
-        node = self.roots.long().expand(len(features), -1)  # (rows, trees)
-        while ((feature := self.feature[node].long()) != LEAF).any():
-            value = features.gather(1, feature.clamp(min=0))
-            left = torch.where(
-                value.isnan(), self.missing_left[node], value <= self.threshold[node]
-            )
-            next_node = node + torch.where(left, 1, self.right[node])
-            node = torch.where(feature == LEAF, node, next_node)
-        of_class = self.threshold[node].unflatten(1, (-1, len(self.present))).sum(1)
-        scores = self.start.repeat(len(features), 1)
+        rows, trees = len(features), len(self.roots)
+        node = self.roots.repeat(rows)  # (rows * trees,)
+        first = (
+            torch.arange(rows, device=node.device, dtype=torch.int32) * features.shape[1]
+        ).repeat_interleave(trees)
+        values = features.flatten()
+        while True:
+            value = values.index_select(0, first + column.index_select(0, node))
+            right = value > self.threshold.index_select(0, node)
+            below = child.index_select(0, 2 * node + right)
+            if torch.equal(below, node):
+                break
+            node = below
+        of_class = self.threshold[node].view(rows, -1, len(self.present)).sum(1)
+        scores = self.start.repeat(rows, 1)
         scores[:, self.present] += of_class
         return scores
 
