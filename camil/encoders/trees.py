@@ -48,8 +48,10 @@ class BoostedTrees(nn.Module):
         # copies of the features, in which missing values are below or above every threshold.
         low, high = features.nan_to_num(nan=-torch.inf), features.nan_to_num(nan=torch.inf)
         both = torch.cat([low, high], dim=1)  # (rows, 2 * features)
-        column, child = self._columns(features.shape[1]), self._children()
-        scores = [self._scores(part, column, child) for part in both.split(ROWS)]
+        # An infinite threshold separates missing values from all others.
+        threshold = self.threshold.clamp(max=torch.finfo(torch.float32).max)
+        nodes = self._columns(features.shape[1]), threshold, self._children()
+        scores = [self._scores(part, *nodes) for part in both.split(ROWS)]
         return torch.cat(scores).log_softmax(1)
 
     def _columns(self, features: int) -> Tensor:
@@ -64,7 +66,7 @@ class BoostedTrees(nn.Module):
         left = torch.where(leaf, node, node + 1)
         return torch.stack([left, torch.where(leaf, node, node + self.right)], dim=1).flatten()
 
-    def _scores(self, features: Tensor, column: Tensor, child: Tensor) -> Tensor:
+    def _scores(self, features: Tensor, column: Tensor, threshold: Tensor, child: Tensor) -> Tensor:
         """Sums of the leaves' values: ``(rows, classes)``."""
         rows, trees = len(features), len(self.roots)
         node = self.roots.repeat(rows)  # (rows * trees,)
@@ -74,7 +76,7 @@ class BoostedTrees(nn.Module):
         values = features.flatten()
         while True:
             value = values.index_select(0, first + column.index_select(0, node))
-            right = value > self.threshold.index_select(0, node)
+            right = value > threshold.index_select(0, node)
             below = child.index_select(0, 2 * node + right)
             if torch.equal(below, node):
                 break
