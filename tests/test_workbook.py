@@ -375,7 +375,7 @@ def execute(folder: Path, notebook: str, output: Path, parameters: dict):
         ("02_pretrain", {"epohcs": 3}, "Did you mean epochs?"),
         ("02_pretrain", {"corpus": "corpora/none"}, "make one with 01_preprocess"),
         ("03_classify", {"freeze": "false"}, "must be true or false"),
-        ("03_classify", {"train_fraction": 0.04}, "train_fraction"),
+        ("03_classify", {"train_fraction": 0.02}, "train_fraction"),
         ("06_results", {"runs": "runs/nowhere", "figures": "figures/x"}, "runs/nowhere"),
     ],
 )
