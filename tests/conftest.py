@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from beeps import content, make, write
 
 from camil.audio import MelSpectrogram
 from camil.corpus.build import write_corpus
@@ -33,6 +34,24 @@ def tiny_corpus(tmp_path_factory):
     parameters = PARAMETERS | {"corpus": str(folder)}
     write_corpus(folder, source, MelSpectrogram(16000), splits_of, parameters)
     return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder of nine songs of beeps and a damaged file."""
+    folder = tmp_path_factory.mktemp("music")
+    for seed in range(9):
+        write(folder / f"{seed}.mid", seed)
+    (folder / "4-damaged.mid").write_bytes(b"this is not music")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(folder, tmp_path_factory):
+    """The content of the corpus made of `folder` without an interruption."""
+    corpus = tmp_path_factory.mktemp("whole")
+    make(folder, corpus)
+    return content(corpus)
 
 
 @pytest.fixture

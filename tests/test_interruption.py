@@ -16,22 +16,6 @@ from camil.corpus import build as preprocessing
 from camil.corpus import merge, workers
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("music")
-    for seed in range(9):
-        write(folder / f"{seed}.mid", seed)
-    (folder / "4-damaged.mid").write_bytes(b"this is not music")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def whole(folder, tmp_path_factory):
-    corpus = tmp_path_factory.mktemp("whole")
-    make(folder, corpus)
-    return content(corpus)
-
-
 class Stopped(BaseException):
     """Stands for a kill: nothing catches it."""
 

@@ -14,22 +14,6 @@ from camil.sources.protocol import Song, TrackSegments
 from camil.workbook.lock import locked
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("music")
-    for seed in range(9):
-        write(folder / f"{seed}.mid", seed)
-    (folder / "4-damaged.mid").write_bytes(b"this is not music")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def whole(folder, tmp_path_factory):
-    corpus = tmp_path_factory.mktemp("whole")
-    make(folder, corpus)
-    return content(corpus)
-
-
 def test_a_corpus_contains_the_segments_of_its_source(folder, tmp_path):
     information = make(folder, tmp_path / "c", max_segments_per_track=2)
     source = MidiFolder(folder, max_segments_per_track=2)
