@@ -29,9 +29,9 @@ examples:
   camil label audio.mid --transcription     join scattered parts of a transcription first
 
 Each part gets a class (Guitar, Piano, Bass, Strings, Organ, Brass, Pipe, Reed) or "other" if its
-probability is at least the threshold. Below it, the two most probable labels are printed if their
-probabilities together reach it, else "uncertain". The programs in the file are not used; an
-asterisk marks labels that contradict them.
+probability is at least the threshold. Below it, the part is uncertain; the two most probable labels
+are printed if their probabilities together reach it and the second is at least half of the first.
+The programs in the file are not used; an asterisk marks labels that contradict them.
 
 {CODES}"""
 AUDIT_EXAMPLES = f"""\
@@ -58,6 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
+    if sys.stdout is None:  # closed by the shell
+        print("camil: standard output is closed.", file=sys.stderr)
+        return FAILED
     try:
         options = command_parser().parse_args(arguments)
         from camil.labelling import command
@@ -88,8 +91,8 @@ def _run(arguments: Sequence[str]) -> int:
 
 def _leave(status: int) -> None:
     """End the process at once: freeing all modules of torch takes half a second."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        stream.flush()
     os._exit(status)
 
 

@@ -365,9 +365,7 @@ def test_missing_classifier_error_names_the_command(tmp_path, monkeypatch, song)
     monkeypatch.setattr("camil.labelling.networks.SHIPPED", tmp_path / "none")
     with pytest.raises(FileNotFoundError, match="make figures"):
         label(song)
-    with pytest.raises(
-        FileNotFoundError, match=r"nowhere contains no songs\.safetensors or classifier"
-    ):
+    with pytest.raises(FileNotFoundError, match="there is no labeller nowhere: name one"):
         label(song, "nowhere")
 
 

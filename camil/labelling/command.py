@@ -25,7 +25,7 @@ from camil.labelling.files import (
 )
 from camil.labelling.label import SUFFIXES, midi_files, skipped, track_labels
 from camil.labelling.output import TABLES, Progress, terminal_width, write
-from camil.labelling.report import DIFFERS, audit_text, file_record, transcription_record
+from camil.labelling.report import audit_text, file_record, transcription_record
 from camil.labelling.transcriptions import transcription
 from camil.midi.score import read_midi
 from camil.midi.write import write_labelled
@@ -90,10 +90,8 @@ def label(options: Namespace) -> Outcome:
                 table.add(record, tracks)
     progress.clear()
     table.finish(omitted)
-    if len(inputs) + len(missing) > 1:
+    if len(inputs) + len(missing) > 1 or options.output:
         print(summary(counts, len(omitted), options.apply), file=sys.stderr)
-    if counts["differs"] and form == "text":
-        print(f"{DIFFERS} the label contradicts the program in the file", file=sys.stderr)
     return Outcome(counts["files"], len(omitted))
 
 
@@ -106,10 +104,12 @@ def audit(options: Namespace) -> Outcome:
     Raises:
         ValueError, OSError: if the options do not fit together, or no file can be labelled.
     """
-    # Importing scikit-learn for the audit takes one second, which labelling does not need.
+    # Not imported by `label`, which does not need it.
     from camil.labelling.audit import audit as audit_programs
 
     form = table_format(options)
+    if not os.path.exists(options.path):
+        raise ValueError(f"{options.path}: there is no such file or folder.")
     with redirect_stdout(sys.stderr), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = audit_programs(options.path, options.pretrained, options.processes or cores())
@@ -128,8 +128,8 @@ def audit(options: Namespace) -> Outcome:
             text = rows.to_json(orient="records", indent=1, double_precision=4) + "\n"
         write(text, options.output)
     print(
-        f"the label contradicts the program of {len(wrong):,} of {len(found):,} parts"
-        + (f"; {len(faults):,} files skipped" if faults else ""),
+        f"another instrument than that of the program is the most probable for {len(wrong):,} of "
+        f"{len(found):,} parts" + (f"; {len(faults):,} files skipped" if faults else ""),
         file=sys.stderr,
     )
     return Outcome(max(found["file"].nunique(), 1), len(faults))
@@ -151,10 +151,15 @@ def table_format(options: Namespace) -> str:
     elif options.output and os.path.isdir(options.output):
         raise ValueError(f"{options.output} is a folder; name a .csv or .json file.")
     elif options.output and suffix not in FORMS and not (options.csv or options.json):
+        copies = ", or --apply to write labelled copies" if hasattr(options, "apply") else ""
         raise ValueError(
             f"{options.output} is neither a .csv nor a .json file; add --csv or --json to write a "
-            "table, or --apply to write labelled copies."
+            f"table{copies}."
         )
+    elif (FORMS.get(suffix) == "csv" and options.json) or (
+        FORMS.get(suffix) == "json" and options.csv
+    ):
+        raise ValueError(f"{options.output} has the ending of another form than the option names.")
     if options.csv or options.json:
         return "csv" if options.csv else "json"
     return "text" if getattr(options, "apply", False) else FORMS.get(suffix, "text")
@@ -247,10 +252,12 @@ class LabelJob:
             tracks = found.per_track(tracks)
         if self.copies:
             copy = self.copies[index]
+            overwritten = copy.exists() and copy.samefile(path)
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always", UserWarning)
                 write_labelled(path, tracks, copy, self.labeller.instruments)
-            record |= {"copy": str(copy), "notes": [str(one.message) for one in caught]}
+            record |= {"copy": str(copy), "overwritten": overwritten}
+            record["notes"] = [str(one.message) for one in caught]
         return record, tracks
 
 

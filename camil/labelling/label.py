@@ -115,7 +115,8 @@ def track_labels(labels: pd.DataFrame, threshold: float = THRESHOLD) -> pd.DataF
         ``other`` or ``uncertain``), ``probability`` of the most probable label, and then
 
         - ``text``: the label; below the threshold the two most probable ones, such as "Pipe or
-          Reed", if their probabilities together reach it, else ``uncertain``
+          Reed", if their probabilities together reach it and the second is at least half of the
+          first, else ``uncertain``
         - ``first``, ``second``: the two most probable labels, classes or ``other``;
           ``second_probability`` (``probability`` is that of the first)
         - ``other``: the probability that the part belongs to no class; NaN if the network does not
@@ -175,7 +176,7 @@ def midi_files(folder: Path) -> list[Path]:
     found = [Path(parent, name) for parent, _, names in os.walk(folder) for name in names]
     files = sorted(file for file in found if file.suffix.lower() in SUFFIXES)
     if not files:
-        raise ValueError(f"the folder {folder} contains no {', '.join(SUFFIXES)} file")
+        raise ValueError(f"the folder {folder} contains no .mid, .midi or .kar file")
     return files
 
 
@@ -192,13 +193,14 @@ def _decisions(
     predicted = most_probable(joint, names, threshold)
     either = [" or ".join(pair) for pair in names[order]]
     is_uncertain = predicted == UNCERTAIN
+    rivals = is_uncertain & (best + second >= threshold) & (second >= best / 2)
     program = _column(first, "track_suggested_program", -1).to_numpy(int)
     probability = _column(first, "track_suggested_program_probability", np.nan).to_numpy(float)
     return pd.DataFrame(
         {
             "predicted": predicted,
             "probability": best,
-            "text": np.where(is_uncertain & (best + second >= threshold), either, predicted),
+            "text": np.where(rivals, either, predicted),
             "first": names[order[:, 0]],
             "second": names[order[:, 1]],
             "second_probability": second,

@@ -215,9 +215,14 @@ def load_labeller(pretrained: Path | str | None = None) -> Labeller:
             except ValueError as error:
                 raise ValueError(f"{path}: {error}") from error
     raise FileNotFoundError(
-        f"{path} contains no {' or '.join(LABELLERS)}: name a run of 11_songs or of "
-        "03_classify on MIDI"
+        f"there is no labeller {path}: name one that comes with camil ({', '.join(_included())}), "
+        "or the folder of a run of 11_songs or of 03_classify on MIDI"
     )
+
+
+def _included() -> list[str]:
+    """Names of the labellers in the package, without the default."""
+    return sorted(file.parent.name for name in LABELLERS for file in SHIPPED.glob(f"*/{name}"))
 
 
 def _default() -> Path:

@@ -3,12 +3,13 @@
 import json
 import shutil
 import sys
+import textwrap
 import time
 from typing import Any
 
 import pandas as pd
 
-from camil.labelling.report import file_text
+from camil.labelling.report import DIFFERS, file_text, with_joint_probabilities
 from camil.workbook.files import write_text
 
 REFRESH, LINES = 0.2, 10.0  # seconds between two states of the progress: in a terminal, in a log
@@ -32,14 +33,17 @@ class TextTables:
 
     def __init__(self, output: str, threshold: float):
         self.width = terminal_width()
-        self.separator = ""
+        self.separator, self.differs = "", False
 
     def add(self, record: dict[str, Any], tracks: pd.DataFrame) -> None:
         print(f"{self.separator}{file_text(record, self.width)}", flush=True)
         self.separator = "\n"
+        self.differs |= any(track["differs"] for track in record["tracks"])
 
     def finish(self, skipped: list[dict[str, str]]) -> None:
-        pass
+        if self.differs:
+            legend = f"{DIFFERS} the label contradicts the program in the file"
+            print("\n".join(textwrap.wrap(legend, self.width or len(legend))), flush=True)
 
 
 class CSVTable:
@@ -49,7 +53,8 @@ class CSVTable:
         self.output, self.parts, self.header = output, [], True
 
     def add(self, record: dict[str, Any], tracks: pd.DataFrame) -> None:
-        text = tracks.to_csv(index=False, header=self.header, float_format="%.4f")
+        table = with_joint_probabilities(tracks)
+        text = table.to_csv(index=False, header=self.header, float_format="%.4f")
         self.header = False
         if self.output:
             self.parts.append(text)

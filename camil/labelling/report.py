@@ -71,6 +71,18 @@ def transcription_record(found: Transcription, score: Score) -> dict[str, Any]:
     }
 
 
+def with_joint_probabilities(tracks: pd.DataFrame) -> pd.DataFrame:
+    """The table of `track_labels` with ``p_other``, so that all ``p_`` columns add up to 1.
+
+    In `track_labels` the probabilities of the classes are those of a part that belongs to one.
+    ``p_other`` is NaN if the network does not predict it.
+    """
+    joint = tracks.copy()
+    names = [name for name in tracks if name.startswith("p_")]
+    joint[names] = tracks[names].mul(1 - tracks["other"].fillna(0), axis=0)
+    return joint.assign(p_other=tracks["other"])
+
+
 def _track_record(row: dict[str, Any], instruments: InstrumentTable) -> dict[str, Any]:
     names = [name for name in row if name.startswith("p_")]
     left = 1 - (0 if math.isnan(row["other"]) else row["other"])
@@ -151,13 +163,19 @@ def file_text(record: dict[str, Any], width: int | None = None) -> str:
     if "copy" in record:
         changed = sum(track["new_program"] is not None for track in record["tracks"])
         programs = f"{changed} program{'s' * (changed != 1)} changed"
-        lines.append(f"  copy with {programs}: {printable(record['copy'])}")
+        kind = "file overwritten" if record["overwritten"] else "copy"
+        lines.append(f"  {kind} with {programs}: {printable(record['copy'])}")
     lines += [f"  {printable(note)}" for note in record.get("notes", ())]
     return "\n".join(_cut(line, width) for line in lines)
 
 
 def _suggestion_text(track: dict[str, Any]) -> str:
-    """The network's program; without one, the default program if the label differs."""
+    """The network's program; without one, the default program if the label differs.
+
+    Nothing for parts of no class, whose programs are never changed.
+    """
+    if track["predicted"] == OTHER:
+        return ""
     if track["suggested_program"] is not None:
         share = percent(track["suggested_program_probability"])
         return f"{track['suggested_program_name']} {share}"
@@ -171,7 +189,7 @@ def audit_text(found: pd.DataFrame, width: int | None = None) -> str:
         found: rows of `camil.labelling.audit.audit`.
         width: as for `file_text`.
     """
-    rows = [("file", "part", "written", "probability", "label", "program", "track name")]
+    rows = [("file", "part", "written", "probability", "most probable", "program", "track name")]
     for row in found.itertuples():
         label = f"{row.best} {percent(row.best_probability)}"
         part = printable(row.track)[:LONGEST_NAME]
