@@ -55,6 +55,7 @@ CORPORA = {MAIN: {}} | config.get("corpora", {})
 CORPUS, RUNS, FIGURES = f"corpora/{MAIN}", f"runs/{NAME}", f"figures/{NAME}"
 EXECUTED = f"{RUNS}/notebooks"
 PRETRAIN, CLASSIFY = config["pretrain"]["runs"], config["classify"]["runs"]
+SOUND = config.get("sound", {}).get("runs", {})
 # The pre-training whose joint space is drawn; empty without audio.
 SPACE = CLASSIFY[config["shown"]].get("pretrained", "")
 # Files of 06_results; the architecture, Fig. 1, needs an audio encoder.
@@ -138,7 +139,7 @@ def runs_below(stage):
 def asked_for():
     """Folders of all corpora and runs of the profile, with the parameters that it sets."""
     folders = {f"corpora/{corpus}": preprocessing(corpus) for corpus in CORPORA}
-    for stage, names in ("pretrain", PRETRAIN), ("classify", CLASSIFY):
+    for stage, names in ("sound", SOUND), ("pretrain", PRETRAIN), ("classify", CLASSIFY):
         for name in names:
             for seed in config["seeds"]:
                 folders[run_folder(name, seed)] = parameters_of_run(stage, name, seed)
@@ -280,6 +281,30 @@ rule pretrain:
         gpu=GPUS,
     shell:
         execute("02_pretrain", GPUS)
+
+
+rule sound:
+    wildcard_constraints:
+        name="|".join(SOUND) or "none",
+    input:
+        notebook=ancient("notebooks/02c_sound.ipynb"),
+        code=code_of("02c_sound"),
+        corpus=lambda wildcards: f"{corpus_of('sound', wildcards.name)}/corpus.json",
+    output:
+        f"{RUNS}/{{name}}-seed{{seed}}/run.json",
+        f"{RUNS}/{{name}}-seed{{seed}}/encoder.safetensors",
+        f"{RUNS}/{{name}}-seed{{seed}}/classifier.safetensors",
+    log:
+        notebook=f"{EXECUTED}/02c_sound-{{name}}-seed{{seed}}.ipynb",
+        text=f"{EXECUTED}/02c_sound-{{name}}-seed{{seed}}.log",
+    params:
+        cells=cells_of("02c_sound"),
+        yaml=lambda wildcards: as_yaml(
+            **parameters_of_run("sound", wildcards.name, wildcards.seed)
+        ),
+    threads: config["threads"]
+    shell:
+        execute("02c_sound")
 
 
 rule classify:

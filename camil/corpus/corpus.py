@@ -5,6 +5,7 @@ The folder holds ``segments.parquet`` (one row per segment, its notes as lists),
 rolls are drawn from the notes in batches, on the training device.
 """
 
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -143,6 +144,17 @@ class Corpus:
             )
         return torch.from_numpy(rows).to(self.device)
 
+    def leave_out(self, rows: Tensor, programs: Sequence[int]) -> Tensor:
+        """The rows whose track has none of the General MIDI programs.
+
+        Args:
+            rows: ``(rows,)`` int64.
+            programs: 0 to 127.
+        """
+        program = torch.from_numpy(self.table["program"].to_numpy(np.int64, copy=True))
+        left_out = torch.isin(program[rows.cpu()], torch.tensor(list(programs), dtype=torch.int64))
+        return rows[~left_out.to(rows.device)]
+
     def require_labels(self, rows: Tensor) -> list[str]:
         """Check that training rows contain several classes, and list those that they lack.
 
@@ -267,6 +279,12 @@ class Corpus:
         """The notes of one segment: one row per note, with pitch, step, length and velocity."""
         notes, _ = self._notes.of(torch.tensor([row]))
         return pd.DataFrame(notes.long().cpu().numpy(), columns=NOTE_COLUMNS)
+
+    @cached_property
+    def tracks(self) -> Tensor:
+        """``(segments,)`` int64 on the CPU, the number of each segment's track."""
+        names = self.table["song"] + "\0" + self.table["track"]
+        return torch.from_numpy(pd.factorize(names)[0].astype(np.int64))
 
     @cached_property
     def _notes(self) -> SegmentNotes:

@@ -10,6 +10,7 @@
 | ``midi-supcon`` | `NotesSupervisedContrastive` | the same, without audio |
 | ``distill`` | `SoftLabels` | none |
 | ``distill-embedding`` | `EmbeddingDistillation` | none |
+| ``distill-clusters`` | `TeacherClasses` | none |
 
 To add one, write a subclass of `Objective` in a separate file and add it to ``LOSSES``; a package
 installed beside camil can add one as an entry point of the group ``camil.losses``. Its constructor
@@ -23,7 +24,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from camil.losses.contrastive import ContrastiveLoss
-from camil.losses.distillation import EmbeddingDistillation, SoftLabels
+from camil.losses.distillation import EmbeddingDistillation, SoftLabels, TeacherClasses
 from camil.losses.infonce import InfoNCE
 from camil.losses.logit_adjustment import LogitAdjustedCrossEntropy
 from camil.losses.objective import Objective
@@ -44,6 +45,7 @@ LOSSES: Registry[type[Objective]] = Registry(
         "midi-supcon": NotesSupervisedContrastive,
         "distill": SoftLabels,
         "distill-embedding": EmbeddingDistillation,
+        "distill-clusters": TeacherClasses,
     },
 )
 
@@ -59,6 +61,7 @@ __all__ = [
     "SoftLabels",
     "SongLoss",
     "SupervisedContrastive",
+    "TeacherClasses",
     "TripletLoss",
     "build_loss",
 ]

@@ -78,3 +78,29 @@ class EmbeddingDistillation(Objective):
 
     def on_batch(self, midi: Tensor, audio: Tensor, batch: Batch) -> Tensor:
         return self(midi, audio)
+
+
+class TeacherClasses(Objective):
+    """Cross-entropy with the teacher's most probable class as the target.
+
+    ``L = -E[log softmax(s)_k]`` with ``k = argmax t``, ``s`` the student's and ``t`` the teacher's
+    logits. If the teacher's classes are clusters of its embeddings, no label is used: the target
+    says which sounds a sound resembles, and not where in the space it is (DeepCluster, Caron et
+    al., 2018; HuBERT, Hsu et al., 2021).
+
+    Shape:
+        student, teacher: ``(batch, classes)`` logits. Returns a scalar, in float32 or better. The
+        teacher receives no gradient.
+
+    Raises:
+        ValueError: if the shapes do not match.
+    """
+
+    teacher = "classifier"
+
+    def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
+        check_batch(student, teacher)
+        return cross_entropy(at_least_single(student), teacher.argmax(1))
+
+    def on_batch(self, midi: Tensor, audio: Tensor, batch: Batch) -> Tensor:
+        return self(midi, audio)

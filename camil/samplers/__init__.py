@@ -11,6 +11,7 @@ from camil.samplers.hard import HardNegatives
 from camil.samplers.memory_bank import MemoryBank
 from camil.samplers.negatives import ClassNegatives, RandomNegatives
 from camil.samplers.pairs import admissible, other_of_group, pairs
+from camil.samplers.positives import SameTrack
 
 SAMPLERS = Registry("camil.samplers", {"class": ClassNegatives, "random": RandomNegatives})
 
@@ -21,6 +22,7 @@ __all__ = [
     "HardNegatives",
     "MemoryBank",
     "RandomNegatives",
+    "SameTrack",
     "admissible",
     "other_of_group",
     "pairs",

@@ -1,6 +1,6 @@
 """Pre-training: the training step and the validation loss of a joint space of notes and audio."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -181,4 +181,23 @@ def check_objective(
     if not kind.uses_audio and augmentation == type(augmentation)():
         raise ValueError(
             f"objective {objective} compares two augmented views: set transpose, for example."
+        )
+
+
+def check_teacher(objective: str, classes: Sequence[str], instruments: Sequence[str]) -> None:
+    """Check that the classes of an audio classifier fit the objective.
+
+    Args:
+        objective: a name in `camil.losses.LOSSES`.
+        classes: names of the teacher's classes.
+        instruments: names of the corpus' instruments.
+
+    Raises:
+        ValueError: if the objective uses labels beside the teacher's classes, and they differ.
+    """
+    if objective == "distill" and tuple(classes) != tuple(instruments):
+        raise ValueError(
+            f"objective distill needs a teacher that names the instruments of the corpus; the "
+            f"classes of pretrained_audio are {', '.join(classes[:3])} and others. Use "
+            "distill-clusters."
         )

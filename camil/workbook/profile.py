@@ -1,5 +1,6 @@
 """Checks of a profile: a YAML file in ``config/`` with the data and the runs of the graph."""
 
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ NOTEBOOKS = {
     "pretrain": "02_pretrain",
     "classify": "03_classify",
 }
+# An optional stage with runs.
+SOUND = {"sound": "02c_sound"}
 NEEDED = ("name", "seeds", "threads", "cell_timeout", "shown", *NOTEBOOKS)
 # Optional sections; each holds parameters of its notebook, or nothing.
 OPTIONAL = {
@@ -27,6 +30,7 @@ OPTIONAL = {
 }
 KNOWN = (
     *NEEDED,
+    *SOUND,
     *OPTIONAL,
     "source",
     "label",
@@ -43,7 +47,10 @@ SET_BY_GRAPH = ("corpus", "run", "runs", "source", "figure", "figures", "seed")
 # may be trained on another of the profile's corpora.
 SET_BY_PROFILE = (("seed", True), ("corpus", False))
 # The stages whose runs a parameter may name.
-BUILDS_ON = {"pretrained": ("pretrain", "classify"), "pretrained_audio": ("classify",)}
+BUILDS_ON = {
+    "pretrained": ("pretrain", "classify", "sound"),
+    "pretrained_audio": ("classify", "sound"),
+}
 
 
 def check_profile(profile: dict[str, Any], notebooks: Path | str = "notebooks") -> None:
@@ -66,7 +73,7 @@ def check_profile(profile: dict[str, Any], notebooks: Path | str = "notebooks") 
     seeds = profile["seeds"]
     if not (isinstance(seeds, list) and seeds and all(type(seed) is int for seed in seeds)):
         raise ParameterError(f"seeds = {seeds!r} must be a list of whole numbers, such as [0, 1].")
-    optional = {stage: notebook for stage, notebook in OPTIONAL.items() if stage in profile}
+    optional = {stage: name for stage, name in (SOUND | OPTIONAL).items() if stage in profile}
     for stage, notebook in (NOTEBOOKS | optional).items():
         types = declared_types(parameter_cells(Path(notebooks) / f"{notebook}.ipynb"))
         for entry, given in _settings(profile, stage).items():
@@ -75,10 +82,12 @@ def check_profile(profile: dict[str, Any], notebooks: Path | str = "notebooks") 
 
 
 def _check_runs(profile: dict[str, Any]) -> None:
-    if both := set(profile["pretrain"]["runs"]) & set(profile["classify"]["runs"]):
-        raise ParameterError(f"{', '.join(both)} names a run of pretrain and one of classify.")
-    for stage in ("pretrain", "classify"):
-        for name, given in profile[stage]["runs"].items():
+    stages = {stage: _runs(profile, stage) for stage in ("pretrain", "classify", "sound")}
+    for one, other in combinations(stages, 2):
+        if both := stages[one].keys() & stages[other].keys():
+            raise ParameterError(f"{', '.join(both)} names a run of {one} and one of {other}.")
+    for stage, runs in stages.items():
+        for name, given in runs.items():
             _check_references(profile, f"{stage}: {name}", given or {})
     for key, stage in (("camil", "pretrain"), ("sic", "classify")):
         name = (profile.get("transfer") or {}).get(key)
@@ -92,6 +101,11 @@ def _check_runs(profile: dict[str, Any]) -> None:
             f"shown: {profile['shown']} must be a run of classify that builds on one of pretrain, "
             "whose joint space can be drawn."
         )
+
+
+def _runs(profile: dict[str, Any], stage: str) -> dict[str, dict[str, Any] | None]:
+    """The runs of a stage, none if the profile has no such stage."""
+    return profile.get(stage, {}).get("runs", {})
 
 
 def _check_source(profile: dict[str, Any]) -> None:
@@ -133,7 +147,7 @@ def _settings(profile: dict[str, Any], stage: str) -> dict[str, dict[str, Any]]:
 
 
 def _check_settings(entry: str, given: dict[str, Any], types: dict[str, str]) -> None:
-    preprocessing = not entry.startswith(("pretrain", "classify"))
+    preprocessing = not entry.startswith(("pretrain", "classify", "sound"))
     for name, value in given.items():
         if name not in types:
             raise ParameterError(f"{entry}: {unknown_name(name, list(types))}")
@@ -156,7 +170,7 @@ def _check_references(profile: dict[str, Any], entry: str, given: dict[str, Any]
             f"{', '.join(corpora)}."
         )
     for key, stages in BUILDS_ON.items():
-        known = [name for stage in stages for name in profile[stage]["runs"]]
+        known = [name for stage in stages for name in _runs(profile, stage)]
         if given.get(key) and given[key] not in known:
             raise ParameterError(
                 f"{entry}: {key} names {given[key]}, which is not a run of this profile; there are "

@@ -32,10 +32,11 @@ _TRAINING = (
 _EVALUATION = (*_TRAINING, "evaluation")
 _FIGURES = (*_EVALUATION, "figures")
 # Notebooks that write data. They also import figures and widgets, which display the data.
-DATA = ("01_preprocess", "02_pretrain", "03_classify", "08_baselines", "11_songs")
+DATA = ("01_preprocess", "02_pretrain", "02c_sound", "03_classify", "08_baselines", "11_songs")
 NOTEBOOKS = {
     "01_preprocess": _CORPUS,
     "02_pretrain": _TRAINING,
+    "02c_sound": _TRAINING,
     "03_classify": _EVALUATION,
     "04_confusion": ORDER,
     "05_umap": ORDER,

@@ -35,7 +35,7 @@ def all_exist(values: list) -> str | None:
 
 
 _pretrained = holds("encoder.safetensors", "make one with 02_pretrain or 03_classify")
-_audio_run = "make one with 03_classify, modality: audio"
+_audio_run = "make one with 03_classify, modality: audio, or with 02c_sound"
 _maybe_corpus = holds("corpus.json", "make one with 01_preprocess", optional=True)
 # Checks of the paths of each notebook: inputs must exist, and outputs must be named.
 PATHS: dict[str, dict[str, Check]] = {
@@ -49,6 +49,7 @@ PATHS: dict[str, dict[str, Check]] = {
         "corpus": is_corpus,
         "run": holds("audio_encoder.safetensors", "make one with 02_pretrain"),
     },
+    "02c_sound": {"corpus": is_corpus, "run": given},
     "03_classify": {
         "corpus": is_corpus,
         "pretrained": holds("run.json", "make one with 02_pretrain", optional=True),
