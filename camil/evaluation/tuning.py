@@ -66,25 +66,41 @@ def trial(
         return score(data, encoder, train, audio)
 
 
-def validation_f1(data: Corpus, classifier: nn.Module) -> float:
-    """Macro-F1 on the segments of the validation songs."""
-    rows = data.rows("validation")
+def validation_f1(data: Corpus, classifier: nn.Module, rows: Tensor | None = None) -> float:
+    """Macro-F1 on segments of the validation songs, on all of them if ``rows`` is None."""
+    rows = data.rows("validation") if rows is None else rows
     predicted = embed(classifier, data.rolls, rows).argmax(1)
     return scores(data.labels[rows].cpu().numpy(), predicted.cpu().numpy())["macro_f1"]
 
 
-def train_sic(data: Corpus, encoder: MIDIEncoder, train: Train, _: Tensor) -> float:
-    """Train the supervised baseline as ``03_classify`` does."""
-    classifier = Classifier(encoder, data.instruments.names).to(data.labels.device)
+def train_on_labels(
+    data: Corpus, classifier: Classifier, train: Train, validation: Tensor | None = None
+) -> list[dict[str, float]]:
+    """Train a classifier by cross-entropy, as ``03_classify`` does.
+
+    Args:
+        train: `fit` with its training rows and all options, for example from `functools.partial`;
+            it keeps the epoch with the highest ``validation_macro_f1``.
+        validation: ``(rows,)`` int64, the segments of this score; all if None.
+
+    Returns:
+        The history: one dict per epoch.
+    """
 
     def step(rows: Tensor, generator: torch.Generator) -> Tensor:
         rolls = data.rolls(rows, draw_seeds(len(rows), generator))
         return cross_entropy(classifier(rolls), data.labels[rows])
 
     def evaluate() -> dict[str, float]:
-        return {"validation_macro_f1": validation_f1(data, classifier)}
+        return {"validation_macro_f1": validation_f1(data, classifier, validation)}
 
-    train(classifier, step, evaluate=evaluate)
+    return train(classifier, step, evaluate=evaluate)
+
+
+def train_sic(data: Corpus, encoder: MIDIEncoder, train: Train, _: Tensor) -> float:
+    """Train the supervised baseline."""
+    classifier = Classifier(encoder, data.instruments.names).to(data.labels.device)
+    train_on_labels(data, classifier, train)
     return validation_f1(data, classifier)
 
 

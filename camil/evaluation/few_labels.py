@@ -1,0 +1,288 @@
+"""Classifiers trained on the labels of a share of the training songs.
+
+A linear probe reads the frozen embeddings of an encoder that was pre-trained on all training songs;
+SIC trains the same architecture from random weights. Both receive exactly the same labelled
+segments. Tables of their scores are in `camil.evaluation.label_shares`.
+"""
+
+import io
+import json
+import re
+import shutil
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from camil.corpus.corpus import Corpus
+from camil.encoders.classifier import Classifier
+from camil.encoders.hub import Encoder, load_encoder
+from camil.encoders.resnet import MIDIEncoder
+from camil.evaluation.metrics import KEYS, scores
+from camil.evaluation.probing import linear_probe
+from camil.evaluation.tuning import train_on_labels
+from camil.training.embed import embed
+from camil.training.fit import best_epoch, fit
+from camil.workbook.files import read_json, write_text
+from camil.workbook.provenance import code_checksum
+from camil.workbook.rooms import RUN
+from camil.workbook.runs import weights_of
+
+VALIDATION_SEGMENTS = 3000  # at most so many choose an epoch or the strength of a probe
+NEVER = -1e4  # logit of a class without a label, as in `linear_probe`
+BEST = "validation_macro_f1"
+# Trains on labelled rows, with a folder for checkpoints; returns logits of the test segments and
+# the epoch that was kept.
+Train = Callable[[Tensor, Path], tuple[Tensor, int]]
+
+
+@dataclass(frozen=True)
+class Result:
+    """The predictions of one classifier for all test segments.
+
+    Attributes:
+        condition: name of the row in the table.
+        train_fraction: share of the training songs whose labels were used, 0 to 1.
+        draw: random seed of the choice of songs.
+        songs, segments: number of labelled songs and segments.
+        absent: classes of the corpus without a labelled segment; they are never predicted.
+        best_epoch: the epoch that was kept; 0 for a probe.
+        macro_f1: on the test segments.
+        predicted: index of the predicted class of each test segment.
+    """
+
+    condition: str
+    train_fraction: float
+    draw: int
+    songs: int
+    segments: int
+    absent: list[str]
+    best_epoch: int
+    macro_f1: float
+    predicted: list[int]
+
+    def __str__(self) -> str:
+        kept = f", epoch {self.best_epoch}" if self.best_epoch else ""
+        return (
+            f"{self.condition}, labels of {self.train_fraction:.3g} of the songs "
+            f"({self.segments} segments), draw {self.draw}: macro-F1 {self.macro_f1:.3f}{kept}"
+        )
+
+
+class FewLabels:
+    """Train classifiers on few labels and predict the test segments.
+
+    Each result is stored in a JSON file as soon as it is computed, with everything it depends on:
+    data, weights, parameters and code. A study that was interrupted reads those that are there; an
+    interrupted training resumes from its checkpoint.
+
+    Args:
+        data: the corpus; its augmentation is used in training.
+        folder: folder of the stored results.
+        width, depth: architecture of SIC, see `MIDIEncoder`; use those of the pre-trained encoder.
+        batch_size: segments per step.
+        learning_rate: highest learning rate of SIC.
+        seed: random seed of weights and batches, to which the number of the draw is added.
+        validation_segments: at most so many segments of the validation songs, evenly spaced, choose
+            the epoch of SIC and the strength of the probe.
+
+    Attributes:
+        validation, test: ``(rows,)`` int64, the segments that choose and those that are predicted.
+    """
+
+    def __init__(
+        self,
+        data: Corpus,
+        folder: Path | str,
+        *,
+        width: int = 16,
+        depth: int = 18,
+        batch_size: int = 64,
+        learning_rate: float = 0.001,
+        seed: int = 0,
+        validation_segments: int = VALIDATION_SEGMENTS,
+    ):
+        self.data, self.folder = data, Path(folder)
+        self.width, self.depth, self.seed = width, depth, seed
+        self.training = {"batch_size": batch_size, "learning_rate": learning_rate}
+        self.validation = evenly_spaced(data.rows("validation"), validation_segments)
+        self.test = data.rows("test")
+        self._embeddings: dict[str, Tensor] = {}
+        self._settings = {
+            "corpus": data.identity["sha256"],
+            "rolls": [data.onsets, data.velocity, str(data.augmentation)],
+            "validation_segments": len(self.validation),
+            "code": code_checksum(RUN),
+        }
+
+    def labelled(self, share: float, draw: int) -> Tensor:
+        """The labelled segments: those of a share of the training songs.
+
+        With the same draw, a smaller share is a subset of a larger one.
+
+        Returns:
+            ``(rows,)`` int64, ascending.
+
+        Raises:
+            ValueError: if they contain fewer than two classes.
+        """
+        rows = self.data.rows("train", share, draw)
+        self.data.require_labels(rows)
+        return rows
+
+    def sic(self, share: float, draw: int, epochs: int, condition: str = "SIC") -> Result:
+        """Train SIC from random weights."""
+        shape = {"width": self.width, "depth": self.depth}
+        settings = self.training | {"epochs": epochs, "seed": self.seed + draw}
+
+        def train(rows: Tensor, folder: Path) -> tuple[Tensor, int]:
+            torch.manual_seed(self.seed + draw)
+            encoder = MIDIEncoder(**shape, channels=1 + self.data.onsets)
+            head = Classifier(encoder, self.data.instruments.names).head
+            never_predict_absent(head, self.data.labels[rows].cpu())
+            return self._trained(encoder, head, rows, folder, settings)
+
+        return self._result(condition, share, draw, settings | shape, train)
+
+    def probe(self, condition: str, run: Path | str, share: float, draw: int) -> Result:
+        """Fit a linear probe to the frozen embeddings of a run of ``02_pretrain``."""
+
+        def train(rows: Tensor, _: Path) -> tuple[Tensor, int]:
+            return self._probe(run, rows)(self.embeddings(run)[self.test]), 0
+
+        return self._result(condition, share, draw, {"weights": weights_of(run)}, train)
+
+    def fine_tuned(
+        self,
+        condition: str,
+        run: Path | str,
+        share: float,
+        draw: int,
+        epochs: int,
+        learning_rate: float,
+    ) -> Result:
+        """Train a pre-trained encoder and its linear layer further, starting from the probe."""
+        settings = self.training | {"epochs": epochs, "seed": self.seed + draw}
+        settings |= {"learning_rate": learning_rate}
+
+        def train(rows: Tensor, folder: Path) -> tuple[Tensor, int]:
+            head = self._probe(run, rows)
+            return self._trained(self._encoder(run), head, rows, folder, settings)
+
+        return self._result(condition, share, draw, settings | {"weights": weights_of(run)}, train)
+
+    def embeddings(self, run: Path | str) -> Tensor:
+        """``(segments, embedding)`` of all segments of the corpus, computed once per run.
+
+        Raises:
+            ValueError: if the run was pre-trained on another corpus or with other piano rolls.
+        """
+        if str(run) not in self._embeddings:
+            encoder = self._encoder(run)
+            every_row = torch.arange(len(self.data), device=self.data.device)
+            self._embeddings[str(run)] = embed(encoder, self.data.rolls, every_row)
+        return self._embeddings[str(run)]
+
+    def predictions(self, result: Result) -> pd.DataFrame:
+        """A table of predictions of the test segments, see `camil.evaluation.metrics`."""
+        table = self.data.table.iloc[self.test.cpu().numpy()][list(KEYS)].reset_index(drop=True)
+        names = self.data.instruments.names
+        return table.assign(predicted=[names[index] for index in result.predicted])
+
+    def _encoder(self, run: Path | str) -> Encoder:
+        record = read_json(Path(run) / "run.json")
+        if record["corpus"]["sha256"] != self.data.identity["sha256"]:
+            raise ValueError(
+                f"{run} was trained on another corpus ({record['corpus']['folder']}), perhaps on "
+                f"test songs of {self.data.folder}; name runs of this corpus."
+            )
+        used = [record["parameters"].get(name, False) for name in ("onsets", "velocity")]
+        if used != [self.data.onsets, self.data.velocity]:
+            raise ValueError(f"{run} reads other piano rolls (onsets, velocity: {used}).")
+        path = Path(run) / "encoder.safetensors"
+        return load_encoder(path, modality="midi").to(self.data.device)
+
+    def _probe(self, run: Path | str, rows: Tensor) -> nn.Linear:
+        embeddings, labels = self.embeddings(run), self.data.labels
+        known = embeddings[rows], labels[rows]
+        held_out = embeddings[self.validation], labels[self.validation]
+        return linear_probe(*known, *held_out, classes=len(self.data.instruments))
+
+    def _trained(
+        self, encoder: Encoder, head: nn.Linear, rows: Tensor, folder: Path, settings: dict
+    ) -> tuple[Tensor, int]:
+        """Train an encoder and a linear layer; see `Train`."""
+        classifier = Classifier(encoder, self.data.instruments.names)
+        classifier.head = head
+        known = self._settings | settings | {"rows": rows.tolist()}
+        train = partial(fit, rows=rows, best=BEST, folder=folder, settings=known, **settings)
+        # A line per result is printed instead of one per epoch, which history.jsonl contains.
+        with redirect_stdout(io.StringIO()):
+            history = train_on_labels(
+                self.data, classifier.to(self.data.device), train, self.validation
+            )
+        return embed(classifier, self.data.rolls, self.test), best_epoch(history, BEST)
+
+    def _result(
+        self, condition: str, share: float, draw: int, settings: dict[str, Any], train: Train
+    ) -> Result:
+        """The stored result, or a new one."""
+        name = re.sub(r"\W+", "-", condition.lower()) + f"-{share:g}-draw{draw}"
+        path = self.folder / f"{name}.json"
+        settings = self._settings | settings | {"train_fraction": share, "draw": draw}
+        if path.is_file():
+            stored = read_json(path)
+            if stored["settings"] == settings and stored["result"]["condition"] == condition:
+                result = Result(**stored["result"])
+                print(f"{result} (stored)")
+                return result
+        rows = self.labelled(share, draw)
+        logits, epoch = train(rows, self.folder / name)
+        predicted, true = logits.argmax(1).cpu(), self.data.labels[self.test].cpu()
+        about = self.data.table["song"].iloc[rows.cpu().numpy()]
+        result = Result(
+            condition=condition,
+            train_fraction=share,
+            draw=draw,
+            songs=about.nunique(),
+            segments=len(rows),
+            absent=self.data.require_labels(rows),
+            best_epoch=epoch,
+            macro_f1=scores(true.numpy(), predicted.numpy())["macro_f1"],
+            predicted=predicted.tolist(),
+        )
+        write_text(path, json.dumps({"settings": settings, "result": asdict(result)}) + "\n")
+        shutil.rmtree(self.folder / name, ignore_errors=True)  # the checkpoint
+        print(result, flush=True)
+        return result
+
+
+def evenly_spaced(rows: Tensor, most: int) -> Tensor:
+    """At most so many of the rows, evenly spaced: each song keeps about its share of them.
+
+    Args:
+        rows: ``(rows,)``.
+        most: number of rows to keep; all are kept if there are no more.
+    """
+    if len(rows) <= most:
+        return rows
+    return rows[torch.arange(most, device=rows.device) * len(rows) // most]
+
+
+def never_predict_absent(head: nn.Linear, labels: Tensor) -> None:
+    """Lower the bias of the classes without a label so far that they are never predicted.
+
+    Their probability is 0, so training does not change their weights. `linear_probe` does the same.
+
+    Args:
+        labels: ``(rows,)`` int64, all labels of the training.
+    """
+    present = torch.bincount(labels, minlength=head.out_features) > 0
+    with torch.no_grad():
+        head.bias[~present] = NEVER

@@ -1,0 +1,91 @@
+"""Tables of classifiers by the share of the training songs whose labels they were given."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from camil.evaluation.comparisons import significance
+from camil.evaluation.few_labels import FewLabels, Result
+from camil.evaluation.metrics import bootstrap_interval, paired_difference
+
+REFERENCE = "SIC"
+# Shares that are compared: of the labels of a pre-trained encoder, and of the labels of SIC.
+COMPARED = ((0.01, 0.05), (0.05, 0.25), (1.0, 1.0))
+DIFFERENCE = ["difference", "difference_low", "difference_high"]
+
+# By condition and share: one table of predictions per draw.
+Groups = Mapping[tuple[str, float], Sequence[pd.DataFrame]]
+
+
+def grouped(study: FewLabels, results: Sequence[Result]) -> Groups:
+    """The tables of predictions of all results, by condition and share."""
+    groups: dict[tuple[str, float], list[pd.DataFrame]] = {}
+    for result in results:
+        key = result.condition, result.train_fraction
+        groups.setdefault(key, []).append(study.predictions(result))
+    return groups
+
+
+def score_table(results: Sequence[Result], groups: Groups) -> pd.DataFrame:
+    """Macro-F1 of each condition at each share of the labels.
+
+    Args:
+        results: all results.
+        groups: their predictions, from `grouped`.
+
+    Returns:
+        One row per condition and share: ``condition``, ``train_fraction``, ``draws``; the means
+        over the draws of ``songs`` and ``segments`` (labelled ones), ``best_epoch`` (0 for probes)
+        and ``macro_f1``; ``between_draws``, the standard deviation of macro-F1 over the draws (NaN
+        for one draw); the 95 % interval over test songs (``low``, ``high``); and the paired
+        ``difference`` from SIC with the same labels with its interval, NaN without SIC.
+    """
+    about = pd.DataFrame([vars(result) for result in results])
+    by_row = about.groupby(["condition", "train_fraction"], sort=False)
+    table = by_row[["songs", "segments", "best_epoch", "macro_f1"]].mean()
+    table.insert(0, "draws", by_row.size())
+    table["between_draws"] = by_row["macro_f1"].std()
+    table[["low", "high", *DIFFERENCE]] = float("nan")
+    for condition, share in table.index:
+        runs, reference = groups[condition, share], groups.get((REFERENCE, share))
+        table.loc[(condition, share), ["low", "high"]] = bootstrap_interval(runs)
+        if reference and condition != REFERENCE:
+            table.loc[(condition, share), DIFFERENCE] = paired_difference(runs, reference)
+    return table.reset_index()
+
+
+def compare_shares(groups: Groups) -> pd.DataFrame:
+    """Compare pre-trained encoders with SIC that was given more labels.
+
+    Args:
+        groups: predictions, from `grouped`.
+
+    Returns:
+        One row per pre-trained condition and pair of shares in `COMPARED` that both were measured:
+        ``condition``, ``train_fraction``, ``train_fraction_of_sic``, and the paired ``difference``
+        in macro-F1 with its 95 % interval over test songs.
+    """
+    rows = []
+    for condition in dict.fromkeys(name for name, _ in groups if name != REFERENCE):
+        for share, more in COMPARED:
+            if (condition, share) in groups and (REFERENCE, more) in groups:
+                found = paired_difference(groups[condition, share], groups[REFERENCE, more])
+                rows.append((condition, share, more, *found))
+    columns = ["condition", "train_fraction", "train_fraction_of_sic", *DIFFERENCE]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def answer(compared: pd.DataFrame) -> str:
+    """The comparisons of `compare_shares` in one sentence per condition."""
+    if compared.empty:
+        pairs = ", ".join(f"{share:.0%} and {more:.0%}" for share, more in COMPARED)
+        return f"No answer yet: none of these pairs of shares was measured: {pairs}."
+    sentences = []
+    for condition, rows in compared.groupby("condition", sort=False):
+        parts = [
+            f"with {share:.0%} of the labels {difference:+.3f} against SIC with {more:.0%} "
+            f"({low:+.3f} to {high:+.3f}, {significance(low, high)})"
+            for _, share, more, difference, low, high in rows.itertuples(index=False)
+        ]
+        sentences.append(f"{condition}, difference in macro-F1: {'; '.join(parts)}.")
+    return " ".join(sentences)
