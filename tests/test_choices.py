@@ -63,6 +63,8 @@ def test_pre_training_from_scratch(tiny_corpus, tmp_path, choice):
         {"negatives": "class", "train_audio": True, "projection": 8},
         {"objective": "distill", "softness": 2.0},
         {"objective": "distill-embedding"},
+        {"objective": "distill-clusters"},
+        {"negatives": "class", "leave_out_programs": [0, 33]},
     ],
     ids=str,
 )

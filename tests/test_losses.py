@@ -11,7 +11,7 @@ from torch.autograd import gradcheck
 
 from camil.losses import LOSSES as REGISTRY
 from camil.losses import ContrastiveLoss, build_loss
-from camil.losses.distillation import EmbeddingDistillation, SoftLabels
+from camil.losses.distillation import EmbeddingDistillation, SoftLabels, TeacherClasses
 from camil.losses.infonce import InfoNCE
 from camil.losses.sigmoid import SigmoidPairs
 from camil.losses.supcon import SupervisedContrastive
@@ -165,10 +165,19 @@ def test_embedding_distillation_equals_two_minus_twice_the_cosine(batch):
     assert EmbeddingDistillation()(*batch).item() == pytest.approx(expected)
 
 
+def test_teacher_classes_is_the_cross_entropy_with_the_teachers_first_choice(batch):
+    student, teacher = batch
+    total = 0.0
+    for s, t in zip(student.tolist(), teacher.tolist(), strict=True):
+        total -= s[t.index(max(t))] - math.log(sum(math.exp(x) for x in s))
+    assert TeacherClasses()(student, teacher).item() == pytest.approx(total / 7)
+
+
 def test_distillation_gives_gradients_to_the_student_only(batch):
     student, teacher = (part.requires_grad_() for part in batch)
     SoftLabels()(student, teacher, LABELS).backward()
     EmbeddingDistillation()(student, teacher).backward()
+    TeacherClasses()(student, teacher).backward()
     assert student.grad.abs().sum() > 0
     assert teacher.grad is None
 
@@ -304,6 +313,7 @@ def by_hand(name, midi, audio, rows, labels):
         "midi-supcon": lambda: SupervisedContrastive(0.1)(midi, audio, classes),
         "distill": lambda: SoftLabels(2.0)(midi, audio, classes),
         "distill-embedding": lambda: EmbeddingDistillation()(midi, audio),
+        "distill-clusters": lambda: TeacherClasses()(midi, audio),
     }[name]()
 
 
