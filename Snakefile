@@ -60,7 +60,7 @@ SOUND = config.get("sound", {}).get("runs", {})
 SPACE = CLASSIFY[config["shown"]].get("pretrained", "")
 # Files of 06_results; the architecture, Fig. 1, needs an audio encoder.
 RESULTS = [f"table1.{ending}" for ending in ("md", "csv", "tex")]
-RESULTS += [f"{table}.{ending}" for table in ("tracks", "instruments", "calibration")
+RESULTS += [f"{table}.{ending}" for table in ("claims", "tracks", "instruments", "calibration")
             for ending in ("md", "csv")]  # fmt: skip
 RESULTS += [f"{figure}.{ending}" for figure in ("data_efficiency", "training_curves")
             for ending in ("pdf", "png")]  # fmt: skip

@@ -93,6 +93,15 @@ def test_rows_are_sorted_by_train_fraction(tmp_path):
     ]
 
 
+def test_self_supervised_rows_follow_those_of_the_paper(tmp_path):
+    names = ["Random encoder", "Self-supervised audio", "CAMIL, self-supervised teacher", "SIC"]
+    for folder, name in zip("abcd", names, strict=True):
+        leave_run(tmp_path, folder, name, 0)
+    rows = table_rows(find_runs(str(tmp_path)))
+    assert rows["condition"].tolist() == [names[i] for i in (3, 2, 1, 0)]
+    assert rows.loc[1, "negatives"] == ""
+
+
 def test_two_runs_of_one_condition_and_seed_raise(tmp_path):
     leave_run(tmp_path, "sic", "SIC", 0)
     leave_run(tmp_path, "sic-wide", "SIC", 0)
@@ -133,6 +142,11 @@ def test_note_states_demonstration_data_corpus_seeds_and_commit(tmp_path):
         ({"negatives": "class", "train_fraction": 1.0}, "CAMIL"),
         ({"negatives": "random", "train_fraction": 0.5}, "Unsupervised CAMIL, 50%"),
         ({"objective": "distill", "negatives": "random", "train_fraction": 1.0}, "Distillation"),
+        (
+            {"objective": "distill-clusters", "negatives": "random", "train_fraction": 1.0},
+            "CAMIL, self-supervised teacher",
+        ),
+        ({"clusters": 128, "train_fraction": 1.0}, "Self-supervised audio"),
     ],
 )
 def test_pretraining_run_is_titled_by_objective_and_negatives(tmp_path, parameters, title):

@@ -61,6 +61,12 @@ def test_best_symbolic_row_is_bold_and_audio_reference_is_not(table):
     assert r"\textbf{Fine-tuned CAMIL}" in bold[0]
 
 
+def test_self_supervised_audio_is_never_bold(table):
+    table.loc[0, "condition"] = "Self-supervised audio"
+    assert "**Fine-tuned CAMIL**" in table1.markdown(table)
+    assert "**Self" not in table1.markdown(table)
+
+
 def test_condition_without_scores_is_a_dash_and_not_bold(table):
     table.loc[2, ["macro_f1", "macro_f1_low", "macro_f1_high"]] = np.nan
     markdown = table1.markdown(table)

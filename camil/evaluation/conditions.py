@@ -9,18 +9,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from camil.evaluation.bootstrap import same_segments
 from camil.evaluation.calibration import calibration
 from camil.evaluation.finished_runs import FinishedRun, instruments_of_runs, require_one_corpus
 from camil.evaluation.metrics import (
     bootstrap_interval,
     paired_difference,
-    same_segments,
     scores,
     track_predictions,
 )
 
-# The order of the paper's Table I; other conditions follow in the order of the runs.
-PAPER_ORDER = ("AIC", "SIC", "CAMIL", "Fine-tuned CAMIL", "Unsupervised CAMIL")
+# The paper's Table I, then CAMIL without any label and the sound that it learns from; other
+# conditions follow in the order of the runs.
+ORDER = (
+    "AIC", "SIC", "CAMIL", "Fine-tuned CAMIL", "Unsupervised CAMIL",
+    "CAMIL, self-supervised teacher", "Self-supervised audio",
+)  # fmt: skip
 CONTEXTS = ("segment", "track", "song")  # inputs of a prediction
 
 FEW_SONGS = 30  # test songs below which an interval is unreliable
@@ -68,8 +72,8 @@ class Condition:
 
     @property
     def position(self) -> tuple:
-        """Sort key: by context, then share of the training songs, then the paper's order."""
-        known = PAPER_ORDER.index(self.name) if self.name in PAPER_ORDER else len(PAPER_ORDER)
+        """Sort key: by context, then share of the training songs, then `ORDER`."""
+        known = ORDER.index(self.name) if self.name in ORDER else len(ORDER)
         return (CONTEXTS.index(self.context), -self.train_fraction, known)
 
     @property

@@ -80,8 +80,15 @@ class FinishedRun:
 
 
 def pretraining_title(parameters: dict[str, Any]) -> str:
-    """The condition that a run of ``02_pretrain`` belongs to, from its parameters."""
+    """The condition that a run without predictions belongs to, from its parameters.
+
+    It is a run of ``02_pretrain`` or ``02c_sound``; only the latter has no negatives.
+    """
+    if "negatives" not in parameters:
+        return "Self-supervised audio"
     objective = parameters.get("objective", "contrastive")
+    if objective == "distill-clusters":
+        return "CAMIL, self-supervised teacher"
     if objective.startswith("distill"):
         return "Distillation"
     if objective == "midi-supcon":

@@ -6,18 +6,19 @@ table at hand, such as ``p_Guitar``. Segments of one song are not independent, s
 resample songs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import pairwise_distances_chunked, precision_recall_fscore_support
 
+from camil.evaluation.bootstrap import KEYS, interval, names_in, resample
 from camil.evaluation.columns import require_columns
 
 METRICS = ("macro_f1", "weighted_f1", "accuracy")
 SMALLEST_PROBABILITY = 1e-7  # about the resolution of float32 near 1
-KEYS = ("song", "track", "start_beat", "instrument")  # identify a test segment
 
 
 def predictions_table(
@@ -55,7 +56,7 @@ def scores(true: ArrayLike, predicted: ArrayLike) -> dict:
     Raises:
         ValueError: if there are no predictions, the lengths differ, or a class name is missing.
     """
-    true, predicted = _names(true, "true"), _names(predicted, "predicted")
+    true, predicted = names_in(true, "true"), names_in(predicted, "predicted")
     if len(true) != len(predicted) or len(true) == 0:
         raise ValueError(
             "true and predicted must be of one length and not empty, "
@@ -149,7 +150,7 @@ def bootstrap_interval(
             song has no variation), or if an argument is out of its range.
     """
     _, resampled = _values(runs, metric, resamples, seed)
-    return _interval(resampled.mean(axis=1), level)
+    return interval(resampled.mean(axis=1), level)
 
 
 def paired_difference(
@@ -179,7 +180,7 @@ def paired_difference(
     value, resampled = _values([*a_runs, *b_runs], metric, resamples, seed)
     first = len(a_runs)
     difference = resampled[:, :first].mean(axis=1) - resampled[:, first:].mean(axis=1)
-    return float(value[:first].mean() - value[first:].mean()), *_interval(difference, level)
+    return float(value[:first].mean() - value[first:].mean()), *interval(difference, level)
 
 
 def retrieval(midi: ArrayLike, audio: ArrayLike) -> dict[str, float]:
@@ -218,60 +219,26 @@ def retrieval(midi: ArrayLike, audio: ArrayLike) -> dict[str, float]:
     return {**found, "MRR": float(np.mean(1 / rank))}
 
 
-def _values(runs, metric: str, resamples: int, seed: int) -> tuple[NDArray, NDArray]:
-    """The metric of each run ``(runs,)``, and of its resamples ``(resamples, runs)``."""
+def metric_of_counts(metric: str) -> Callable[[NDArray], NDArray]:
+    """The function that computes a metric from counts of (true, predicted), as `scores` defines it.
+
+    Args:
+        metric: one of ``macro_f1``, ``weighted_f1`` and ``accuracy``.
+
+    Returns:
+        A function from ``(..., classes, classes)`` to ``(...)``.
+
+    Raises:
+        ValueError: if there is no such metric.
+    """
     if metric not in METRICS:
         raise ValueError(f"metric must be one of {', '.join(METRICS)}, got {metric!r}")
-    if resamples < 1:
-        raise ValueError(f"resamples must be at least 1, got {resamples}")
-    by_song = _confusions(runs)  # (songs, runs, classes, classes)
-    songs = len(by_song)
-    if songs < 2:
-        raise ValueError(f"resampling songs needs at least 2 test songs, got {songs}")
-    generator = np.random.default_rng(seed)
-    resampled = np.empty((resamples, by_song.shape[1]))
-    for row in resampled:
-        times_drawn = np.bincount(generator.integers(songs, size=songs), minlength=songs)
-        row[:] = _metric(np.tensordot(times_drawn, by_song, axes=1), metric)
-    return _metric(by_song.sum(axis=0), metric), resampled
+    return partial(_metric, metric=metric)
 
 
-def _confusions(runs: Sequence[pd.DataFrame]) -> NDArray:
-    """Counts ``(songs, runs, classes, classes)`` of (true, predicted); songs in sorted order."""
-    if not len(runs):
-        raise ValueError("there are no runs to evaluate")
-    for run in runs:
-        require_columns(run, ("song", "instrument", "predicted"), "An interval")
-    first, *others = (_segments(run) for run in runs)
-    for number, other in enumerate(others, start=1):
-        if not other.equals(first):
-            raise ValueError(
-                f"runs 0 and {number} do not contain the same test segments ({len(first)} and "
-                f"{len(other)} rows): compare runs of one corpus and split only"
-            )
-    songs = np.unique(_names(runs[0]["song"], "song"))
-    true_and_predicted = [
-        (_names(run["instrument"], "instrument"), _names(run["predicted"], "predicted"))
-        for run in runs
-    ]
-    classes = np.unique(np.concatenate([names for run in true_and_predicted for names in run]))
-    counts = np.zeros((len(songs), len(runs), len(classes), len(classes)))
-    for number, (run, (true, predicted)) in enumerate(zip(runs, true_and_predicted, strict=True)):
-        song = np.searchsorted(songs, _names(run["song"], "song"))
-        where = (song, number, np.searchsorted(classes, true), np.searchsorted(classes, predicted))
-        np.add.at(counts, where, 1)
-    return counts
-
-
-def same_segments(one: pd.DataFrame, other: pd.DataFrame) -> bool:
-    """Whether two tables of predictions are of the same test segments, in any order."""
-    return _segments(one).equals(_segments(other))
-
-
-def _segments(run: pd.DataFrame) -> pd.DataFrame:
-    """The segments of a table of predictions, sorted."""
-    keys = [key for key in KEYS if key in run.columns]
-    return run[keys].sort_values(keys, ignore_index=True)
+def _values(runs, metric: str, resamples: int, seed: int) -> tuple[NDArray, NDArray]:
+    """The metric of each run ``(runs,)``, and of its resamples ``(resamples, runs)``."""
+    return resample(runs, metric_of_counts(metric), resamples, seed)
 
 
 def _metric(confusion: NDArray, metric: str) -> NDArray:
@@ -283,16 +250,3 @@ def _metric(confusion: NDArray, metric: str) -> NDArray:
     f1 = 2 * right / np.maximum(support + confusion.sum(axis=-2), 1)
     weight = support if metric == "weighted_f1" else support > 0
     return (f1 * weight).sum(axis=-1) / weight.sum(axis=-1)
-
-
-def _interval(values: NDArray, level: float) -> tuple[float, float]:
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, got {level}")
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
-
-
-def _names(values: ArrayLike, column: str) -> NDArray:
-    if pd.isna(np.asarray(values, dtype=object)).any():
-        raise ValueError(f"{column} has missing values")
-    return np.asarray(values).astype(str)

@@ -32,6 +32,7 @@ PAPER = {
     ("CAMIL", 0.5): 0.5772,
     ("Unsupervised CAMIL", 0.5): 0.5768,
 }
+AUDIO = ("AIC", "Self-supervised audio")  # classifiers of audio, references for those of notes
 NEGATIVES = {"class": "Class-based", "random": "Random"}
 
 
@@ -156,7 +157,7 @@ def _short(condition: str) -> str:
 
 
 def _is_audio(condition: str) -> bool:
-    return _short(condition) == "AIC"
+    return _short(condition) in AUDIO
 
 
 def _text(value: Any) -> str:

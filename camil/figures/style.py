@@ -25,6 +25,8 @@ CONDITIONS = {
     "CAMIL": ("#1F5FA8", "o"),
     "Fine-tuned CAMIL": ("#0B2A55", "^"),
     "Unsupervised CAMIL": ("#6FA8DC", "v"),
+    "CAMIL, self-supervised teacher": ("#2A9D8F", "<"),
+    "Self-supervised audio": ("#B8B8B8", "d"),
 }
 OTHER_CONDITION = ("#5B8C5A", "P")
 
