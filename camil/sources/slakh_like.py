@@ -14,6 +14,7 @@ import os
 import random
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 from camil.midi.instruments import FAMILIES
@@ -61,7 +62,7 @@ def draw(
     wanted, found = sum(sizes.values()), []
     candidates = _qualified(songs)
     while len(found) < wanted:
-        more = [one for one, _ in zip(candidates, range(wanted - len(found)), strict=False)]
+        more = list(islice(candidates, wanted - len(found)))
         if not more:
             raise ValueError(
                 f"{folder} has only {len(found)} songs with piano, guitar, bass and drums, "
