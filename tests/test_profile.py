@@ -37,7 +37,11 @@ def defaults_of(notebook):
 
 @pytest.mark.parametrize(
     ("notebook", "stage", "run"),
-    [("02_pretrain", "pretrain", "unsupervised"), ("03_classify", "classify", "sic")],
+    [
+        ("02_pretrain", "pretrain", "unsupervised"),
+        ("02c_sound", "sound", "teacher"),
+        ("03_classify", "classify", "sic"),
+    ],
 )
 def test_defaults_of_a_notebook_make_a_run_of_the_demo(profile, notebook, stage, run):
     defaults = defaults_of(notebook)
@@ -77,6 +81,12 @@ def test_defaults_write_no_figure_or_label_of_the_graph(notebook):
         (lambda p: p["preprocess"].update(songs="many"), "preprocess: songs"),
         (lambda p: p["classify"]["runs"]["camil-tuned"].update(pretrained="x"), "names x"),
         (lambda p: p["pretrain"]["runs"]["camil"].update(pretrained_audio="x"), "names x"),
+        (lambda p: p["pretrain"]["runs"]["heard"].update(pretrained_audio="camil"), "names camil"),
+        (lambda p: p["sound"]["all"].update(clustres=3), r"sound: all: .*mean clusters\?"),
+        (
+            lambda p: p["sound"]["runs"].update(sic={}),
+            "sic names a run of classify and one of sound",
+        ),
         (lambda p: p.update(shown="sic"), "shown: sic must be"),
         (lambda p: p.update(shown="sick"), "shown: sick must be a run of classify"),
         (lambda p: p["pretrain"].pop("all"), "must contain `all` and `runs`"),
