@@ -9,13 +9,17 @@ from sklearn.metrics import confusion_matrix, f1_score
 
 from camil.evaluation.comparisons import (
     CAMIL,
+    REFERENCE,
     alike,
     answer,
     common_confusions,
     confusions,
     effect,
     experiments,
+    label_free,
+    same_training,
     significance,
+    usual_training,
 )
 from camil.evaluation.finished_runs import runs_in
 
@@ -133,6 +137,84 @@ def test_missing_runs_are_reported(folder):
     nothing = effect(table[:0], "margin", 1.0)
     assert "No answer yet" in answer(nothing, "margin", 1.0)
     assert experiments(runs_in(str(folder / "nowhere"))).empty
+
+
+@pytest.fixture
+def unsupervised(tmp_path):
+    """Runs without labels that vary one setting each, over two seeds, and some with labels."""
+    runs = tmp_path / "runs"
+    base = PRETRAINED | {"negatives": "random", "batch_size": 64, "normalize": True, "epochs": 6}
+    classify(runs, "aic", modality="audio", freeze=False)
+    classify(runs, "sic", freeze=False, batch_size=64, epochs=6)
+    for seed in (0, 1):
+        leave(runs, "teacher", seed, clusters=128, train_fraction=1.0)  # a run of 02c_sound
+    for name, change in {
+        "plain": {},
+        "large": {"batch_size": 512},
+        "longer": {"epochs": 24, "normalize": False},
+        "clusters": {"objective": "distill-clusters", "pretrained_audio": "teacher"},
+        "leaking": {"pretrained_audio": "aic"},
+        "labelled": {"negatives": "class"},
+        "apart": {"leave_out_programs": [6, 46]},
+        "half": {"train_fraction": 0.5},
+    }.items():
+        for seed in (0, 1):
+            leave(runs, name, seed, **base | change)
+            condition = "Unsupervised CAMIL" if name == "plain" else name
+            classify(runs, f"{name}-frozen", name, seed, condition=condition)
+    classify(runs, "few", "plain", train_fraction=0.1)
+    leave(runs, "half", 2, **base | {"train_fraction": 0.5})
+    classify(runs, "half-frozen", "half", seed=2, train_fraction=0.5)
+    return experiments(runs_in(str(runs)))
+
+
+def test_settings_of_pre_trainings_without_labels_are_named(unsupervised):
+    rows = label_free(unsupervised)
+    assert rows.groupby("setting")["seed"].apply(list).to_dict() == {
+        REFERENCE: [0, 1],
+        "batch size 512": [0, 1],
+        "normalize False, epochs 24": [0, 1],
+        "objective distill-clusters, audio self-supervised, frozen": [0, 1],
+    }
+    assert label_free(unsupervised[:0]).empty
+
+
+def test_few_labels_and_programs_left_out_are_settings_of_their_own(unsupervised):
+    by_name = unsupervised.set_index(unsupervised["run"].map(lambda run: run.folder.name))
+    shares = by_name[["train_fraction", "pretrain_fraction"]]
+    assert shares.loc["few-seed0"].tolist() == [0.1, 1.0]
+    assert shares.loc["half-frozen-seed0"].tolist() == [1.0, 0.5]
+    assert shares.loc["half-frozen-seed2"].tolist() == [0.5, 0.5]
+    assert by_name.loc["apart-frozen-seed0", "left_out"] == "6, 46"
+    assert by_name.loc["sic-seed0", ["batch_size", "epochs"]].tolist() == [64, 6]
+
+
+def test_runs_of_another_training_are_used_only_where_there_are_no_others(unsupervised):
+    usual = usual_training(unsupervised)
+    assert (usual["batch_size"], usual["epochs"], usual["normalize"]) == (64, 6, True)
+    without_labels = unsupervised[unsupervised["negatives"] == "random"]
+    rows = same_training(without_labels, "audio", usual).set_index("audio")
+    assert set(rows.loc["scratch, trained", "epochs"]) == {6}
+    assert (rows["also"] == "").all()
+    long = unsupervised[unsupervised["condition"].isin(["longer", "labelled", "sic"])]
+    rows = same_training(long, "negatives", usual).set_index("negatives")
+    assert set(rows.loc["random", "also"]) == {"normalize False, epochs 24"}
+    assert set(rows.loc[["class", ""], "also"]) == {""}
+    # The setting that is compared is no further difference.
+    rows = same_training(long, "epochs", usual).set_index("epochs")
+    assert set(rows.loc[24, "also"]) == {"normalize False"}
+    found = effect(same_training(long, "negatives", usual), "negatives", "class")
+    assert "Its runs also differ in: normalize False, epochs 24." in answer(
+        found[found["negatives"] != ""], "negatives", "class"
+    )
+    assert same_training(unsupervised[:0], "audio", usual).empty
+
+
+def test_effect_reads_the_predictions_that_are_asked_for(unsupervised):
+    rows = label_free(unsupervised)
+    correct = rows.iloc[0]["run"].predictions().assign(predicted=lambda t: t["instrument"])
+    found = effect(rows, "setting", REFERENCE, lambda run: correct)
+    assert found["macro_f1"].tolist() == [1] * 4
 
 
 def test_significance_states_whether_the_interval_contains_zero():

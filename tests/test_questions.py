@@ -10,7 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import f1_score
 
+from camil.evaluation import new_instruments as new
 from camil.evaluation import questions
+from camil.evaluation.comparisons import REFERENCE
 
 
 @dataclass
@@ -46,10 +48,14 @@ def test_negatives_are_compared_for_each_share_that_has_both_kinds():
               ("class", 0.1): predictions(0.5)}  # fmt: skip
     experiments = pd.DataFrame(
         [
-            {"negatives": kind, "train_fraction": share, "margin": 1.0, "run": StubRun(table)}
+            {"negatives": kind, "train_fraction": share, "pretrain_fraction": share, "margin": 1.0,
+             "run": StubRun(table)}
             for (kind, share), table in tables.items()
         ]
-    )
+    )  # fmt: skip
+    # A classifier with few labels whose pre-training used all songs is not compared.
+    few = {"negatives": "random", "train_fraction": 0.1, "pretrain_fraction": 1.0, "margin": 1.0}
+    experiments.loc[len(experiments)] = few | {"run": StubRun(predictions(0.4))}
     found = questions.class_minus_random(experiments, margin=1.0)
     assert found["train_fraction"].tolist() == [1.0]
     expected = macro_f1(tables["class", 1.0]) - macro_f1(tables["random", 1.0])
@@ -64,21 +70,72 @@ def test_negatives_are_compared_for_each_share_that_has_both_kinds():
 
 def test_retrieval_answer_names_the_run_with_the_highest_rank():
     rows = [
-        {"run": "camil", "R@1": 0.1, "R@5": 0.2, "R@10": 0.3, "MRR": 0.15, "segments": 200},
-        {"run": "random", "R@1": 0.3, "R@5": 0.4, "R@10": 0.5, "MRR": 0.35, "segments": 200},
-    ]
+        {"run": run, "direction": direction, "MRR": rank, "R@1": rank / 2, "R@10": rank * 2,
+         "objective": "InfoNCE", "audio": "scratch, trained", "tested on": "real", "segments": 200}
+        for run, direction, rank in [
+            ("margin", "notes to sound", 0.15), ("margin", "sound to notes", 0.45),
+            ("clip", "notes to sound", 0.36), ("clip", "sound to notes", 0.34),
+            ("chance", "notes to sound", 0.02), ("chance", "sound to notes", 0.02),
+        ]
+    ]  # fmt: skip
     sentence = questions.retrieval_answer(pd.DataFrame(rows))
-    assert "best after random" in sentence
-    assert "30.0% of the cases (0.5% by chance)" in sentence
+    assert "best after clip (InfoNCE; audio encoder scratch, trained)" in sentence
+    assert "18.0% of the cases (1.0% by chance)" in sentence
+    assert "in 72.0%; MRR 0.360 (0.020 by chance), and 0.340 from sound to notes" in sentence
     assert questions.retrieval_answer(pd.DataFrame()).startswith("No answer yet")
+
+
+def test_unsupervised_answer_compares_the_best_setting_with_table_one_and_sic():
+    columns = ["setting", "macro_f1", "difference", "difference_low", "difference_high"]
+    measured = pd.DataFrame([
+        (REFERENCE, 0.25, np.nan, np.nan, np.nan),
+        ("batch size 512", 0.28, 0.03, 0.01, 0.05),
+        ("epochs 24", 0.31, 0.06, 0.02, 0.09),
+    ], columns=columns)  # fmt: skip
+    against = pd.DataFrame([
+        ("SIC", 0.33, np.nan, np.nan, np.nan),
+        (REFERENCE, 0.25, -0.08, -0.1, -0.06),
+        ("epochs 24", 0.31, -0.02, -0.05, 0.01),
+    ], columns=columns)  # fmt: skip
+    sentence = questions.unsupervised_answer(measured, against)
+    assert "Unsupervised CAMIL has macro-F1 0.250" in sentence
+    assert "of 2 other settings" in sentence
+    assert "epochs 24 scores highest with 0.310, a difference of +0.060 (+0.020" in sentence
+    assert "SIC has 0.330, and the difference to it is -0.020 (-0.050 to +0.010)" in sentence
+    assert "SIC" not in questions.unsupervised_answer(measured, against[1:])
+    alone = questions.unsupervised_answer(measured[:1], against)
+    assert alone.startswith("No answer yet")
+
+
+def test_new_instruments_answer_is_of_the_run_with_the_most_recognized():
+    rows = []
+    for run, share in (("margin", 0.2), ("clip", 0.4)):
+        for method, top in ((new.NOTES, share), (new.FAMILY, 0.3), (new.SIC, 0.5),
+                            (new.CHANCE, 0.125)):  # fmt: skip
+            ends = {"top-1 low": top - 0.1, "top-1 high": top + 0.1}
+            rows.append({"run": run, "method": method, "among": new.LEFT_OUT, "candidates": 8,
+                         "top-1": top} | ends)  # fmt: skip
+        for method, top in ((new.NOTES, share / 4), (new.CHANCE, 0.01)):
+            rows.append({"run": run, "method": method, "among": new.ALL, "candidates": 100,
+                         "top-1": top})  # fmt: skip
+    table = pd.DataFrame(rows)
+    sentence = questions.new_instruments_answer(table)
+    assert sentence.startswith("After clip")
+    assert "8 reference sounds" in sentence
+    assert "40.0% of the cases (30.0% to 50.0%, averaged over programs; 12.5%" in sentence
+    assert "rest of the family it is 30.0%" in sentence
+    assert "has seen these programs, 50.0%" in sentence
+    assert "Among all 100 programs it is 10.0% (1.0% by chance)." in sentence
+    assert "SIC" not in questions.new_instruments_answer(table[table["method"] != new.SIC])
+    assert questions.new_instruments_answer(pd.DataFrame()).startswith("No answer yet")
 
 
 def test_bass_answer_reads_each_number_from_its_row():
     rows = [
-        {"trained on": trained, "Bass of the test songs": bass, "macro-F1": score}
-        for trained, bass, score in [
-            ("real", "as written", 0.61), ("real", "moved", 0.52),
-            ("folded", "as written", 0.43), ("folded", "moved", 0.64),
+        {"trained on": trained, "tested on": tested, "macro-F1": score}
+        for trained, tested, score in [
+            ("real", "real", 0.61), ("real", "folded", 0.52),
+            ("folded", "real", 0.43), ("folded", "folded", 0.64),
         ]
     ]  # fmt: skip
     sentence = questions.bass_answer(pd.DataFrame(rows), "real", "folded")

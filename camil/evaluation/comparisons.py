@@ -1,6 +1,7 @@
 """Compare finished runs that differ in one setting only."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,28 @@ import pandas as pd
 from camil.evaluation.finished_runs import FinishedRun
 from camil.evaluation.metrics import bootstrap_interval, paired_difference, scores
 
-# The settings in which experiments may differ, apart from the seed.
+# Parameters of the optimization, of the pre-training if there is one. Runs of one comparison have
+# them in common as far as possible, see `same_training`.
+TRAINING = (
+    "batch_size", "normalize", "epochs", "learning_rate", "schedule", "width", "projection",
+    "temperature", "negatives_per_anchor", "mining", "memory_bank",
+)  # fmt: skip
+# The settings in which experiments may differ, apart from the seed. ``pretrain_fraction`` is the
+# share of the training songs in the pre-training: with few labels it is larger than
+# ``train_fraction``, the share in the classifier's training.
 SETTINGS = (
     "condition", "corpus", "modality", "frozen", "objective", "negatives", "shuffled", "audio",
-    "margin", "embedding", "train_fraction",
+    "margin", "embedding", "train_fraction", "pretrain_fraction", "left_out", *TRAINING,
 )  # fmt: skip
 # CAMIL in Table I; a comparison varies one of these.
 CAMIL = {
     "modality": "midi", "frozen": True, "objective": "contrastive", "negatives": "class",
     "shuffled": False, "audio": "AIC, frozen", "margin": 1.0, "embedding": 128,
-    "train_fraction": 1.0,
+    "train_fraction": 1.0, "pretrain_fraction": 1.0, "left_out": "",
 }  # fmt: skip
+UNSUPERVISED = CAMIL | {"negatives": "random", "audio": "scratch, trained"}
+_VARIED = ("objective", "audio", "margin", "embedding")  # by the runs of `label_free`
+REFERENCE = "as in Table I"  # name of the setting from which those of `label_free` differ
 
 
 def experiments(runs: list[FinishedRun]) -> pd.DataFrame:
@@ -37,6 +49,7 @@ def experiments(runs: list[FinishedRun]) -> pd.DataFrame:
         # Baselines have no modality: they use no encoder.
         if not run.metrics or "modality" not in given or bool(given["pretrained"]) != bool(made):
             continue
+        training = made or given
         rows.append({
             "condition": run.metrics["condition"],
             "corpus": Path(run.record["corpus"]["folder"]).name,
@@ -45,24 +58,38 @@ def experiments(runs: list[FinishedRun]) -> pd.DataFrame:
             "objective": made.get("objective", ""),
             "negatives": made.get("negatives", ""),
             "shuffled": made.get("shuffled", False),
-            "audio": _audio(made, by_name),
+            "audio": origin_of_audio(made, by_name),
             "margin": made.get("margin", np.nan),
             "embedding": made.get("embedding", given["embedding"]),
             "train_fraction": given["train_fraction"],
+            "pretrain_fraction": training.get("train_fraction", 1.0),
+            "left_out": ", ".join(map(str, made.get("leave_out_programs") or ())),
+            **{name: training.get(name, "") for name in TRAINING},
             "seed": given["seed"],
             "run": run,
         })  # fmt: skip
     return pd.DataFrame(rows, columns=[*SETTINGS, "seed", "run"])
 
 
-def _audio(made: dict[str, Any], by_name: dict[str, dict]) -> str:
-    """Origin of the audio encoder, and whether pre-training trained it."""
-    if not made or made.get("objective") == "midi-supcon":
+def origin_of_audio(made: dict[str, Any], by_name: dict[str, dict[str, Any]]) -> str:
+    """Origin of the audio encoder of a pre-training, and whether it was trained there.
+
+    Args:
+        made: parameters of the pre-training.
+        by_name: parameters of the runs it may build on, by name of the folder.
+
+    Returns:
+        Such as "AIC, frozen", "scratch, trained" or "self-supervised, frozen"; empty if the run has
+        no audio encoder.
+    """
+    if "pretrained_audio" not in made or made.get("objective") == "midi-supcon":
         return ""
     if not made["pretrained_audio"]:
         return "scratch, trained"
     teacher = by_name.get(Path(made["pretrained_audio"]).name, {})
     start = "random" if teacher.get("freeze") and not teacher.get("pretrained") else "AIC"
+    if teacher and "modality" not in teacher:  # not a classifier: a run of 02c_sound
+        start = "self-supervised"
     return f"{start}, {'trained' if made['train_audio'] else 'frozen'}"
 
 
@@ -82,47 +109,116 @@ def alike(table: pd.DataFrame, but: str | Sequence[str] = (), **wanted: Any) -> 
     return table[chosen]
 
 
-def effect(rows: pd.DataFrame, by: str, reference: Any) -> pd.DataFrame:
+def usual_training(table: pd.DataFrame) -> dict[str, Any]:
+    """The values of `TRAINING` that most frozen, pre-trained experiments have in common.
+
+    Args:
+        table: the experiments, from `experiments`.
+    """
+    probes = table[table["frozen"] & (table["objective"] != "")]
+    counts = (probes if len(probes) else table)[list(TRAINING)].astype(object).value_counts()
+    return dict(zip(TRAINING, counts.index[0], strict=True))
+
+
+def same_training(rows: pd.DataFrame, by: str, usual: dict[str, Any]) -> pd.DataFrame:
+    """Choose, for each value of a setting, the runs that were trained most like the others.
+
+    Args:
+        rows: experiments that differ in the setting, the seed and parameters of the training.
+        by: name of the setting.
+        usual: the values of `TRAINING` to keep, from `usual_training`.
+
+    Returns:
+        The rows of one training per value, with the additional column ``also``: the parameters in
+        which a pre-training differs from ``usual`` nevertheless, separated by commas.
+    """
+    differing = [
+        [f"{name.replace('_', ' ')} {row[name]}" for name in usual if row[name] != usual[name]]
+        for row in rows.assign(**{by: usual.get(by)}).to_dict("records")
+    ]
+    also = pd.Series([", ".join(names) for names in differing], rows.index, dtype=object)
+    count = pd.Series([len(names) for names in differing], rows.index, dtype=int)
+    nearest = count == count.groupby(rows[by]).transform("min")
+    rows, also = rows[nearest], also[nearest]
+    # Of several trainings that differ in equally many parameters, the first is taken.
+    one = also == also.groupby(rows[by]).transform("first")
+    # A classifier without pre-training, such as SIC, has other parameters and is no variant.
+    return rows[one].assign(also=also[one].where(rows["objective"][one] != "", ""))
+
+
+def label_free(table: pd.DataFrame) -> pd.DataFrame:
+    """Frozen encoders of notes whose pre-training used no label, each with its ``setting``.
+
+    Args:
+        table: the experiments, from `experiments`, of one corpus.
+
+    Returns:
+        The experiments on all training songs, with the additional column ``setting``: the settings
+        in which one differs from the unsupervised condition of Table I, or `REFERENCE`.
+    """
+    fixed = {name: UNSUPERVISED[name] for name in UNSUPERVISED.keys() - set(_VARIED)}
+    rows = alike(table, **fixed)
+    rows = rows[~rows["audio"].str.startswith("AIC")]
+    plain = alike(rows, condition="Unsupervised CAMIL")
+    usual = UNSUPERVISED | usual_training(plain if len(plain) else rows) if len(rows) else {}
+    texts = [
+        ", ".join(
+            f"{name.replace('_', ' ')} {row[name]}"
+            for name in (*_VARIED, *TRAINING)
+            if row[name] != usual[name]
+        )
+        for row in rows.to_dict("records")
+    ]
+    return rows.assign(setting=[text or REFERENCE for text in texts])
+
+
+def effect(
+    rows: pd.DataFrame,
+    by: str,
+    reference: Any,
+    predictions: Callable[[FinishedRun], pd.DataFrame] = methodcaller("predictions"),
+) -> pd.DataFrame:
     """Macro-F1 for each value of a setting, over all seeds.
 
     Args:
         rows: experiments that differ only in the setting and the seed.
         by: name of the setting.
         reference: value that the others are compared with.
+        predictions: reads the predictions of a run; by default those for the test songs.
 
     Returns:
         One row per value: the setting, ``seeds``, ``macro_f1`` with its interval (``low``,
         ``high``), and the paired ``difference`` to the reference with its interval; NaN without a
-        reference.
+        reference. If `same_training` found further differences, ``also`` names them.
 
     Raises:
         ValueError: if the runs have different test segments.
     """
-    groups = {
-        value: [run.predictions() for run in part.drop_duplicates("seed")["run"]]
-        for value, part in rows.groupby(by, sort=True)
-    }
+    parts = {value: part.drop_duplicates("seed") for value, part in rows.groupby(by, sort=True)}
+    groups = {value: [predictions(run) for run in part["run"]] for value, part in parts.items()}
     found = []
-    for value, predictions in groups.items():
-        low, high = bootstrap_interval(predictions)
+    for value, tables in groups.items():
+        low, high = bootstrap_interval(tables)
         compared = (np.nan,) * 3
         if value != reference and reference in groups:
-            compared = paired_difference(predictions, groups[reference])
+            compared = paired_difference(tables, groups[reference])
         found.append({
             by: value,
-            "seeds": len(predictions),
+            "seeds": len(tables),
             "macro_f1": np.mean(
-                [scores(one["instrument"], one["predicted"])["macro_f1"] for one in predictions]
+                [scores(one["instrument"], one["predicted"])["macro_f1"] for one in tables]
             ),
             "low": low,
             "high": high,
             "difference": compared[0],
             "difference_low": compared[1],
             "difference_high": compared[2],
+            "also": parts[value]["also"].iloc[0] if "also" in rows else "",
         })  # fmt: skip
     numbers = ["macro_f1", "low", "high", "difference", "difference_low", "difference_high"]
-    table = pd.DataFrame(found, columns=[by, "seeds", *numbers])
-    return table.astype(dict.fromkeys(numbers, float))
+    table = pd.DataFrame(found, columns=[by, "seeds", *numbers, "also"])
+    table = table.astype(dict.fromkeys(numbers, float))
+    return table if (table["also"] != "").any() else table.drop(columns="also")
 
 
 def answer(found: pd.DataFrame, by: str, reference: Any) -> str:
@@ -138,11 +234,12 @@ def answer(found: pd.DataFrame, by: str, reference: Any) -> str:
     value = others[by].loc[best.name]  # in the column's own type, unlike best[by]
     own = found.loc[found[by] == reference, "macro_f1"].iloc[0]
     word = "higher" if best["difference"] > 0 else "lower"
+    also = f" Its runs also differ in: {best['also']}." if best.get("also") else ""
     return (
         f"Among the alternatives to {reference} ({own:.3f}), {name} {value} scores highest: "
         f"macro-F1 {best['macro_f1']:.3f}, {abs(best['difference']):.3f} {word} (95 % interval of "
         f"the difference {best['difference_low']:+.3f} to {best['difference_high']:+.3f}, "
-        f"{significance(best['difference_low'], best['difference_high'])})."
+        f"{significance(best['difference_low'], best['difference_high'])}).{also}"
     )
 
 
