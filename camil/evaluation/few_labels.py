@@ -22,8 +22,9 @@ from torch import Tensor, nn
 
 from camil.corpus.corpus import Corpus
 from camil.encoders.classifier import Classifier
-from camil.encoders.hub import Encoder, load_encoder
+from camil.encoders.hub import Encoder
 from camil.encoders.resnet import MIDIEncoder
+from camil.evaluation.frozen_encoders import FrozenEncoders
 from camil.evaluation.metrics import KEYS, scores
 from camil.evaluation.probing import linear_probe
 from camil.evaluation.tuning import train_on_labels
@@ -36,10 +37,11 @@ from camil.workbook.runs import weights_of
 
 VALIDATION_SEGMENTS = 3000  # at most so many choose an epoch or the strength of a probe
 NEVER = -1e4  # logit of a class without a label, as in `linear_probe`
+REFERENCE = "SIC"
 BEST = "validation_macro_f1"
-# Trains on labelled rows, with a folder for checkpoints; returns logits of the test segments and
-# the epoch that was kept.
-Train = Callable[[Tensor, Path], tuple[Tensor, int]]
+# Train on labelled rows, given folder and settings of `fit`; returns logits of the test segments
+# and the epoch that was kept.
+Train = Callable[[Tensor, dict[str, Any]], tuple[Tensor, int]]
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class Result:
     def __str__(self) -> str:
         kept = f", epoch {self.best_epoch}" if self.best_epoch else ""
         return (
-            f"{self.condition}, labels of {self.train_fraction:.3g} of the songs "
+            f"{self.condition}, {100 * self.train_fraction:g} % of the labels "
             f"({self.segments} segments), draw {self.draw}: macro-F1 {self.macro_f1:.3f}{kept}"
         )
 
@@ -94,6 +96,7 @@ class FewLabels:
 
     Attributes:
         validation, test: ``(rows,)`` int64, the segments that choose and those that are predicted.
+        frozen: the pre-trained encoders.
     """
 
     def __init__(
@@ -113,7 +116,7 @@ class FewLabels:
         self.training = {"batch_size": batch_size, "learning_rate": learning_rate}
         self.validation = evenly_spaced(data.rows("validation"), validation_segments)
         self.test = data.rows("test")
-        self._embeddings: dict[str, Tensor] = {}
+        self.frozen = FrozenEncoders(data)
         self._settings = {
             "corpus": data.identity["sha256"],
             "rolls": [data.onsets, data.velocity, str(data.augmentation)],
@@ -136,25 +139,25 @@ class FewLabels:
         self.data.require_labels(rows)
         return rows
 
-    def sic(self, share: float, draw: int, epochs: int, condition: str = "SIC") -> Result:
+    def sic(self, share: float, draw: int, epochs: int) -> Result:
         """Train SIC from random weights."""
         shape = {"width": self.width, "depth": self.depth}
         settings = self.training | {"epochs": epochs, "seed": self.seed + draw}
 
-        def train(rows: Tensor, folder: Path) -> tuple[Tensor, int]:
+        def train(rows: Tensor, kept: dict[str, Any]) -> tuple[Tensor, int]:
             torch.manual_seed(self.seed + draw)
             encoder = MIDIEncoder(**shape, channels=1 + self.data.onsets)
             head = Classifier(encoder, self.data.instruments.names).head
             never_predict_absent(head, self.data.labels[rows].cpu())
-            return self._trained(encoder, head, rows, folder, settings)
+            return self._trained(encoder, head, rows, settings | kept)
 
-        return self._result(condition, share, draw, settings | shape, train)
+        return self._result(REFERENCE, share, draw, settings | shape, train)
 
     def probe(self, condition: str, run: Path | str, share: float, draw: int) -> Result:
         """Fit a linear probe to the frozen embeddings of a run of ``02_pretrain``."""
 
-        def train(rows: Tensor, _: Path) -> tuple[Tensor, int]:
-            return self._probe(run, rows)(self.embeddings(run)[self.test]), 0
+        def train(rows: Tensor, _: dict[str, Any]) -> tuple[Tensor, int]:
+            return self.fit_probe(run, rows)(self.frozen.embeddings(run)[self.test]), 0
 
         return self._result(condition, share, draw, {"weights": weights_of(run)}, train)
 
@@ -171,23 +174,18 @@ class FewLabels:
         settings = self.training | {"epochs": epochs, "seed": self.seed + draw}
         settings |= {"learning_rate": learning_rate}
 
-        def train(rows: Tensor, folder: Path) -> tuple[Tensor, int]:
-            head = self._probe(run, rows)
-            return self._trained(self._encoder(run), head, rows, folder, settings)
+        def train(rows: Tensor, kept: dict[str, Any]) -> tuple[Tensor, int]:
+            head = self.fit_probe(run, rows)
+            return self._trained(self.frozen.load(run), head, rows, settings | kept)
 
         return self._result(condition, share, draw, settings | {"weights": weights_of(run)}, train)
 
-    def embeddings(self, run: Path | str) -> Tensor:
-        """``(segments, embedding)`` of all segments of the corpus, computed once per run.
-
-        Raises:
-            ValueError: if the run was pre-trained on another corpus or with other piano rolls.
-        """
-        if str(run) not in self._embeddings:
-            encoder = self._encoder(run)
-            every_row = torch.arange(len(self.data), device=self.data.device)
-            self._embeddings[str(run)] = embed(encoder, self.data.rolls, every_row)
-        return self._embeddings[str(run)]
+    def fit_probe(self, run: Path | str, labelled: Tensor) -> nn.Linear:
+        """Fit a linear layer to the embeddings of the labelled segments."""
+        embeddings, labels = self.frozen.embeddings(run), self.data.labels
+        known = embeddings[labelled], labels[labelled]
+        held_out = embeddings[self.validation], labels[self.validation]
+        return linear_probe(*known, *held_out, classes=len(self.data.instruments))
 
     def predictions(self, result: Result) -> pd.DataFrame:
         """A table of predictions of the test segments, see `camil.evaluation.metrics`."""
@@ -195,33 +193,13 @@ class FewLabels:
         names = self.data.instruments.names
         return table.assign(predicted=[names[index] for index in result.predicted])
 
-    def _encoder(self, run: Path | str) -> Encoder:
-        record = read_json(Path(run) / "run.json")
-        if record["corpus"]["sha256"] != self.data.identity["sha256"]:
-            raise ValueError(
-                f"{run} was trained on another corpus ({record['corpus']['folder']}), perhaps on "
-                f"test songs of {self.data.folder}; name runs of this corpus."
-            )
-        used = [record["parameters"].get(name, False) for name in ("onsets", "velocity")]
-        if used != [self.data.onsets, self.data.velocity]:
-            raise ValueError(f"{run} reads other piano rolls (onsets, velocity: {used}).")
-        path = Path(run) / "encoder.safetensors"
-        return load_encoder(path, modality="midi").to(self.data.device)
-
-    def _probe(self, run: Path | str, rows: Tensor) -> nn.Linear:
-        embeddings, labels = self.embeddings(run), self.data.labels
-        known = embeddings[rows], labels[rows]
-        held_out = embeddings[self.validation], labels[self.validation]
-        return linear_probe(*known, *held_out, classes=len(self.data.instruments))
-
     def _trained(
-        self, encoder: Encoder, head: nn.Linear, rows: Tensor, folder: Path, settings: dict
+        self, encoder: Encoder, head: nn.Linear, rows: Tensor, options: dict[str, Any]
     ) -> tuple[Tensor, int]:
-        """Train an encoder and a linear layer; see `Train`."""
+        """Train an encoder and a linear layer with options of `fit`; returns as `Train` does."""
         classifier = Classifier(encoder, self.data.instruments.names)
         classifier.head = head
-        known = self._settings | settings | {"rows": rows.tolist()}
-        train = partial(fit, rows=rows, best=BEST, folder=folder, settings=known, **settings)
+        train = partial(fit, rows=rows, best=BEST, **options)
         # A line per result is printed instead of one per epoch, which history.jsonl contains.
         with redirect_stdout(io.StringIO()):
             history = train_on_labels(
@@ -243,7 +221,7 @@ class FewLabels:
                 print(f"{result} (stored)")
                 return result
         rows = self.labelled(share, draw)
-        logits, epoch = train(rows, self.folder / name)
+        logits, epoch = train(rows, {"folder": self.folder / name, "settings": settings})
         predicted, true = logits.argmax(1).cpu(), self.data.labels[self.test].cpu()
         about = self.data.table["song"].iloc[rows.cpu().numpy()]
         result = Result(

@@ -5,13 +5,27 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from camil.evaluation.comparisons import significance
-from camil.evaluation.few_labels import FewLabels, Result
+from camil.evaluation.few_labels import REFERENCE, FewLabels, Result
 from camil.evaluation.metrics import bootstrap_interval, paired_difference
 
-REFERENCE = "SIC"
 # Shares that are compared: of the labels of a pre-trained encoder, and of the labels of SIC.
 COMPARED = ((0.01, 0.05), (0.05, 0.25), (1.0, 1.0))
 DIFFERENCE = ["difference", "difference_low", "difference_high"]
+# Columns of `score_table` in a text, and their headings.
+HEADINGS = {
+    "condition": "condition",
+    "train_fraction": "labels",
+    "songs": "songs",
+    "segments": "segments",
+    "best_epoch": "best epoch",
+    "macro_f1": "macro-F1",
+    "low": "low",
+    "high": "high",
+    "between_draws": "between draws",
+    "difference": "difference from SIC",
+    "difference_low": "low",
+    "difference_high": "high",
+}
 
 # By condition and share: one table of predictions per draw.
 Groups = Mapping[tuple[str, float], Sequence[pd.DataFrame]]
@@ -44,6 +58,8 @@ def score_table(results: Sequence[Result], groups: Groups) -> pd.DataFrame:
     by_row = about.groupby(["condition", "train_fraction"], sort=False)
     table = by_row[["songs", "segments", "best_epoch", "macro_f1"]].mean()
     table.insert(0, "draws", by_row.size())
+    counts = ["songs", "segments", "best_epoch"]
+    table[counts] = table[counts].round().astype(int)
     table["between_draws"] = by_row["macro_f1"].std()
     table[["low", "high", *DIFFERENCE]] = float("nan")
     for condition, share in table.index:
@@ -76,16 +92,25 @@ def compare_shares(groups: Groups) -> pd.DataFrame:
 
 
 def answer(compared: pd.DataFrame) -> str:
-    """The comparisons of `compare_shares` in one sentence per condition."""
+    """The comparisons of `compare_shares`, one sentence and line per condition."""
     if compared.empty:
-        pairs = ", ".join(f"{share:.0%} and {more:.0%}" for share, more in COMPARED)
+        pairs = ", ".join(f"{100 * share:g} and {100 * more:g} %" for share, more in COMPARED)
         return f"No answer yet: none of these pairs of shares was measured: {pairs}."
     sentences = []
     for condition, rows in compared.groupby("condition", sort=False):
         parts = [
-            f"with {share:.0%} of the labels {difference:+.3f} against SIC with {more:.0%} "
-            f"({low:+.3f} to {high:+.3f}, {significance(low, high)})"
+            f"{difference:+.3f} with {100 * share:g} % of the labels against SIC with "
+            f"{100 * more:g} % ({low:+.3f} to {high:+.3f}, {significance(low, high)})"
             for _, share, more, difference, low, high in rows.itertuples(index=False)
         ]
         sentences.append(f"{condition}, difference in macro-F1: {'; '.join(parts)}.")
-    return " ".join(sentences)
+    return "\n".join(sentences)
+
+
+def predictions_of_all(study: FewLabels, results: Sequence[Result]) -> pd.DataFrame:
+    """One row per test segment, and one column per result with its predicted classes."""
+    table = study.predictions(results[0]).drop(columns="predicted")
+    for result in results:
+        name = f"{result.condition}, {result.train_fraction:g}, draw {result.draw}"
+        table[name] = study.predictions(result)["predicted"].astype("category")
+    return table

@@ -1,5 +1,7 @@
 """Macro-F1 against the share of the training songs."""
 
+from collections import Counter
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -8,6 +10,9 @@ from matplotlib.figure import Figure
 
 from camil.evaluation.columns import require_columns
 from camil.figures.style import COLUMN, condition_style, styled
+
+LINES = ("-", "--", ":")  # of conditions of one colour
+LONG_NAME = 24  # characters; with a longer name, the legend has one column
 
 
 @styled
@@ -82,30 +87,44 @@ def _break(above: Axes, below: Axes) -> None:
 
 
 @styled
-def shrinking(table: pd.DataFrame) -> Figure:
+def shrinking(table: pd.DataFrame, xlabel: str = "training songs used") -> Figure:
     """Macro-F1 against the share of training songs on a logarithmic axis, with interval bands.
+
+    Conditions of one style differ in their lines. A condition with one share is a point with a bar,
+    a little to the right.
 
     Args:
         table: columns ``condition``, ``train_fraction`` (0 to 1), ``macro_f1``, ``low`` and
             ``high``.
+        xlabel: label of the horizontal axis.
 
     Raises:
         ValueError: if a column is missing or there is no row.
     """
     needed = ["condition", "train_fraction", "macro_f1", "low", "high"]
     require_columns(table, needed, "Shrinking data")
-    figure, axes = plt.subplots(figsize=(COLUMN, 2.8))
+    names = list(dict.fromkeys(table["condition"]))
+    columns = 2 if max(map(len, names)) <= LONG_NAME else 1
+    figure, axes = plt.subplots(figsize=(COLUMN, 2.65 + 0.15 * -(-len(names) // columns)))
+    styles, points = Counter(), 0
     for name, rows in table.groupby("condition", sort=False):
         rows = rows.sort_values("train_fraction")
         colour, marker = condition_style(name)
-        share = 100 * rows["train_fraction"]
+        line, share = LINES[styles[colour] % len(LINES)], 100 * rows["train_fraction"]
+        styles[colour] += 1
+        if len(rows) == 1 < table["train_fraction"].nunique():
+            points += 1
+            share = share * 1.08**points
+            axes.vlines(share, rows["low"], rows["high"], color=colour, linewidth=0.8)
         axes.fill_between(share, rows["low"], rows["high"], color=colour, alpha=0.15, linewidth=0)
-        axes.plot(share, rows["macro_f1"], color=colour, marker=marker, markersize=4, label=name)
+        axes.plot(
+            share, rows["macro_f1"], line, color=colour, marker=marker, markersize=4, label=name
+        )
     shares = np.sort(table["train_fraction"].unique()) * 100
     axes.set_xscale("log")
     axes.set_xticks(shares, [f"{share:g} %" for share in shares])
     axes.minorticks_off()
-    axes.set(xlabel="training songs used", ylabel="macro-F1 (test)")
+    axes.set(xlabel=xlabel, ylabel="macro-F1 (test)")
     axes.grid(axis="y")
-    figure.legend(loc="outside upper center", ncols=2)
+    figure.legend(loc="outside upper center", ncols=columns)
     return figure

@@ -90,6 +90,7 @@ PATHS: dict[str, dict[str, Check]] = {
         "pretrained": holds("songs.safetensors", "make one with 11_songs"),
         "output": given,
     },
+    "16_few_labels": {"corpus": is_corpus, "output": given},
 }
 
 
