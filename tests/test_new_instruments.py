@@ -15,20 +15,17 @@ from camil.encoders.resnet import AudioEncoder, MIDIEncoder
 from camil.evaluation.finished_runs import FinishedRun
 from camil.evaluation.new_instruments import (
     ALL,
-    CHANCE,
     FAMILY,
     LEFT_OUT,
     NOTES,
+    SEEN,
     SIC,
     SOUND,
-    by_program,
-    confusion_of,
-    name_of,
     recognized,
     recognized_by_all,
     recognized_by_family,
-    scored,
 )
+from camil.evaluation.program_scores import CHANCE, by_program, confusion_of, name_of, scored
 from camil.evaluation.reference_sounds import (
     family_sounds,
     ranked,
@@ -139,7 +136,7 @@ def test_rank_counts_candidates_that_are_at_least_as_likely():
 
 
 def test_tracks_are_ranked_by_the_distance_to_reference_sounds(run, tiny_corpus, programs):
-    found = recognized(run, str(tiny_corpus), segments=2, seed=4)
+    found = recognized(run, str(tiny_corpus), programs, segments=2, seed=4)
     data = Corpus(tiny_corpus)
     midi = load_encoder(run.folder / "encoder.safetensors")
     audio = load_encoder(run.folder / "audio_encoder.safetensors")
@@ -173,10 +170,8 @@ def test_tracks_are_ranked_by_the_distance_to_reference_sounds(run, tiny_corpus,
 
 
 def test_a_program_without_training_songs_is_reported(run, tiny_corpus):
-    made = run.record["parameters"] | {"leave_out_programs": [127]}
-    other = FinishedRun(run.folder, run.record | {"parameters": made}, {})
     with pytest.raises(ValueError, match="program 127 has no reference sound"):
-        recognized(other, str(tiny_corpus))
+        recognized(run, str(tiny_corpus), [127])
 
 
 def test_sic_votes_for_the_program_of_a_family(sic, tiny_corpus, programs):
@@ -273,15 +268,24 @@ def test_table_by_program_and_confusions_name_programs():
     assert drawn["instruments"].colours["Violin"] == FAMILIES.colours["Strings"]
 
 
-def test_all_runs_that_left_programs_out_are_compared(run, sic, tiny_corpus):
-    plain = FinishedRun(run.folder, json.loads(json.dumps(run.record)), {})
-    plain.record["parameters"]["leave_out_programs"] = []
-    assert recognized_by_all([plain], [sic]).empty
-    found = recognized_by_all([plain, run], [sic], segments=2)
+def test_all_runs_that_left_programs_out_are_compared(run, sic, tiny_corpus, programs):
+    def with_pairs(**changed):
+        record = json.loads(json.dumps(run.record))
+        record["parameters"] |= {"leave_out_programs": [], "seed": 8, "epochs": 1} | changed
+        return FinishedRun(run.folder, record, {})
+
+    assert recognized_by_all([with_pairs()], [sic]).empty
+    others = [with_pairs(), with_pairs(objective="infonce", seed=9)]
+    found = recognized_by_all([*others, run], [sic], segments=2)
     assert set(found["run"]) == {"apart"}
-    assert found.groupby("method")["seed"].unique().str[0].to_dict() == {
-        NOTES: 3, SOUND: 3, FAMILY: 3, SIC: 5,
+    assert found.groupby("method")["seed"].agg(lambda seeds: set(seeds)).to_dict() == {
+        NOTES: {3}, SOUND: {3}, FAMILY: {3}, SIC: {5}, SEEN: {8},
     }  # fmt: skip
-    own = recognized(run, str(tiny_corpus), segments=2)
-    kept = found[found["method"] != SIC][list(own.columns)].reset_index(drop=True)
+    own = recognized(run, str(tiny_corpus), programs, segments=2)
+    columns = list(own.columns)
+    kept = found[~found["method"].isin([SIC, SEEN])][columns].reset_index(drop=True)
     pd.testing.assert_frame_equal(kept, own)
+    # The files of this other run are the same, so that it recognizes the same.
+    seen, notes = (found[found["method"] == one].drop(columns=["method", "seed"])
+                   for one in (SEEN, NOTES))  # fmt: skip
+    pd.testing.assert_frame_equal(seen.reset_index(drop=True), notes.reset_index(drop=True))

@@ -5,16 +5,13 @@ General MIDI programs. Tracks of these programs are compared with `reference_sou
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
-import pretty_midi
 import torch
 from numpy.typing import NDArray
 
 from camil.corpus.corpus import Corpus
-from camil.evaluation.bootstrap import interval, resample
 from camil.evaluation.corpus_shift import predictions_on
 from camil.evaluation.finished_runs import FinishedRun
 from camil.evaluation.reference_sounds import (
@@ -26,14 +23,14 @@ from camil.evaluation.reference_sounds import (
     unit_means,
 )
 from camil.evaluation.retrieval import is_joint, joint_encoders, name_without_seed
-from camil.midi.instruments import InstrumentClass, InstrumentTable
 from camil.training.embed import embed
 
 QUERIES = ("validation", "test")  # splits whose tracks are recognized
 LEFT_OUT, ALL = "left out", "all"  # sets of candidates: the programs left out, or all of the corpus
 NOTES, FAMILY = "reference sound", "sound of the rest of the family"
-SOUND, SIC, CHANCE = "reference sound, heard instead of read", "SIC, family only", "chance"
-_ANOTHER = "another"  # any program but the right one
+SOUND, SIC = "reference sound, heard instead of read", "SIC, family only"
+SEEN = "reference sound, with pairs in training"
+_NOT_COMPARED = ("leave_out_programs", "run", "seed", "device", "tensorboard")
 
 
 def left_out(run: FinishedRun) -> list[int]:
@@ -47,13 +44,19 @@ def query_rows(table: pd.DataFrame, programs: Sequence[int]) -> NDArray[np.int64
 
 
 def recognized(
-    run: FinishedRun, corpus: str, segments: int = 5, seed: int = 0, device: str = "cpu"
+    run: FinishedRun,
+    corpus: str,
+    programs: Sequence[int],
+    segments: int = 5,
+    seed: int = 0,
+    device: str = "cpu",
 ) -> pd.DataFrame:
-    """Recognize the tracks of the programs that a run's training left out.
+    """Recognize the tracks of some programs, those that a run's training left out.
 
     Args:
-        run: a run of ``02_pretrain`` with ``leave_out_programs``.
+        run: a run of ``02_pretrain`` with two encoders.
         corpus: folder of its corpus.
+        programs: the programs left out.
         segments, seed: number of segments of a reference sound, and the seed of their draw.
         device: device of the computations.
 
@@ -68,7 +71,7 @@ def recognized(
         ValueError: if a program left out does not occur in the training songs.
     """
     midi, audio, data = joint_encoders(run, corpus, device)
-    programs, sounds = left_out(run), reference_sounds(audio, data, segments, seed)
+    sounds = reference_sounds(audio, data, segments, seed)
     for missing in set(programs) - set(sounds.index):
         reference_rows(data.table, missing)  # raises
     rows = query_rows(data.table, programs)
@@ -130,7 +133,7 @@ def _tracks(segments: pd.DataFrame) -> tuple[pd.DataFrame, NDArray[np.int64]]:
 
 def recognized_by_all(
     runs: Sequence[FinishedRun],
-    classifiers: Sequence[FinishedRun],
+    sics: Sequence[FinishedRun],
     segments: int = 5,
     seed: int = 0,
     device: str = "cpu",
@@ -139,23 +142,30 @@ def recognized_by_all(
 
     Args:
         runs: finished runs; those without programs left out are ignored.
-        classifiers: runs of SIC on the same corpus.
+        sics: runs of SIC on the same corpus.
         segments, seed, device: as for `recognized`.
 
     Returns:
         The rows of `recognized` and `recognized_by_family`, with ``run``, the name of the
         pre-training without its seed, and ``seed``, that of the pre-training or the classifier.
-        Empty if no run left programs out.
+        The method `SEEN` is that of `NOTES`, after a pre-training with the same parameters that
+        left no program out, where there is one. Empty if no run left programs out.
     """
     found, seen = [], set()
-    for run in (run for run in runs if is_joint(run) and left_out(run)):
-        folder, name = run.record["corpus"]["folder"], name_without_seed(run)
-        parts = [(run, recognized(run, folder, segments, seed, device))]
-        if name not in seen:  # the classifiers do not depend on the seed of the pre-training
-            parts += [
-                (one, recognized_by_family(one, folder, left_out(run), device))
-                for one in classifiers
-            ]
+    joint = [run for run in runs if is_joint(run)]
+    for run in filter(left_out, joint):
+        folder, name, programs = (
+            run.record["corpus"]["folder"],
+            name_without_seed(run),
+            left_out(run),
+        )
+        parts = [(run, recognized(run, folder, programs, segments, seed, device))]
+        if name not in seen:  # these do not depend on the seed of the pre-training
+            parts += [(one, recognized_by_family(one, folder, programs, device)) for one in sics]
+            for one in (other for other in joint if _same_but_for_programs(run, other)):
+                with_pairs = recognized(one, folder, programs, segments, seed, device)
+                with_pairs = with_pairs[with_pairs["method"] == NOTES].assign(method=SEEN)
+                parts.append((one, with_pairs))
         seen.add(name)
         found += [
             part.assign(run=name, seed=one.record["parameters"]["seed"]) for one, part in parts
@@ -163,115 +173,8 @@ def recognized_by_all(
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
 
 
-def scored(found: pd.DataFrame) -> pd.DataFrame:
-    """Share of the tracks whose program is ranked first, or among the first three.
-
-    Shares are of the tracks of each program, averaged over the programs, so that a frequent program
-    does not decide.
-
-    Args:
-        found: results of `recognized` and `recognized_by_family`, with the ``seed`` of the run.
-
-    Returns:
-        One row per method and set of candidates, with `CHANCE`: ``seeds``, ``tracks``, ``top-1``
-        and ``top-3``, the mean over seeds, each with its 95 % interval over songs (``low``,
-        ``high``); ``difference``, top-1 of `NOTES` among the same candidates minus that of the
-        method, with its paired interval.
-    """
-    rows = []
-    for (among, candidates), group in found.groupby(["among", "candidates"], sort=False):
-        head = {"among": among, "candidates": candidates}
-        of_method = {
-            method: [one for _, one in part.groupby("seed")]
-            for method, part in group.groupby("method", sort=False)
-        }
-        for method, tables in of_method.items():
-            row = {"method": method, **head, "seeds": len(tables), "tracks": len(tables[0])}
-            for k in (1, 3):
-                ends = (f"top-{k}", f"top-{k} low", f"top-{k} high")
-                row |= dict(zip(ends, _difference(tables, [], k), strict=True))
-            if method != NOTES:
-                ends = ("difference", "difference low", "difference high")
-                row |= dict(zip(ends, _difference(of_method[NOTES], tables), strict=True))
-            rows.append(row)
-        chances = {f"top-{k}": min(k / candidates, 1) for k in (1, 3)}
-        rows.append({"method": CHANCE, **head, "seeds": 0, "tracks": rows[-1]["tracks"]} | chances)
-    return pd.DataFrame(rows)
-
-
-def by_program(found: pd.DataFrame, instruments: InstrumentTable) -> pd.DataFrame:
-    """Share of the tracks of each program left out that are ranked first, per method.
-
-    Args:
-        found: as for `scored`; candidates are the programs left out.
-        instruments: the families.
-
-    Returns:
-        One row per program: ``program`` (its name), ``family``, ``tracks``, and one column per
-        method, the mean over seeds.
-    """
-    among = found[found["among"] == LEFT_OUT]
-    first = among.assign(hit=among["rank"] == 1)
-    shares = first.pivot_table("hit", "program", "method", aggfunc="mean", sort=False)
-    tracks = among.groupby("program")[["song", "track"]].apply(
-        lambda part: len(part.drop_duplicates())
-    )
-    shares.insert(0, "tracks", tracks)
-    shares.insert(0, "family", [instruments.of_program(program) for program in shares.index])
-    shares.insert(0, "program", [name_of(program) for program in shares.index])
-    return shares.sort_index().reset_index(drop=True).rename_axis(columns=None)
-
-
-def confusion_of(found: pd.DataFrame, instruments: InstrumentTable) -> dict[str, Any]:
-    """True and predicted programs of the tracks by `NOTES`, for `camil.figures.confusion`.
-
-    Args:
-        found: as for `scored`; candidates are the programs left out.
-        instruments: the families, whose colours the programs have.
-    """
-    rows = found[(found["method"] == NOTES) & (found["among"] == LEFT_OUT)]
-    classes = [
-        InstrumentClass(
-            name_of(program),
-            (program,),
-            program,
-            instruments.colours[instruments.of_program(program)],
-        )
-        for program in sorted({*rows["program"], *rows["predicted"]})
-    ]
-    return {
-        "true": rows["program"].map(name_of),
-        "predicted": rows["predicted"].map(name_of),
-        "instruments": InstrumentTable("programs left out", classes),
-    }
-
-
-def name_of(program: int) -> str:
-    """The name of a General MIDI program."""
-    return pretty_midi.program_to_instrument_name(int(program))
-
-
-def _difference(
-    ours: list[pd.DataFrame], others: list[pd.DataFrame], k: int = 1
-) -> tuple[float, float, float]:
-    """Macro-averaged top-k of some runs minus that of others, if any, with its interval."""
-    tables = [
-        one.assign(
-            instrument=one["program"].astype(str),
-            predicted=one["program"].astype(str).where(one["rank"] <= k, _ANOTHER),
-        )
-        for one in (*ours, *others)
-    ]
-    value, resampled = resample(tables, _macro_recall)
-    sides = [values[..., : len(ours)].mean(axis=-1) for values in (value, resampled)]
-    if others:
-        rest = [values[..., len(ours) :].mean(axis=-1) for values in (value, resampled)]
-        sides = [side - other for side, other in zip(sides, rest, strict=True)]
-    return float(sides[0]), *interval(sides[1])
-
-
-def _macro_recall(counts: NDArray) -> NDArray:
-    """Recall averaged over the classes that occur; counts ``(..., true, predicted)``."""
-    support = counts.sum(axis=-1)
-    recall = np.diagonal(counts, axis1=-2, axis2=-1) / np.maximum(support, 1)
-    return recall.sum(axis=-1) / (support > 0).sum(axis=-1)
+def _same_but_for_programs(run: FinishedRun, other: FinishedRun) -> bool:
+    """Whether another run left no program out, and has otherwise the parameters of a run."""
+    ours, theirs = run.record["parameters"], other.record["parameters"]
+    names = (ours.keys() & theirs.keys()) - set(_NOT_COMPARED)
+    return not left_out(other) and all(ours[name] == theirs[name] for name in names)

@@ -11,8 +11,8 @@ import pandas as pd
 from camil.corpus.corpus import Corpus
 from camil.evaluation.comparisons import REFERENCE, alike
 from camil.evaluation.metrics import paired_difference
-from camil.evaluation.new_instruments import ALL, FAMILY, LEFT_OUT, NOTES, SIC
-from camil.evaluation.new_instruments import CHANCE as CHANCE_OF_PROGRAMS
+from camil.evaluation.new_instruments import ALL, FAMILY, LEFT_OUT, NOTES, SEEN, SIC
+from camil.evaluation.program_scores import CHANCE as CHANCE_OF_PROGRAMS
 from camil.evaluation.retrieval import CHANCE, DIRECTIONS
 
 
@@ -134,7 +134,7 @@ def new_instruments_answer(scored: pd.DataFrame) -> str:
     """How often a program that no training pair had is recognized by its sound, and alternatives.
 
     Args:
-        scored: results of `camil.evaluation.new_instruments.scored`, with the name of each ``run``.
+        scored: results of `camil.evaluation.program_scores.scored`, with the name of each ``run``.
     """
     if scored.empty:
         return "No answer yet: a run of 02_pretrain with leave_out_programs is missing."
@@ -153,6 +153,10 @@ def new_instruments_answer(scored: pd.DataFrame) -> str:
         sentence += (
             f", and by the family that SIC predicts, which has seen these programs, "
             f"{of_run.loc[SIC, 'top-1']:.1%}"
+        )
+    if SEEN in of_run.index:
+        sentence += (
+            f"; a pre-training that had their pairs comes to {of_run.loc[SEEN, 'top-1']:.1%}"
         )
     every = scored[(scored["among"] == ALL) & (scored["run"] == run)].set_index("method")
     every, random = every.loc[NOTES], every.loc[CHANCE_OF_PROGRAMS]
