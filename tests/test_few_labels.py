@@ -1,0 +1,306 @@
+"""Study 16: SIC and probes that are trained on the labels of a share of the songs."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from subprocess import run
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from camil.corpus.augmentation import Augmentation
+from camil.corpus.corpus import Corpus
+from camil.encoders.hub import load_encoder, save_encoder
+from camil.encoders.resnet import MIDIEncoder
+from camil.evaluation import few_labels, label_shares, tuning
+from camil.evaluation.few_labels import FewLabels, evenly_spaced
+from camil.evaluation.frozen_encoders import run_of
+from camil.evaluation.probing import REGULARIZATION
+from camil.workbook.files import write_json
+
+PROJECT = Path(__file__).parent.parent
+SMALL = {"width": 2, "depth": 10}
+
+
+@pytest.fixture(scope="module")
+def pretrained(tiny_corpus, tmp_path_factory):
+    """The folder of a run of 02_pretrain with an untrained encoder."""
+    folder = tmp_path_factory.mktemp("pretrained")
+    torch.manual_seed(1)
+    save_encoder(folder / "encoder.safetensors", MIDIEncoder(2, 10, normalize=True))
+    parameters = {"objective": "contrastive", "negatives": "random", "pretrained_audio": ""}
+    parameters |= {"train_fraction": 1.0}
+    write_json(
+        folder / "run.json",
+        {"parameters": parameters, "corpus": Corpus(tiny_corpus).identity},
+    )
+    return folder
+
+
+@pytest.fixture
+def study(tiny_corpus, tmp_path):
+    return FewLabels(Corpus(tiny_corpus), tmp_path / "parts", **SMALL)
+
+
+def used_rows(monkeypatch):
+    """Record the training rows of `fit` and the labels of `linear_probe`."""
+    used = {"fit": [], "probe": []}
+    fit, probe = few_labels.fit, few_labels.linear_probe
+
+    def recorded_fit(*arguments, rows, **options):
+        used["fit"].append(rows)
+        return fit(*arguments, rows=rows, **options)
+
+    def recorded_probe(embeddings, labels, *more, **options):
+        used["probe"].append((embeddings, labels))
+        return probe(embeddings, labels, *more, **options)
+
+    monkeypatch.setattr(few_labels, "fit", recorded_fit)
+    monkeypatch.setattr(few_labels, "linear_probe", recorded_probe)
+    return used
+
+
+def test_all_rows_have_the_same_labelled_segments(study, pretrained, monkeypatch):
+    used = used_rows(monkeypatch)
+    results = [
+        study.sic(0.5, 1, 1),
+        study.probe("P", pretrained, 0.5, 1),
+        study.fine_tuned("F", pretrained, 0.5, 1, 1, 0.001),
+    ]
+    table = study.data.table
+    train_songs = np.unique(table.loc[table["split"] == "train", "song"])
+    rows = study.labelled(0.5, 1)
+    songs = table["song"].iloc[rows.numpy()].unique()
+    assert set(songs) < set(train_songs)
+    assert len(songs) == round(len(train_songs) / 2)
+    assert torch.equal(rows, torch.from_numpy(np.flatnonzero(table["song"].isin(songs))))
+    for trained_on in used["fit"]:
+        assert torch.equal(trained_on, rows)
+    assert len(used["fit"]) == len(used["probe"]) == 2
+    for embeddings, labels in used["probe"]:
+        assert torch.equal(embeddings, study.frozen.embeddings(pretrained)[rows])
+        assert torch.equal(labels, study.data.labels[rows])
+    assert {result.segments for result in results} == {len(rows)}
+    assert {result.songs for result in results} == {len(songs)}
+
+
+def test_smaller_share_is_a_subset_and_draws_differ(study):
+    shares = [set(study.labelled(share, 0).tolist()) for share in (0.2, 0.5, 1.0)]
+    assert shares[0] < shares[1] < shares[2]
+    assert set(study.labelled(0.2, 1).tolist()) != shares[0]
+
+
+def test_macro_f1_of_a_probe_equals_scikit_learn(study, pretrained):
+    result = study.probe("P", pretrained, 0.5, 0)
+    data, encoder = study.data, load_encoder(pretrained / "encoder.safetensors")
+    with torch.no_grad():
+        embeddings = encoder(data.rolls(torch.arange(len(data)))).double().numpy()
+    names = data.table["instrument"].to_numpy()
+    train = study.labelled(0.5, 0).numpy()
+    held_out, test = (
+        np.flatnonzero(data.table["split"] == split) for split in ("validation", "test")
+    )
+    fits = [
+        make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=1000))
+        .fit(embeddings[train], names[train])
+        for strength in REGULARIZATION
+    ]  # fmt: skip
+    chosen = [
+        f1_score(names[held_out], fit.predict(embeddings[held_out]), average="macro")
+        for fit in fits
+    ]
+    predicted = fits[int(np.argmax(chosen))].predict(embeddings[test])
+    expected = f1_score(
+        names[test], predicted, average="macro", labels=np.unique(names[test]), zero_division=0
+    )
+    assert result.macro_f1 == pytest.approx(expected)
+    table = study.predictions(result)
+    assert (table["predicted"].to_numpy() == predicted).mean() > 0.99  # float32 in the linear layer
+    assert table["instrument"].tolist() == names[test].tolist()
+
+
+def test_class_without_a_label_is_never_predicted(study, pretrained, monkeypatch):
+    data, labelled = study.data, study.labelled
+    absent = data.instruments.names.index("Bass")
+
+    def without_bass(share, draw):
+        rows = labelled(share, draw)
+        return rows[data.labels[rows] != absent]
+
+    monkeypatch.setattr(study, "labelled", without_bass)
+    for result in (
+        study.sic(1.0, 0, 2),
+        study.probe("P", pretrained, 1.0, 0),
+        study.fine_tuned("F", pretrained, 1.0, 0, 1, 0.01),
+    ):
+        assert result.absent == ["Bass"]
+        assert absent not in result.predicted
+        table = study.predictions(result)
+        assert "Bass" in set(table["instrument"])
+        expected = f1_score(
+            table["instrument"], table["predicted"], average="macro",
+            labels=table["instrument"].unique(), zero_division=0,
+        )  # fmt: skip
+        assert result.macro_f1 == pytest.approx(expected)
+
+
+def test_stored_results_are_read_without_training(study, pretrained, monkeypatch):
+    first = [study.sic(0.5, 0, 1), study.probe("P", pretrained, 0.5, 0)]
+    again = FewLabels(study.data, study.folder, **SMALL)
+
+    def fail(*arguments, **options):
+        raise AssertionError("a stored result was computed again")
+
+    for name in ("fit", "embed", "linear_probe"):
+        monkeypatch.setattr(few_labels, name, fail)
+    assert [again.sic(0.5, 0, 1), again.probe("P", pretrained, 0.5, 0)] == first
+    assert not list(study.folder.glob("*/"))  # no checkpoint is left
+
+
+@pytest.mark.parametrize("change", ["epochs", "rate", "augmentation", "weights", "validation"])
+def test_results_of_other_settings_are_not_read(study, pretrained, tmp_path, change, monkeypatch):
+    study.sic(0.5, 0, 1)
+    study.probe("P", pretrained, 0.5, 0)
+    other, epochs, run_folder = FewLabels(study.data, study.folder, **SMALL), 1, pretrained
+    if change == "epochs":
+        epochs = 2
+    elif change == "rate":
+        other = FewLabels(study.data, study.folder, **SMALL, learning_rate=0.002)
+    elif change == "augmentation":
+        corpus = Corpus(study.data.folder, augmentation=Augmentation(transpose=2))
+        other = FewLabels(corpus, study.folder, **SMALL)
+    elif change == "validation":
+        other = FewLabels(study.data, study.folder, **SMALL, validation_segments=5)
+    else:
+        run_folder = tmp_path / "other"
+        shutil.copytree(pretrained, run_folder)
+        save_encoder(run_folder / "encoder.safetensors", MIDIEncoder(2, 10))
+    used = used_rows(monkeypatch)
+    other.sic(0.5, 0, epochs)
+    other.probe("P", run_folder, 0.5, 0)
+    assert len(used["fit"]) == (change != "weights")
+    assert len(used["probe"]) == (change in ("augmentation", "weights", "validation"))
+
+
+def test_interrupted_training_resumes_to_the_same_result(study, tmp_path, monkeypatch):
+    whole = FewLabels(study.data, tmp_path / "whole", **SMALL).sic(0.5, 0, 2)
+    scored, validation_f1 = [], tuning.validation_f1
+
+    def interrupted(*arguments):
+        scored.append(1)
+        if len(scored) == 2:  # after the steps of the second epoch
+            raise KeyboardInterrupt
+        return validation_f1(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tuning, "validation_f1", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            study.sic(0.5, 0, 2)
+    assert not list(study.folder.glob("*.json"))
+    drawn, draw_seeds = [], tuning.draw_seeds
+
+    def counted(rows, generator):
+        drawn.append(rows)
+        return draw_seeds(rows, generator)
+
+    monkeypatch.setattr(tuning, "draw_seeds", counted)
+    assert study.sic(0.5, 0, 2) == whole
+    rows = len(study.labelled(0.5, 0))
+    assert len(drawn) == max(rows // 64, 1)  # the steps of one epoch
+
+
+def test_evenly_spaced_rows_keep_the_share_of_each_song():
+    rows = torch.arange(100, 1000)
+    kept = evenly_spaced(rows, 90)
+    assert len(kept) == len(kept.unique()) == 90
+    assert torch.bincount((kept - 100) // 100).tolist() == [10] * 9
+    assert torch.equal(evenly_spaced(rows, 900), rows)
+
+
+def test_draw_uses_its_run_or_the_only_one():
+    assert [run_of("a, b", draw) for draw in (0, 1)] == ["a", "b"]
+    assert run_of("a", 2) == "a"
+    with pytest.raises(ValueError, match="draw 2 has no run"):
+        run_of("a,b", 2)
+
+
+def test_run_of_another_corpus_is_refused(study, pretrained, tmp_path):
+    shutil.copytree(pretrained, tmp_path / "other")
+    record = json.loads((tmp_path / "other/run.json").read_text())
+    record["corpus"] |= {"sha256": "0" * 64, "folder": "corpora/other"}
+    write_json(tmp_path / "other/run.json", record)
+    with pytest.raises(ValueError, match="another corpus"):
+        study.probe("P", tmp_path / "other", 0.5, 0)
+    record["corpus"] = study.data.identity
+    record["parameters"] |= {"velocity": True}
+    write_json(tmp_path / "other/run.json", record)
+    with pytest.raises(ValueError, match="piano rolls"):
+        study.probe("P", tmp_path / "other", 0.5, 0)
+
+
+def test_table_has_means_over_draws_and_paired_differences(study, pretrained):
+    results = [
+        result
+        for share in (0.5, 1.0)
+        for draw in (0, 1)
+        for result in (study.sic(share, draw, 1), study.probe("P", pretrained, share, draw))
+    ]
+    groups = label_shares.grouped(study, results)
+    table = label_shares.score_table(results, groups).set_index(["condition", "train_fraction"])
+    assert (table["draws"] == 2).all()
+    f1 = {(one.condition, one.train_fraction, one.draw): one.macro_f1 for one in results}
+    for condition, share in table.index:
+        both = [f1[condition, share, draw] for draw in (0, 1)]
+        row = table.loc[(condition, share)]
+        assert row["macro_f1"] == pytest.approx(np.mean(both))
+        assert row["between_draws"] == pytest.approx(np.std(both, ddof=1))
+        assert row["low"] <= row["macro_f1"] <= row["high"]
+    expected = table.loc[("P", 0.5), "macro_f1"] - table.loc[("SIC", 0.5), "macro_f1"]
+    assert table.loc[("P", 0.5), "difference"] == pytest.approx(expected)
+    assert np.isnan(table.loc[("SIC", 0.5), "difference"])
+    compared = label_shares.compare_shares(groups)
+    assert compared[["train_fraction", "train_fraction_of_sic"]].to_numpy().tolist() == [[1, 1]]
+    expected = table.loc[("P", 1.0), "macro_f1"] - table.loc[("SIC", 1.0), "macro_f1"]
+    assert compared["difference"].item() == pytest.approx(expected)
+    assert f"{expected:+.3f} with 100 % of the labels" in label_shares.answer(compared)
+    assert label_shares.answer(compared.iloc[:0]).startswith("No answer yet")
+
+
+def test_notebook_scores_every_row_at_every_share(tiny_corpus, pretrained, tmp_path):
+    parameters = {
+        "corpus": str(tiny_corpus), "pretrained": {"Unsupervised CAMIL": str(pretrained)},
+        "output": str(tmp_path / "results"), "shares": [0.5, 1.0], "epochs_per_share": [2, 1],
+        "draws": [0, 1], "fine_tuned_shares": [1.0], "device": "cpu", **SMALL,
+    }  # fmt: skip
+    (tmp_path / "parameters.yaml").write_text(yaml.safe_dump(parameters))
+    command = [sys.executable, "-m", "papermill", "notebooks/16_few_labels.ipynb"]
+    command += [str(tmp_path / "executed.ipynb"), "-f", str(tmp_path / "parameters.yaml")]
+    finished = run(command, cwd=PROJECT, capture_output=True, text=True, timeout=300)
+    assert finished.returncode == 0, finished.stderr[-3000:]
+    results = json.loads((tmp_path / "results.json").read_text())
+    scores = pd.DataFrame(results["scores"]).set_index(["condition", "train_fraction"])
+    assert set(scores.index) == {
+        *((row, share) for row in ("SIC", "Unsupervised CAMIL") for share in (0.5, 1.0)),
+        ("Fine-tuned Unsupervised CAMIL", 1.0),
+    }
+    predictions = pd.read_parquet(tmp_path / "results.parquet")
+    for condition, share in scores.index:
+        recomputed = [
+            f1_score(
+                predictions["instrument"], predictions[f"{condition}, {share:g}, draw {draw}"],
+                average="macro", labels=predictions["instrument"].unique(), zero_division=0,
+            )
+            for draw in (0, 1)
+        ]  # fmt: skip
+        assert scores.loc[(condition, share), "macro_f1"] == pytest.approx(np.mean(recomputed))
+    assert (tmp_path / "results.md").read_text().startswith("| condition")
+    assert (tmp_path / "results.png").stat().st_size > 5000
+    assert len(list((tmp_path / "results-parts").glob("*.json"))) == 10
