@@ -15,6 +15,7 @@ from camil.encoders.resnet import AudioEncoder, MIDIEncoder
 from camil.evaluation.finished_runs import FinishedRun
 from camil.evaluation.new_instruments import (
     ALL,
+    CENTRED,
     FAMILY,
     LEFT_OUT,
     NOTES,
@@ -150,6 +151,26 @@ def test_tracks_are_ranked_by_the_distance_to_reference_sounds(run, tiny_corpus,
     known = sorted(set(table.loc[table["split"] == "train", "program"]))
     sounds = {p: mean(audio, data.mels, reference_rows(table, p, 2, 4)) for p in known}
     queries = table[(table["split"] != "train") & table["program"].isin(programs)]
+    seen = [reference_rows(table, p, 2, 4) for p in known if p not in programs]
+    with torch.no_grad():
+        centres = [
+            network(draw(torch.from_numpy(np.concatenate(seen)))).double().mean(0)
+            for network, draw in ((midi, data.rolls), (audio, data.mels))
+        ]
+    part = found[(found["method"] == CENTRED) & (found["among"] == LEFT_OUT)]
+    for one in part.to_dict("records"):
+        rows = table.index[(table["song"] == one["song"]) & (table["track"] == one["track"])]
+        with torch.no_grad():
+            point = midi(data.rolls(torch.from_numpy(rows.to_numpy()))).double().mean(0)
+            others = {p: audio(data.mels(torch.from_numpy(reference_rows(table, p, 2, 4))))
+                      for p in programs}  # fmt: skip
+        cosine = {
+            p: torch.cosine_similarity(point - centres[0], x.double().mean(0) - centres[1], dim=0)
+            for p, x in others.items()
+        }
+        ordered = sorted(programs, key=cosine.get, reverse=True)
+        assert one["predicted"] == ordered[0]
+        assert one["rank"] == ordered.index(one["program"]) + 1
     for method, network, draw in ((NOTES, midi, data.rolls), (SOUND, audio, data.mels)):
         for among, candidates in ((LEFT_OUT, programs), (ALL, known)):
             part = found[(found["method"] == method) & (found["among"] == among)]
@@ -279,7 +300,7 @@ def test_all_runs_that_left_programs_out_are_compared(run, sic, tiny_corpus, pro
     found = recognized_by_all([*others, run], [sic], segments=2)
     assert set(found["run"]) == {"apart"}
     assert found.groupby("method")["seed"].agg(lambda seeds: set(seeds)).to_dict() == {
-        NOTES: {3}, SOUND: {3}, FAMILY: {3}, SIC: {5}, SEEN: {8},
+        NOTES: {3}, CENTRED: {3}, SOUND: {3}, FAMILY: {3}, SIC: {5}, SEEN: {8},
     }  # fmt: skip
     own = recognized(run, str(tiny_corpus), programs, segments=2)
     columns = list(own.columns)

@@ -31,8 +31,6 @@ CAMIL = {
     "train_fraction": 1.0, "pretrain_fraction": 1.0, "left_out": "",
 }  # fmt: skip
 UNSUPERVISED = CAMIL | {"negatives": "random", "audio": "scratch, trained"}
-_VARIED = ("objective", "audio", "margin", "embedding")  # by the runs of `label_free`
-REFERENCE = "as in Table I"  # name of the setting from which those of `label_free` differ
 
 
 def experiments(runs: list[FinishedRun]) -> pd.DataFrame:
@@ -144,32 +142,6 @@ def same_training(rows: pd.DataFrame, by: str, usual: dict[str, Any]) -> pd.Data
     one = also == also.groupby(rows[by]).transform("first")
     # A classifier without pre-training, such as SIC, has other parameters and is no variant.
     return rows[one].assign(also=also[one].where(rows["objective"][one] != "", ""))
-
-
-def label_free(table: pd.DataFrame) -> pd.DataFrame:
-    """Frozen encoders of notes whose pre-training used no label, each with its ``setting``.
-
-    Args:
-        table: the experiments, from `experiments`, of one corpus.
-
-    Returns:
-        The experiments on all training songs, with the additional column ``setting``: the settings
-        in which one differs from the unsupervised condition of Table I, or `REFERENCE`.
-    """
-    fixed = {name: UNSUPERVISED[name] for name in UNSUPERVISED.keys() - set(_VARIED)}
-    rows = alike(table, **fixed)
-    rows = rows[~rows["audio"].str.startswith("AIC")]
-    plain = alike(rows, condition="Unsupervised CAMIL")
-    usual = UNSUPERVISED | usual_training(plain if len(plain) else rows) if len(rows) else {}
-    texts = [
-        ", ".join(
-            f"{name.replace('_', ' ')} {row[name]}"
-            for name in (*_VARIED, *TRAINING)
-            if row[name] != usual[name]
-        )
-        for row in rows.to_dict("records")
-    ]
-    return rows.assign(setting=[text or REFERENCE for text in texts])
 
 
 def effect(

@@ -17,19 +17,20 @@ from camil.evaluation.finished_runs import FinishedRun
 from camil.evaluation.reference_sounds import (
     family_sounds,
     nearness,
+    points_of,
     ranked,
     reference_rows,
-    reference_sounds,
+    reference_segments,
     unit_means,
 )
 from camil.evaluation.retrieval import is_joint, joint_encoders, name_without_seed
-from camil.training.embed import embed
 
 QUERIES = ("validation", "test")  # splits whose tracks are recognized
 LEFT_OUT, ALL = "left out", "all"  # sets of candidates: the programs left out, or all of the corpus
 NOTES, FAMILY = "reference sound", "sound of the rest of the family"
 SOUND, SIC = "reference sound, heard instead of read", "SIC, family only"
 SEEN = "reference sound, with pairs in training"
+CENTRED = "reference sound, modalities centred"
 _NOT_COMPARED = ("leave_out_programs", "run", "seed", "device", "tensorboard")
 
 
@@ -63,28 +64,36 @@ def recognized(
     Returns:
         One row per track of the validation and test songs, method and set of candidates:
         ``method``; ``among``, `LEFT_OUT` or `ALL`; ``candidates``, their number; ``song``,
-        ``track``, ``program``, ``rank`` and ``predicted``. The methods are `NOTES`, `SOUND` (the
-        track is not read but heard: what the audio encoder could do alone) and `FAMILY`.
+        ``track``, ``program``, ``rank`` and ``predicted``. The methods are `NOTES` and `FAMILY`;
+        `CENTRED`, where the mean over the reference segments of the other programs is subtracted
+        from notes and from sound, which lie in different regions of a contrastive space (Liang et
+        al., 2022); and `SOUND`, where the track is heard instead of read: how far the audio encoder
+        comes alone.
 
     Raises:
         FileNotFoundError: if the corpus or an encoder is missing.
         ValueError: if a program left out does not occur in the training songs.
     """
     midi, audio, data = joint_encoders(run, corpus, device)
-    sounds = reference_sounds(audio, data, segments, seed)
-    for missing in set(programs) - set(sounds.index):
-        reference_rows(data.table, missing)  # raises
+    for program in programs:
+        reference_rows(data.table, program)  # raises if no training song has it
+    reference = reference_segments(data.table, segments, seed)
+    had_pairs = ~reference.index.isin(programs)
+    sound, score = (points_of(encoder, data, reference) for encoder in (audio, midi))
     rows = query_rows(data.table, programs)
     tracks, number = _tracks(data.table.iloc[rows])
-    chosen = torch.from_numpy(rows).to(data.device)
-    read = unit_means(embed(midi, data.rolls, chosen).cpu(), number)
-    heard = unit_means(embed(audio, data.mels, chosen).cpu(), number)
+    notes, heard = (points_of(encoder, data, rows) for encoder in (midi, audio))
+    sounds = unit_means(sound, reference.index)
+    around = unit_means(sound - sound[had_pairs].mean(axis=0), reference.index)
+    centred = unit_means(notes - score[had_pairs].mean(axis=0), number)
+    notes, heard = unit_means(notes, number), unit_means(heard, number)
     families = family_sounds(sounds, programs, data.instruments)
-    some = sounds.loc[programs]
+    some = list(programs)
     compared = [
-        (NOTES, LEFT_OUT, read, some), (NOTES, ALL, read, sounds),
-        (SOUND, LEFT_OUT, heard, some), (SOUND, ALL, heard, sounds),
-        (FAMILY, LEFT_OUT, read, families),
+        (NOTES, LEFT_OUT, notes, sounds.loc[some]), (NOTES, ALL, notes, sounds),
+        (CENTRED, LEFT_OUT, centred, around.loc[some]), (CENTRED, ALL, centred, around),
+        (SOUND, LEFT_OUT, heard, sounds.loc[some]), (SOUND, ALL, heard, sounds),
+        (FAMILY, LEFT_OUT, notes, families),
     ]  # fmt: skip
     return pd.concat([
         ranked(tracks, nearness(points, among), among.index).assign(

@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from camil.corpus.corpus import Corpus
-from camil.evaluation.comparisons import REFERENCE, alike
+from camil.evaluation.comparisons import alike
 from camil.evaluation.metrics import paired_difference
-from camil.evaluation.new_instruments import ALL, FAMILY, LEFT_OUT, NOTES, SEEN, SIC
+from camil.evaluation.new_instruments import ALL, CENTRED, FAMILY, LEFT_OUT, NOTES, SEEN, SIC
 from camil.evaluation.program_scores import CHANCE as CHANCE_OF_PROGRAMS
 from camil.evaluation.retrieval import CHANCE, DIRECTIONS
 
@@ -98,38 +98,6 @@ def retrieval_answer(searched: pd.DataFrame) -> str:
     )
 
 
-def unsupervised_answer(measured: pd.DataFrame, against_sic: pd.DataFrame) -> str:
-    """The best pre-training without labels on validation songs, beside Table I's and SIC.
-
-    Args:
-        measured: the result of `camil.evaluation.comparisons.effect` by ``setting`` with
-            `REFERENCE` as the reference, of the pre-trainings without labels.
-        against_sic: the same of these and SIC, with "SIC" as the reference.
-    """
-    others = measured[measured["difference"].notna()]
-    if others.empty:
-        return (
-            "No answer yet: Unsupervised CAMIL, or another pre-training without labels, is missing."
-        )
-    own = measured.set_index("setting")["macro_f1"][REFERENCE]
-    best = others.loc[others["macro_f1"].idxmax()]
-    sentence = (
-        f"On validation songs, Unsupervised CAMIL has macro-F1 {own:.3f}; of {len(others)} other "
-        f"settings without labels, {best['setting']} scores highest with {best['macro_f1']:.3f}, a "
-        f"difference of {best['difference']:+.3f} ({best['difference_low']:+.3f} to "
-        f"{best['difference_high']:+.3f})"
-    )
-    compared = against_sic.set_index("setting")
-    if "SIC" in compared.index:
-        gap = compared.loc[best["setting"]]
-        sentence += (
-            f"; SIC has {compared.loc['SIC', 'macro_f1']:.3f}, and the difference to it is "
-            f"{gap['difference']:+.3f} ({gap['difference_low']:+.3f} to "
-            f"{gap['difference_high']:+.3f})"
-        )
-    return f"{sentence}."
-
-
 def new_instruments_answer(scored: pd.DataFrame) -> str:
     """How often a program that no training pair had is recognized by its sound, and alternatives.
 
@@ -140,29 +108,27 @@ def new_instruments_answer(scored: pd.DataFrame) -> str:
         return "No answer yet: a run of 02_pretrain with leave_out_programs is missing."
     few = scored[scored["among"] == LEFT_OUT].set_index(["run", "method"])
     run = few["top-1"].xs(NOTES, level="method").idxmax()
-    of_run = few.loc[run]
-    own, family = of_run.loc[NOTES], of_run.loc[FAMILY]
-    sentence = (
-        f"After {run}, the notes of a part are nearest to its own one of "
-        f"{own['candidates']:.0f} reference sounds, whose programs no training pair had, in "
-        f"{own['top-1']:.1%} of the cases ({own['top-1 low']:.1%} to {own['top-1 high']:.1%}, "
-        f"averaged over programs; {of_run.loc[CHANCE_OF_PROGRAMS, 'top-1']:.1%} by chance); by the "
-        f"sound of the rest of the family it is {family['top-1']:.1%}"
-    )
-    if SIC in of_run.index:
-        sentence += (
-            f", and by the family that SIC predicts, which has seen these programs, "
-            f"{of_run.loc[SIC, 'top-1']:.1%}"
-        )
-    if SEEN in of_run.index:
-        sentence += (
-            f"; a pre-training that had their pairs comes to {of_run.loc[SEEN, 'top-1']:.1%}"
-        )
     every = scored[(scored["among"] == ALL) & (scored["run"] == run)].set_index("method")
-    every, random = every.loc[NOTES], every.loc[CHANCE_OF_PROGRAMS]
+    few, count = few.loc[run], few.loc[(run, NOTES), "candidates"]
+    low, high = few.loc[NOTES, ["top-1 low", "top-1 high"]]
+    share = few["top-1"].map("{:.1%}".format)
+    of_all = every["top-1"].map("{:.1%}".format)
+    others = [
+        text.format(share[method])
+        for method, text in (
+            (CENTRED, "{} with both modalities centred"),
+            (FAMILY, "{} by the sound of the rest of the family"),
+            (SIC, "{} by the family that SIC predicts, which has seen these programs"),
+            (SEEN, "{} after a pre-training that had their pairs"),
+        )
+        if method in share
+    ]
     return (
-        f"{sentence}. Among all {every['candidates']:.0f} programs it is {every['top-1']:.1%} "
-        f"({random['top-1']:.1%} by chance)."
+        f"After {run}, which had no pair of {count:.0f} programs, {share[NOTES]} of their parts "
+        f"are recognized among the {count:.0f} by a reference sound ({low:.1%} to {high:.1%}, "
+        f"averaged over programs; {share[CHANCE_OF_PROGRAMS]} by chance), {', '.join(others)}. "
+        f"Among all {every['candidates'].iloc[0]:.0f} programs it is {of_all[NOTES]} "
+        f"({of_all[CHANCE_OF_PROGRAMS]} by chance)."
     )
 
 

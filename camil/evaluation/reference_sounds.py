@@ -61,26 +61,35 @@ def unit_means(points: ArrayLike, groups: ArrayLike) -> pd.DataFrame:
     return means.div(np.maximum(lengths, 1e-12), axis=0)
 
 
-def reference_sounds(
-    audio: Encoder, data: Corpus, segments: int = 5, seed: int = 0
-) -> pd.DataFrame:
-    """The reference sound of each program in the training songs.
+def points_of(encoder: Encoder, data: Corpus, rows: ArrayLike) -> NDArray[np.float64]:
+    """Embeddings of segments, by their notes or their audio as the encoder needs it.
 
     Args:
-        audio: audio encoder.
-        data: corpus with audio.
+        encoder: MIDI or audio encoder.
+        data: corpus, with audio if that is what the encoder reads.
+        rows: ``(rows,)`` int64.
+
+    Returns:
+        ``(rows, embedding)``.
+    """
+    draw = data.rolls if encoder.modality == "midi" else data.mels
+    chosen = torch.tensor(np.asarray(rows), device=data.device)
+    return embed(encoder, draw, chosen).cpu().double().numpy()
+
+
+def reference_segments(table: pd.DataFrame, segments: int = 5, seed: int = 0) -> pd.Series:
+    """The rows of the reference segments of each program in the training songs.
+
+    Args:
+        table: `Corpus.table`.
         segments, seed: as for `reference_rows`.
 
     Returns:
-        One row per program, sorted; one column per dimension of the embedding.
+        Rows, indexed by the program, in its order.
     """
-    table = data.table
     programs = np.unique(table.loc[table["split"] == "train", "program"]).tolist()
-    drawn = [reference_rows(table, program, segments, seed) for program in programs]
-    rows = torch.from_numpy(np.concatenate(drawn)).to(data.device)
-    return unit_means(
-        embed(audio, data.mels, rows).cpu(), np.repeat(programs, [len(one) for one in drawn])
-    )
+    drawn = {program: reference_rows(table, program, segments, seed) for program in programs}
+    return pd.concat([pd.Series(rows, [program] * len(rows)) for program, rows in drawn.items()])
 
 
 def family_sounds(
@@ -89,7 +98,7 @@ def family_sounds(
     """For each program left out, the mean sound of its family's programs that were not.
 
     Args:
-        sounds: the result of `reference_sounds`.
+        sounds: the reference sound of each program, one row per program.
         programs: the programs left out.
         instruments: the families.
 
