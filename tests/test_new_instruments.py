@@ -161,7 +161,7 @@ def test_tracks_are_ranked_by_the_distance_to_reference_sounds(run, tiny_corpus,
     for one in part.to_dict("records"):
         rows = table.index[(table["song"] == one["song"]) & (table["track"] == one["track"])]
         with torch.no_grad():
-            point = midi(data.rolls(torch.from_numpy(rows.to_numpy()))).double().mean(0)
+            point = midi(data.rolls(torch.tensor(rows.to_numpy()))).double().mean(0)
             others = {p: audio(data.mels(torch.from_numpy(reference_rows(table, p, 2, 4))))
                       for p in programs}  # fmt: skip
         cosine = {
@@ -215,6 +215,16 @@ def test_sic_votes_for_the_program_of_a_family(sic, tiny_corpus, programs):
         own = FAMILIES.of_program(found.loc[key, "program"])
         assert FAMILIES.of_program(found.loc[key, "predicted"]) == order[0]
         assert found.loc[key, "rank"] == order.index(own) + 1
+
+
+def test_sic_does_not_distinguish_programs_of_one_family(sic, tiny_corpus):
+    table = Corpus(tiny_corpus).table
+    queries = table[table["split"] != "train"]
+    family = queries.groupby("instrument")["program"].nunique().idxmax()
+    pair = sorted(set(queries.loc[queries["instrument"] == family, "program"]))[:2]
+    other = queries.loc[queries["instrument"] != family, "program"].iloc[0]
+    found = recognized_by_family(sic, str(tiny_corpus), [*pair, other])
+    assert (found.loc[found["program"].isin(pair), "rank"] >= 2).all()
 
 
 def table_of(ranks, method=NOTES, among=LEFT_OUT, candidates=3, seed=0):
