@@ -148,6 +148,10 @@ def test_runs_of_another_training_are_used_only_where_there_are_no_others(unsupe
     rows = same_training(long, "negatives", usual).set_index("negatives")
     assert set(rows.loc["random", "also"]) == {"normalize False, epochs 24"}
     assert set(rows.loc[["class", ""], "also"]) == {""}
+    # Of two trainings that differ in one number, the closer one is taken.
+    both = long.assign(normalize=True, epochs=np.where(long["seed"] == 0, 24, 8))
+    rows = same_training(both, "negatives", usual).set_index("negatives")
+    assert set(rows.loc[["random", "class"], "also"]) == {"epochs 8"}
     # The setting that is compared is no further difference.
     rows = same_training(long, "epochs", usual).set_index("epochs")
     assert set(rows.loc[24, "also"]) == {"normalize False"}

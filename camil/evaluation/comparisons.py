@@ -1,6 +1,7 @@
 """Compare finished runs that differ in one setting only."""
 
 from collections.abc import Callable, Sequence
+from numbers import Real
 from operator import methodcaller
 from pathlib import Path
 from typing import Any
@@ -130,18 +131,27 @@ def same_training(rows: pd.DataFrame, by: str, usual: dict[str, Any]) -> pd.Data
         The rows of one training per value, with the additional column ``also``: the parameters in
         which a pre-training differs from ``usual`` nevertheless, separated by commas.
     """
-    differing = [
-        [f"{name.replace('_', ' ')} {row[name]}" for name in usual if row[name] != usual[name]]
-        for row in rows.assign(**{by: usual.get(by)}).to_dict("records")
+    records = rows.assign(**{by: usual.get(by)}).to_dict("records")
+    differing = [[name for name in usual if row[name] != usual[name]] for row in records]
+    pairs = list(zip(records, differing, strict=True))
+    distance = [sum(_distance(row[name], usual[name]) for name in names) for row, names in pairs]
+    also = [
+        ", ".join(f"{name.replace('_', ' ')} {row[name]}" for name in names) for row, names in pairs
     ]
-    also = pd.Series([", ".join(names) for names in differing], rows.index, dtype=object)
-    count = pd.Series([len(names) for names in differing], rows.index, dtype=int)
-    nearest = count == count.groupby(rows[by]).transform("min")
+    also = pd.Series(also, rows.index, dtype=object)
+    distance = pd.Series(distance, rows.index, dtype=float)
+    nearest = distance == distance.groupby(rows[by]).transform("min")
     rows, also = rows[nearest], also[nearest]
-    # Of several trainings that differ in equally many parameters, the first is taken.
+    # Of several trainings that are equally like the others, the first is taken.
     one = also == also.groupby(rows[by]).transform("first")
     # A classifier without pre-training, such as SIC, has other parameters and is no variant.
     return rows[one].assign(also=also[one].where(rows["objective"][one] != "", ""))
+
+
+def _distance(value: Any, usual: Any) -> float:
+    """1 for a parameter that differs, and a little more for a number that differs more."""
+    sizes = [one for one in (value, usual) if isinstance(one, Real) and one > 0]
+    return 1 + (abs(np.log(sizes[0] / sizes[1])) / 1000 if len(sizes) == 2 else 0)
 
 
 def effect(
