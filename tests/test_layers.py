@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 
 from camil.corpus.build import ROOMS as CORPUS_ROOMS
+from camil.encoders import song, song_batch
+from camil.losses import songs
+from camil.midi import instruments, segments
 from camil.workbook import rooms
 from camil.workbook.rooms import DATA, NOTEBOOKS, ORDER, RUN
 
@@ -150,6 +153,12 @@ def test_networks_and_losses_import_only_torch(room):
         }
         further = {"huggingface_hub", "safetensors"} if file.name == "hub.py" else set()
         assert names - set(sys.stdlib_module_names) <= ALLOWED | further, file
+
+
+def test_constants_that_networks_and_losses_repeat_are_those_of_midi():
+    assert song.PROGRAMS == songs.PROGRAMS == instruments.PROGRAMS
+    for name in ("PITCHES", "SEGMENT_STEPS"):
+        assert getattr(song_batch, name) == getattr(segments, name)
 
 
 def test_import_linter_forbids_every_other_dependency_to_networks_and_losses():

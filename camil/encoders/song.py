@@ -24,7 +24,7 @@ HEADS = 4
 SONGS_PER_BATCH = 32  # batch size at inference
 STANDARDIZED_SONGS = 2000  # the largest number of songs whose features are held in memory at once
 LEVELS = ("segment", "track", "song")
-PROGRAMS = 128  # number of General MIDI programs
+PROGRAMS = 128  # as in camil.midi.instruments, which a room with torch alone cannot import
 
 
 class Reading(NamedTuple):

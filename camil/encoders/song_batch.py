@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+# As in camil.midi.segments, which a room with torch alone cannot import.
 PITCHES = 84  # C1 to B7
 SEGMENT_STEPS = 192  # two measures of 4/4, 24 steps per quarter note
 NOTE_FEATURES = 21

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from camil.losses.logit_adjustment import LogitAdjustedCrossEntropy
 
-PROGRAMS = 128  # number of General MIDI programs
+PROGRAMS = 128  # as in camil.midi.instruments, which a room with torch alone cannot import
 OTHER = -1  # label of a track of no class
 
 
