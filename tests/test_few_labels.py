@@ -274,6 +274,21 @@ def test_table_has_means_over_draws_and_paired_differences(study, pretrained):
     assert label_shares.answer(compared.iloc[:0]).startswith("No answer yet")
 
 
+@pytest.mark.parametrize(
+    ("draws", "words"),
+    [
+        ([0], "draw 0 of"),
+        ([2, 5], "mean over draws 2 and 5 of"),
+        ([0, 1, 2], "mean over draws 0, 1 and 2 of"),
+    ],
+)
+def test_caption_names_the_draws_and_one_draw_has_no_spread(draws, words):
+    assert f"songs, {words} the labelled songs." in label_shares.caption(draws)
+    shown = label_shares.headings(pd.DataFrame({"draws": [len(draws)] * 2}))
+    assert ("between_draws" in shown) == (len(draws) > 1)
+    assert label_shares.HEADINGS.items() >= shown.items()
+
+
 def test_notebook_scores_every_row_at_every_share(tiny_corpus, pretrained, tmp_path):
     parameters = {
         "corpus": str(tiny_corpus), "pretrained": {"Unsupervised CAMIL": str(pretrained)},
@@ -301,6 +316,8 @@ def test_notebook_scores_every_row_at_every_share(tiny_corpus, pretrained, tmp_p
             for draw in (0, 1)
         ]  # fmt: skip
         assert scores.loc[(condition, share), "macro_f1"] == pytest.approx(np.mean(recomputed))
-    assert (tmp_path / "results.md").read_text().startswith("| condition")
+    text = (tmp_path / "results.md").read_text()
+    assert text.startswith("| condition")
+    assert "Macro-F1 on test songs, mean over draws 0 and 1 of the labelled songs. Data" in text
     assert (tmp_path / "results.png").stat().st_size > 5000
     assert len(list((tmp_path / "results-parts").glob("*.json"))) == 10

@@ -15,13 +15,13 @@ DIFFERENCE = ["difference", "difference_low", "difference_high"]
 HEADINGS = {
     "condition": "condition",
     "train_fraction": "labels",
-    "songs": "songs",
-    "segments": "segments",
+    "songs": "labelled songs",
+    "segments": "labelled segments",
     "best_epoch": "best epoch",
     "macro_f1": "macro-F1",
     "low": "low",
     "high": "high",
-    "between_draws": "between draws",
+    "between_draws": "SD over draws",
     "difference": "difference from SIC",
     "difference_low": "low",
     "difference_high": "high",
@@ -68,6 +68,19 @@ def score_table(results: Sequence[Result], groups: Groups) -> pd.DataFrame:
         if reference and condition != REFERENCE:
             table.loc[(condition, share), DIFFERENCE] = paired_difference(runs, reference)
     return table.reset_index()
+
+
+def headings(table: pd.DataFrame) -> dict[str, str]:
+    """`HEADINGS` of a table of `score_table`; one draw has no spread over draws."""
+    one_draw = {"between_draws"} if (table["draws"] == 1).all() else set()
+    return {name: text for name, text in HEADINGS.items() if name not in one_draw}
+
+
+def caption(draws: Sequence[int]) -> str:
+    """The values of `score_table` in words, with the draws of the labelled songs."""
+    *others, last = map(str, draws)
+    drawn = f"mean over draws {', '.join(others)} and {last}" if others else f"draw {last}"
+    return f"Macro-F1 on test songs, {drawn} of the labelled songs."
 
 
 def compare_shares(groups: Groups) -> pd.DataFrame:
