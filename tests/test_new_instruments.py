@@ -26,13 +26,14 @@ from camil.evaluation.new_instruments import (
     recognized_by_all,
     recognized_by_family,
 )
-from camil.evaluation.program_scores import CHANCE, by_program, confusion_of, name_of, scored
+from camil.evaluation.program_scores import by_program, confusion_of, name_of, scored
 from camil.evaluation.reference_sounds import (
     family_sounds,
     ranked,
     reference_rows,
     unit_means,
 )
+from camil.evaluation.retrieval import CHANCE
 from camil.midi.instruments import FAMILIES, INSTRUMENTS
 
 

@@ -12,7 +12,7 @@ from sklearn.metrics import f1_score
 
 from camil.evaluation import new_instruments as new
 from camil.evaluation import questions
-from camil.evaluation.program_scores import CHANCE
+from camil.evaluation.retrieval import CHANCE
 
 
 @dataclass

@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
-from camil.evaluation.metrics import SMALLEST_PROBABILITY
+from camil.evaluation.metrics import SMALLEST_PROBABILITY, class_probabilities
 
 BINS = 15
 MAX_TEMPERATURE = 20.0  # the minimum is its inverse; beyond both, logits have no information
@@ -81,10 +81,9 @@ def calibration(predictions: pd.DataFrame, seed: int = 0) -> dict[str, float]:
         ``ece``, ``ece_tempered`` (NaN for fewer than two songs) and ``temperature``, the geometric
         mean over the halves.
     """
-    columns = [name for name in predictions.columns if name.startswith("p_")]
-    classes = [name.removeprefix("p_") for name in columns]
-    probabilities = predictions[columns].to_numpy(float)
-    true = pd.Index(classes).get_indexer(predictions["instrument"])
+    shares = class_probabilities(predictions)
+    probabilities = shares.to_numpy(float)
+    true = shares.columns.get_indexer(predictions["instrument"])
     ece = expected_calibration_error(probabilities, true)
     songs = np.unique(predictions["song"])
     if len(songs) < 2:

@@ -14,7 +14,7 @@ from scipy.stats import rankdata
 from camil.evaluation.bootstrap import interval, resample, same_segments
 from camil.evaluation.conditions import Condition, conditions
 from camil.evaluation.finished_runs import FinishedRun
-from camil.evaluation.metrics import metric_of_counts
+from camil.evaluation.metrics import metric_of_counts, recall
 from camil.evaluation.table1 import PAPER
 
 AT_OR_ABOVE = -0.01  # a difference above it counts as "at or above"
@@ -130,16 +130,6 @@ def training_shares(run: FinishedRun) -> pd.Series | None:
     segments = pd.read_parquet(file, columns=["split", "instrument"])
     shares = segments.loc[segments["split"] == "train", "instrument"].value_counts(normalize=True)
     return shares.reindex(run.instruments.names, fill_value=0.0)
-
-
-def recall(counts: NDArray) -> NDArray:
-    """Recall of each class, NaN for a class without test segments.
-
-    Shape:
-        counts: ``(..., classes, classes)`` of (true, predicted). Returns ``(..., classes)``.
-    """
-    with np.errstate(invalid="ignore"):
-        return np.diagonal(counts, axis1=-2, axis2=-1) / counts.sum(axis=-1)
 
 
 def attraction(counts: NDArray) -> NDArray:

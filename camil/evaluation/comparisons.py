@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from camil.evaluation.finished_runs import FinishedRun
-from camil.evaluation.metrics import bootstrap_interval, paired_difference, scores
+from camil.evaluation.metrics import DIFFERENCE, bootstrap_interval, paired_difference, scores
 
 # Parameters of the optimization, of the pre-training if there is one. Runs of one comparison have
 # them in common as far as possible, see `same_training`.
@@ -192,12 +192,10 @@ def effect(
             ),
             "low": low,
             "high": high,
-            "difference": compared[0],
-            "difference_low": compared[1],
-            "difference_high": compared[2],
+            **dict(zip(DIFFERENCE, compared, strict=True)),
             "also": parts[value]["also"].iloc[0] if "also" in rows else "",
         })  # fmt: skip
-    numbers = ["macro_f1", "low", "high", "difference", "difference_low", "difference_high"]
+    numbers = ["macro_f1", "low", "high", *DIFFERENCE]
     table = pd.DataFrame(found, columns=[by, "seeds", *numbers, "also"])
     table = table.astype(dict.fromkeys(numbers, float))
     return table if (table["also"] != "").any() else table.drop(columns="also")

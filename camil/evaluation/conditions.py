@@ -13,6 +13,7 @@ from camil.evaluation.bootstrap import same_segments
 from camil.evaluation.calibration import calibration
 from camil.evaluation.finished_runs import FinishedRun, instruments_of_runs, require_one_corpus
 from camil.evaluation.metrics import (
+    DIFFERENCE,
     bootstrap_interval,
     paired_difference,
     scores,
@@ -217,9 +218,7 @@ def _scored(
         "macro_f1_high": high,
         "weighted_f1": _mean(each, "weighted_f1"),
         "accuracy": _mean(each, "accuracy"),
-        "difference": compared[0],
-        "difference_low": compared[1],
-        "difference_high": compared[2],
+        **dict(zip(DIFFERENCE, compared, strict=True)),
     }
 
 

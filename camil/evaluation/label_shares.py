@@ -6,11 +6,10 @@ import pandas as pd
 
 from camil.evaluation.comparisons import significance
 from camil.evaluation.few_labels import REFERENCE, FewLabels, Result
-from camil.evaluation.metrics import bootstrap_interval, paired_difference
+from camil.evaluation.metrics import DIFFERENCE, bootstrap_interval, paired_difference
 
 # Shares that are compared: of the labels of a pre-trained encoder, and of the labels of SIC.
 COMPARED = ((0.01, 0.05), (0.05, 0.25), (1.0, 1.0))
-DIFFERENCE = ["difference", "difference_low", "difference_high"]
 # Columns of `score_table` in a text, and their headings.
 HEADINGS = {
     "condition": "condition",
@@ -66,7 +65,7 @@ def score_table(results: Sequence[Result], groups: Groups) -> pd.DataFrame:
         runs, reference = groups[condition, share], groups.get((REFERENCE, share))
         table.loc[(condition, share), ["low", "high"]] = bootstrap_interval(runs)
         if reference and condition != REFERENCE:
-            table.loc[(condition, share), DIFFERENCE] = paired_difference(runs, reference)
+            table.loc[(condition, share), list(DIFFERENCE)] = paired_difference(runs, reference)
     return table.reset_index()
 
 

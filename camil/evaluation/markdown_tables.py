@@ -73,6 +73,11 @@ def number(value: float) -> str:
     return DASH if math.isnan(value) else f"{value:.3f}"
 
 
+def signed(difference: float, low: float, high: float) -> str:
+    """A difference with its sign and its interval."""
+    return f"{difference:+.3f} ({low:+.3f} to {high:+.3f})"
+
+
 def _cell(column: str, value: Any) -> str:
     if column == "train_fraction":
         return f"{100 * value:g} %"

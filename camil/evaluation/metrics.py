@@ -18,6 +18,7 @@ from camil.evaluation.bootstrap import KEYS, interval, names_in, resample
 from camil.evaluation.columns import require_columns
 
 METRICS = ("macro_f1", "weighted_f1", "accuracy")
+DIFFERENCE = ("difference", "difference_low", "difference_high")  # columns of `paired_difference`
 SMALLEST_PROBABILITY = 1e-7  # about the resolution of float32 near 1
 
 
@@ -38,6 +39,12 @@ def predictions_table(
     table["predicted"] = np.asarray(classes, dtype=object)[probabilities.argmax(axis=1)]
     names = [f"p_{name}" for name in classes]
     return pd.concat([table, pd.DataFrame(probabilities, columns=names)], axis=1)
+
+
+def class_probabilities(predictions: pd.DataFrame) -> pd.DataFrame:
+    """The columns ``p_<class>`` of a table of predictions, named by the class."""
+    columns = predictions.filter(regex="^p_")
+    return columns.rename(columns=lambda name: name.removeprefix("p_"))
 
 
 def scores(true: ArrayLike, predicted: ArrayLike) -> dict:
@@ -90,18 +97,18 @@ def track_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
         ValueError: if columns are missing or a track has more than one true instrument.
     """
     require_columns(predictions, ("song", "track", "instrument"), "A prediction by track")
-    columns = [name for name in predictions.columns if name.startswith("p_")]
-    if not columns:
+    probability = class_probabilities(predictions)
+    if not len(probability.columns):
         raise ValueError("predictions have no probabilities: columns p_<class> are missing")
     tracks = predictions.groupby(["song", "track"], sort=True)
     several = tracks["instrument"].nunique() > 1
     if several.any():
         song, track = several.index[several][0]
         raise ValueError(f"track {track} of song {song} has more than one true instrument")
-    probability = votes(predictions[columns], [predictions["song"], predictions["track"]])
+    probability = votes(probability, [predictions["song"], predictions["track"]])
     result = tracks["instrument"].first().to_frame()
-    result["predicted"] = [name.removeprefix("p_") for name in probability.idxmax(axis=1)]
-    return result.join(probability).reset_index()
+    result["predicted"] = probability.idxmax(axis=1)
+    return result.join(probability.add_prefix("p_")).reset_index()
 
 
 def votes(probabilities: pd.DataFrame, by) -> pd.DataFrame:
@@ -193,8 +200,7 @@ def retrieval(midi: ArrayLike, audio: ArrayLike) -> dict[str, float]:
         midi, audio: ``(segments, embedding)``; row ``i`` of both is one segment.
 
     Returns:
-        ``R@1``, ``R@5`` and ``R@10`` (share of segments with a rank up to 1, 5 and 10) and ``MRR``
-        (mean of 1 / rank).
+        The metrics of `rank_metrics`.
 
     Raises:
         ValueError: if the shapes differ, there are no rows, or an embedding is not finite.
@@ -214,9 +220,28 @@ def retrieval(midi: ArrayLike, audio: ArrayLike) -> dict[str, float]:
         own = distance[rows, done + rows]
         ranks.append((distance <= own[:, None]).sum(axis=1))
         done += len(distance)
-    rank = np.concatenate(ranks)
+    return rank_metrics(np.concatenate(ranks))
+
+
+def rank_metrics(rank: NDArray) -> dict[str, float]:
+    """Metrics of retrieval from the rank of each query's own item, counted from 1.
+
+    Returns:
+        ``R@1``, ``R@5`` and ``R@10`` (share of ranks up to 1, 5 and 10) and ``MRR`` (mean of
+        1 / rank).
+    """
     found = {f"R@{k}": float(np.mean(rank <= k)) for k in (1, 5, 10)}
     return {**found, "MRR": float(np.mean(1 / rank))}
+
+
+def recall(counts: NDArray) -> NDArray:
+    """Recall of each class, NaN for a class without test segments.
+
+    Shape:
+        counts: ``(..., classes, classes)`` of (true, predicted). Returns ``(..., classes)``.
+    """
+    with np.errstate(invalid="ignore"):
+        return np.diagonal(counts, axis1=-2, axis2=-1) / counts.sum(axis=-1)
 
 
 def metric_of_counts(metric: str) -> Callable[[NDArray], NDArray]:

@@ -19,7 +19,12 @@ from camil.corpus.songs import Songs
 from camil.encoders.song import LEVELS, read_songs
 from camil.encoders.song_ensemble import SongEnsemble
 from camil.evaluation.calibration import expected_calibration_error, fit_temperature
-from camil.evaluation.metrics import bootstrap_interval, predictions_table, scores
+from camil.evaluation.metrics import (
+    bootstrap_interval,
+    class_probabilities,
+    predictions_table,
+    scores,
+)
 from camil.evaluation.song_study import SongData, train_song_encoder
 
 
@@ -61,13 +66,13 @@ def scores_with_confidence(predictions: pd.DataFrame, threshold: float) -> dict[
         (share of rows), ``accuracy_where_confident`` (NaN if there are none),
         ``calibration_error`` and ``per_class_f1``.
     """
-    classes = [name.removeprefix("p_") for name in predictions if name.startswith("p_")]
-    probabilities = predictions[[f"p_{name}" for name in classes]].to_numpy()
+    shares = class_probabilities(predictions)
+    probabilities = shares.to_numpy()
     right = (predictions["instrument"] == predictions["predicted"]).to_numpy()
     confident = probabilities.max(axis=1) >= threshold
     low, high = bootstrap_interval([predictions])
     found = scores(predictions["instrument"], predictions["predicted"])
-    true = pd.Index(classes).get_indexer(predictions["instrument"])
+    true = shares.columns.get_indexer(predictions["instrument"])
     return {
         "rows": len(predictions),
         "macro_f1": found["macro_f1"],

@@ -8,10 +8,11 @@ import pretty_midi
 from numpy.typing import NDArray
 
 from camil.evaluation.bootstrap import interval, resample
+from camil.evaluation.metrics import recall
 from camil.evaluation.new_instruments import LEFT_OUT, NOTES
+from camil.evaluation.retrieval import CHANCE
 from camil.midi.instruments import InstrumentClass, InstrumentTable
 
-CHANCE = "chance"  # the method of a random order
 _ANOTHER = "another"  # any program but the right one
 
 
@@ -114,16 +115,11 @@ def _difference(
         )
         for one in (*ours, *others)
     ]
+    weights = [1 / len(ours)] * len(ours) + [-1 / len(others) for _ in others]
     value, resampled = resample(tables, _macro_recall)
-    sides = [values[..., : len(ours)].mean(axis=-1) for values in (value, resampled)]
-    if others:
-        rest = [values[..., len(ours) :].mean(axis=-1) for values in (value, resampled)]
-        sides = [side - other for side, other in zip(sides, rest, strict=True)]
-    return float(sides[0]), *interval(sides[1])
+    return float(value @ weights), *interval(resampled @ weights)
 
 
 def _macro_recall(counts: NDArray) -> NDArray:
     """Recall averaged over the classes that occur; counts ``(..., true, predicted)``."""
-    support = counts.sum(axis=-1)
-    recall = np.diagonal(counts, axis1=-2, axis2=-1) / np.maximum(support, 1)
-    return recall.sum(axis=-1) / (support > 0).sum(axis=-1)
+    return np.nanmean(recall(counts), axis=-1)

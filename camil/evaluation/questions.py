@@ -10,9 +10,9 @@ import pandas as pd
 
 from camil.corpus.corpus import Corpus
 from camil.evaluation.comparisons import alike
+from camil.evaluation.markdown_tables import signed
 from camil.evaluation.metrics import paired_difference
 from camil.evaluation.new_instruments import ALL, CENTRED, FAMILY, LEFT_OUT, NOTES, SEEN, SIC
-from camil.evaluation.program_scores import CHANCE as CHANCE_OF_PROGRAMS
 from camil.evaluation.retrieval import CHANCE, DIRECTIONS
 
 
@@ -25,8 +25,8 @@ def class_minus_random(experiments: pd.DataFrame, **settings: Any) -> pd.DataFra
 
     Returns:
         One row per share of the training songs, of pre-training and classifier alike, for which
-        both kinds exist: ``train_fraction`` and
-        the paired ``difference`` with its 95 % interval (``low``, ``high``).
+        both kinds exist: ``train_fraction`` and the paired ``difference`` with its 95 % interval
+        (``low``, ``high``).
     """
     rows = []
     for share in sorted(experiments["train_fraction"].unique()):
@@ -45,8 +45,7 @@ def shrinking_answer(differences: pd.DataFrame) -> str:
     if differences.empty:
         return "No answer yet: runs of both kinds of negatives from scratch are missing."
     texts = [
-        f"{100 * share:g} %: {better:+.3f} ({low:+.3f} to {high:+.3f})"
-        for share, better, low, high in differences.to_numpy()
+        f"{100 * share:g} %: {signed(*difference)}" for share, *difference in differences.to_numpy()
     ]
     start = "Class-based minus random negatives, by share of the training songs: "
     return f"{start}{'; '.join(texts)}."
@@ -126,9 +125,9 @@ def new_instruments_answer(scored: pd.DataFrame) -> str:
     return (
         f"After {run}, which had no pair of {count:.0f} programs, {share[NOTES]} of their parts "
         f"are recognized among the {count:.0f} by a reference sound ({low:.1%} to {high:.1%}, "
-        f"averaged over programs; {share[CHANCE_OF_PROGRAMS]} by chance), {', '.join(others)}. "
+        f"averaged over programs; {share[CHANCE]} by chance), {', '.join(others)}. "
         f"Among all {every['candidates'].iloc[0]:.0f} programs it is {of_all[NOTES]} "
-        f"({of_all[CHANCE_OF_PROGRAMS]} by chance)."
+        f"({of_all[CHANCE]} by chance)."
     )
 
 

@@ -11,13 +11,13 @@ from camil.corpus.corpus import Corpus
 from camil.encoders.hub import Encoder, load_encoder
 from camil.evaluation.comparisons import origin_of_audio
 from camil.evaluation.finished_runs import FinishedRun
-from camil.evaluation.metrics import retrieval
+from camil.evaluation.metrics import rank_metrics, retrieval
 from camil.losses import LOSSES
 from camil.training.embed import embed
 
 DIRECTIONS = ("notes to sound", "sound to notes")
 METRICS = ("R@1", "R@5", "R@10", "MRR")
-CHANCE = "chance"  # name of the row of a random order
+CHANCE = "chance"  # name of the row or method of a random order
 _TITLES = {"contrastive": "contrastive, margin", "infonce": "InfoNCE", "sigmoid": "sigmoid pairs"}
 
 
@@ -91,9 +91,7 @@ def retrieval_by_chance(segments: int) -> dict[str, float]:
     Args:
         segments: number of segments that are ranked.
     """
-    ranks = np.arange(1, segments + 1)
-    found = {f"R@{k}": float(np.mean(ranks <= k)) for k in (1, 5, 10)}
-    return {**found, "MRR": float(np.mean(1 / ranks))}
+    return rank_metrics(np.arange(1, segments + 1))  # all ranks are equally likely
 
 
 def retrieval_table(

@@ -8,7 +8,15 @@ from typing import Any
 import pandas as pd
 
 from camil.evaluation.columns import require_columns
-from camil.evaluation.markdown_tables import DASH, escaped, number, to_markdown, with_note
+from camil.evaluation.markdown_tables import (
+    DASH,
+    escaped,
+    number,
+    signed,
+    to_markdown,
+    with_note,
+)
+from camil.evaluation.metrics import DIFFERENCE
 
 COLUMNS = (
     "condition", "train_fraction", "negatives", "context", "seeds", "macro_f1", "macro_f1_low",
@@ -178,10 +186,8 @@ def _with_interval(row: dict[str, Any]) -> str:
 
 def _difference(row: dict[str, Any]) -> str:
     """A signed difference with its interval."""
-    values = [row[name] for name in ("difference", "difference_low", "difference_high")]
-    if any(math.isnan(value) for value in values):
-        return DASH
-    return "{:+.3f} ({:+.3f} to {:+.3f})".format(*values)
+    values = [row[name] for name in DIFFERENCE]
+    return DASH if any(map(math.isnan, values)) else signed(*values)
 
 
 def _latex_row(cells) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import numpy as np
 import pandas as pd
 
 from camil.evaluation.comparisons import (
@@ -14,11 +13,12 @@ from camil.evaluation.comparisons import (
     usual_training,
 )
 from camil.evaluation.finished_runs import FinishedRun
+from camil.evaluation.markdown_tables import signed
+from camil.evaluation.metrics import DIFFERENCE
 
 REFERENCE, SIC = "Unsupervised CAMIL", "SIC"  # names of two settings
 _VARIED = ("objective", "audio", "margin", "embedding")
 _SHARES = ("train_fraction", "pretrain_fraction")
-_ENDS = ("difference", "difference_low", "difference_high")
 _TO_SIC = ("to_sic", "to_sic_low", "to_sic_high")
 
 
@@ -75,8 +75,10 @@ def scores_without_labels(
         sic = same_training(sic, "condition", usual_training(rows)).drop(columns="also")
         both = pd.concat([rows, sic.assign(setting=SIC)])
         scored = effect(both, "setting", REFERENCE, predictions)
-        to_sic = effect(both, "setting", SIC, predictions)[list(_ENDS)].set_axis(_TO_SIC, axis=1)
-        scored = pd.concat([scored, to_sic], axis=1).sort_values("macro_f1", ascending=False)
+        to_sic = effect(both, "setting", SIC, predictions)[list(DIFFERENCE)]
+        scored = pd.concat([scored, to_sic.set_axis(_TO_SIC, axis=1)], axis=1).sort_values(
+            "macro_f1", ascending=False
+        )
         scored.insert(0, "train_fraction", share)
         found.append(scored)
     return pd.concat(found[::-1], ignore_index=True) if found else pd.DataFrame()
@@ -102,18 +104,12 @@ def settings_answer(scored: pd.DataFrame, songs: str) -> str:
             f"with {100 * share:g} % of the training songs, {REFERENCE} has "
             f"{of_setting.loc[REFERENCE, 'macro_f1']:.3f}, and of {len(others)} other settings "
             f"without labels the highest is {best.name} with {best['macro_f1']:.3f}, "
-            f"{_signed(best[list(_ENDS)])}"
+            f"{signed(*best[list(DIFFERENCE)])}"
         )
         if SIC in of_setting.index:
             text += (
                 f"; SIC has {of_setting.loc[SIC, 'macro_f1']:.3f}, and the difference to it is "
-                f"{_signed(best[list(_TO_SIC)])}"
+                f"{signed(*best[list(_TO_SIC)])}"
             )
         parts.append(text)
     return f"Macro-F1 on {songs} songs: {'. '.join(parts)}."
-
-
-def _signed(ends: pd.Series) -> str:
-    """A difference and its interval."""
-    difference, low, high = np.asarray(ends, dtype=float)
-    return f"{difference:+.3f} ({low:+.3f} to {high:+.3f})"
