@@ -6,6 +6,7 @@ Only the standard library is imported at the start, so that ``camil --help`` is 
 import argparse
 import gc
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -54,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is not None:
         return _run(arguments)
     gc.disable()  # until all modules are imported, which is then a quarter faster
+    # An exception during an import may surface as another one, or be printed by an extension.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
     _leave(_run(sys.argv[1:]))
 
 
@@ -68,6 +71,7 @@ def _run(arguments: Sequence[str]) -> int:
         if not gc.isenabled():
             gc.freeze()
             gc.enable()
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         for stream in (sys.stdout, sys.stderr):
             # A name that the terminal cannot show must not end the command.
             getattr(stream, "reconfigure", lambda **_: None)(errors="backslashreplace")

@@ -481,16 +481,17 @@ def test_reader_that_stops_early_ends_the_command_quietly(folder, run):
     assert "Traceback" not in errors
 
 
-def test_interrupt_ends_the_command_quietly(tmp_path, run):
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_interrupt_ends_the_command_quietly(tmp_path, run, processes):
     for number in range(40):
         write_song(tmp_path / f"songs/{number}.mid")
     process = subprocess.Popen(
-        [*COMMAND, "label", str(tmp_path / "songs"), "--pretrained", run, "--processes", "1"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT,
+        [*COMMAND, "label", str(tmp_path / "songs"), "--pretrained", run, "--processes", processes],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT, start_new_session=True,
     )  # fmt: skip
     process.stdout.readline()  # labelling has begun
     time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it, to the workers too
     errors = process.communicate()[1].decode()
     assert process.returncode == 130
     assert "Traceback" not in errors

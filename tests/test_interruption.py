@@ -3,6 +3,7 @@
 import errno
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -144,6 +145,18 @@ def test_a_worker_whose_parent_is_killed_ends_without_a_traceback(monkeypatch, m
         ours.close()
     workers._serve(theirs, work, os.getpid())  # raises nothing
     assert done == (["job"] if moment == "while it works" else [])
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows has no signal masks")
+def test_interrupt_does_not_reach_a_worker_that_is_still_importing(capfd):
+    with workers._interrupts_delayed():
+        worker = workers._start(print)
+    os.kill(worker.process.pid, signal.SIGINT)
+    worker.process.join(1)
+    assert worker.process.is_alive()
+    workers._end(worker)
+    assert capfd.readouterr().err == ""
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
 def test_files_that_kill_or_block_a_worker_are_skipped_with_the_reason(

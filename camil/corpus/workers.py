@@ -5,8 +5,9 @@ import signal
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -60,7 +61,8 @@ def in_parallel(
     try:
         while waiting or any(worker.job is not None for worker in crew):
             while waiting and len(crew) < workers:
-                crew.append(_start(work))
+                with _interrupts_delayed():
+                    crew.append(_start(work))
             for worker in crew:
                 if worker.job is None and waiting:
                     _assign(worker, waiting.popleft(), jobs, faults)
@@ -101,6 +103,24 @@ def _start(work: Callable) -> _Worker:
     process.start()
     child_end.close()
     return _Worker(process, parent_end)
+
+
+@contextmanager
+def _interrupts_delayed() -> Iterator[None]:
+    """Block SIGINT in this thread, and for good in processes that it starts here.
+
+    Such a process would otherwise print a traceback if Ctrl-C arrives while it imports modules. The
+    parent ends it.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # else the first start begins it, which unblocks the signal
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _assign(worker: _Worker, job: int, jobs: Sequence[Any], faults: dict[int, Faults]) -> None:
