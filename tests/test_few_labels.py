@@ -21,8 +21,7 @@ from camil.corpus.corpus import Corpus
 from camil.encoders.hub import load_encoder, save_encoder
 from camil.encoders.resnet import MIDIEncoder
 from camil.evaluation import few_labels, label_shares, tuning
-from camil.evaluation.few_labels import FewLabels, evenly_spaced
-from camil.evaluation.frozen_encoders import run_of
+from camil.evaluation.few_labels import FewLabels, evenly_spaced, run_of
 from camil.evaluation.probing import REGULARIZATION
 from camil.workbook.files import write_json
 

@@ -19,7 +19,7 @@ def predictions_on(
     """Predict the instruments of a corpus' songs with a run's classifier.
 
     Args:
-        run: folder of a run of ``03_classify``.
+        run: a run of ``03_classify``.
         corpus: folder of a corpus.
         device: device of the computations.
         rows: a split, or ``(rows,)`` int64 segments.

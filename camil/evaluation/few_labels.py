@@ -24,9 +24,8 @@ from camil.corpus.corpus import Corpus
 from camil.encoders.classifier import Classifier
 from camil.encoders.hub import Encoder
 from camil.encoders.resnet import MIDIEncoder
-from camil.evaluation.frozen_encoders import FrozenEncoders
 from camil.evaluation.metrics import KEYS, scores
-from camil.evaluation.probing import linear_probe
+from camil.evaluation.probing import NEVER, FrozenEncoders, linear_probe
 from camil.evaluation.tuning import train_on_labels
 from camil.training.embed import embed
 from camil.training.fit import best_epoch, fit
@@ -36,7 +35,6 @@ from camil.workbook.rooms import RUN
 from camil.workbook.runs import weights_of
 
 VALIDATION_SEGMENTS = 3000  # at most so many choose an epoch or the strength of a probe
-NEVER = -1e4  # logit of a class without a label, as in `linear_probe`
 REFERENCE = "SIC"
 BEST = "validation_macro_f1"
 # Train on labelled rows, given folder and settings of `fit`; returns logits of the test segments
@@ -239,6 +237,23 @@ class FewLabels:
         shutil.rmtree(self.folder / name, ignore_errors=True)  # the checkpoint
         print(result, flush=True)
         return result
+
+
+def run_of(runs: str, draw: int) -> str:
+    """The run of a draw: the only one, or the one with the number of the draw.
+
+    Args:
+        runs: run folders, separated by commas.
+
+    Raises:
+        ValueError: if there are several runs, but none with this number.
+    """
+    folders = [folder.strip() for folder in runs.split(",")]
+    if len(folders) == 1:
+        return folders[0]
+    if draw >= len(folders):
+        raise ValueError(f"draw {draw} has no run among {runs}; name one run, or one per draw.")
+    return folders[draw]
 
 
 def evenly_spaced(rows: Tensor, most: int) -> Tensor:

@@ -44,6 +44,11 @@ class FinishedRun:
         return recorded_instruments(self.record)
 
     @property
+    def name_without_seed(self) -> str:
+        """The name of the folder, which all its seeds have in common."""
+        return self.folder.name.removesuffix(f"-seed{self.record['parameters']['seed']}")
+
+    @property
     def title(self) -> str:
         """Condition and share of the training songs, for a figure."""
         parameters = self.record["parameters"]

@@ -23,7 +23,7 @@ from camil.evaluation.reference_sounds import (
     reference_segments,
     unit_means,
 )
-from camil.evaluation.retrieval import is_joint, joint_encoders, name_without_seed
+from camil.evaluation.retrieval import is_joint, joint_encoders
 
 QUERIES = ("validation", "test")  # splits whose tracks are recognized
 LEFT_OUT, ALL = "left out", "all"  # sets of candidates: the programs left out, or all of the corpus
@@ -163,11 +163,8 @@ def recognized_by_all(
     found, seen = [], set()
     joint = [run for run in runs if is_joint(run)]
     for run in filter(left_out, joint):
-        folder, name, programs = (
-            run.record["corpus"]["folder"],
-            name_without_seed(run),
-            left_out(run),
-        )
+        folder, programs = run.record["corpus"]["folder"], left_out(run)
+        name = run.name_without_seed
         parts = [(run, recognized(run, folder, programs, segments, seed, device))]
         if name not in seen:  # these do not depend on the seed of the pre-training
             parts += [(one, recognized_by_family(one, folder, programs, device)) for one in sics]

@@ -1,4 +1,6 @@
-"""Linear probe: a logistic regression on frozen embeddings."""
+"""Frozen MIDI encoders of finished runs, and the linear probe: a logistic regression."""
+
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -7,7 +9,13 @@ from sklearn.metrics import f1_score
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
+from camil.corpus.corpus import Corpus
+from camil.encoders.hub import Encoder, load_encoder
+from camil.training.embed import embed
+from camil.workbook.files import read_json
+
 REGULARIZATION = (0.001, 0.01, 0.1, 1.0)  # scikit-learn's C, an inverse strength
+NEVER = -1e4  # bias of a class without a label, which is then never predicted
 
 
 def linear_probe(
@@ -39,8 +47,49 @@ def linear_probe(
     head = nn.Linear(embeddings.shape[1], classes)
     with torch.no_grad():
         head.weight.zero_()
-        head.bias.fill_(-1e4)
+        head.bias.fill_(NEVER)
         weight = weight / scaler.scale_
         head.weight[best.classes_] = torch.from_numpy(weight).float()
         head.bias[best.classes_] = torch.from_numpy(bias - weight @ scaler.mean_).float()
     return head.to(embeddings.device)
+
+
+class FrozenEncoders:
+    """The encoders of some runs; each embeds the corpus once, when it is first needed.
+
+    Args:
+        data: the corpus that the runs were made from.
+    """
+
+    def __init__(self, data: Corpus):
+        self.data = data
+        self._embeddings: dict[str, Tensor] = {}
+
+    def load(self, run: Path | str) -> Encoder:
+        """The MIDI encoder of a run, on the device of the corpus.
+
+        Raises:
+            FileNotFoundError: if the folder contains no finished run.
+            ValueError: if the run was made from another corpus or with other piano rolls.
+        """
+        record = read_json(Path(run) / "run.json")
+        if record["corpus"]["sha256"] != self.data.identity["sha256"]:
+            raise ValueError(
+                f"{run} was trained on another corpus ({record['corpus']['folder']}), perhaps on "
+                f"test songs of {self.data.folder}; name runs of {self.data.folder}."
+            )
+        stated = {name: record["parameters"].get(name, False) for name in ("onsets", "velocity")}
+        if stated != {"onsets": self.data.onsets, "velocity": self.data.velocity}:
+            raise ValueError(
+                f"{run} reads piano rolls with {stated}, unlike the first run; compare runs with "
+                "the same piano rolls."
+            )
+        path = Path(run) / "encoder.safetensors"
+        return load_encoder(path, modality="midi").to(self.data.device)
+
+    def embeddings(self, run: Path | str) -> Tensor:
+        """``(segments, embedding)`` of all segments of the corpus; raises as `load` does."""
+        if str(run) not in self._embeddings:
+            every_row = torch.arange(len(self.data), device=self.data.device)
+            self._embeddings[str(run)] = embed(self.load(run), self.data.rolls, every_row)
+        return self._embeddings[str(run)]

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
+from scipy.spatial.distance import cdist
 
 from camil.corpus.corpus import Corpus
 from camil.encoders.hub import Encoder
@@ -118,8 +119,7 @@ def nearness(points: pd.DataFrame, sounds: pd.DataFrame) -> NDArray:
         points: ``(tracks, embedding)``. sounds: ``(candidates, embedding)``. Returns
         ``(tracks, candidates)``.
     """
-    between = points.to_numpy()[:, None] - sounds.to_numpy()[None]
-    return np.nan_to_num(-np.linalg.norm(between, axis=2), nan=-np.inf)
+    return np.nan_to_num(-cdist(points, sounds), nan=-np.inf)
 
 
 def ranked(tracks: pd.DataFrame, likeness: NDArray, candidates: Sequence[int]) -> pd.DataFrame:

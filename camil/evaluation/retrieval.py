@@ -38,7 +38,7 @@ def joint_encoders(
     """The MIDI and the audio encoder of a run, and a corpus that draws rolls as they need them.
 
     Args:
-        run: folder of a run of ``02_pretrain``.
+        run: a run of ``02_pretrain``.
         corpus: folder of a corpus.
         device: device of the computations.
 
@@ -49,11 +49,8 @@ def joint_encoders(
     midi = load_encoder(run.folder / "encoder.safetensors", modality="midi").to(device)
     audio = load_encoder(run.folder / "audio_encoder.safetensors", modality="audio").to(device)
     velocity = run.record["parameters"].get("velocity", False)
-    return (
-        midi,
-        audio,
-        Corpus(corpus, device, onsets=midi.config["channels"] == 2, velocity=velocity),
-    )
+    data = Corpus(corpus, device, onsets=midi.config["channels"] == 2, velocity=velocity)
+    return midi, audio, data
 
 
 def retrieval_on(
@@ -62,7 +59,7 @@ def retrieval_on(
     """Retrieval of the audio of test segments by their notes and back, with a run's encoders.
 
     Args:
-        run: folder of a run of ``02_pretrain``.
+        run: a run of ``02_pretrain``.
         corpus: folder of a corpus.
         points: largest number of segments; the same ones are drawn for every run, and for every
             corpus that has the same notes.
@@ -119,7 +116,7 @@ def retrieval_table(
         if not is_joint(run) or made["train_fraction"] < 1:
             continue
         about = {
-            "run": name_without_seed(run),
+            "run": run.name_without_seed,
             "objective": _TITLES.get(made["objective"], made["objective"]),
             "negatives": made["negatives"],
             "audio": origin_of_audio(made, by_name),
@@ -139,8 +136,3 @@ def retrieval_table(
     random = tests.assign(run=CHANCE, objective="", negatives="", audio="", seeds=0)
     random = random.assign(**pd.DataFrame(chances, index=tests.index))
     return pd.concat([means, random], ignore_index=True)
-
-
-def name_without_seed(run: FinishedRun) -> str:
-    """The name of a run's folder, which all its seeds have in common."""
-    return run.folder.name.removesuffix(f"-seed{run.record['parameters']['seed']}")

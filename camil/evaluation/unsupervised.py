@@ -75,10 +75,8 @@ def scores_without_labels(
         sic = same_training(sic, "condition", usual_training(rows)).drop(columns="also")
         both = pd.concat([rows, sic.assign(setting=SIC)])
         scored = effect(both, "setting", REFERENCE, predictions)
-        to_sic = effect(both, "setting", SIC, predictions)[list(DIFFERENCE)]
-        scored = pd.concat([scored, to_sic.set_axis(_TO_SIC, axis=1)], axis=1).sort_values(
-            "macro_f1", ascending=False
-        )
+        scored[list(_TO_SIC)] = effect(both, "setting", SIC, predictions)[list(DIFFERENCE)]
+        scored = scored.sort_values("macro_f1", ascending=False)
         scored.insert(0, "train_fraction", share)
         found.append(scored)
     return pd.concat(found[::-1], ignore_index=True) if found else pd.DataFrame()
