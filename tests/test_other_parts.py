@@ -8,7 +8,7 @@ from camil.corpus import Corpus
 from camil.corpus.songs import Songs
 from camil.encoders.song import SongEncoder
 from camil.encoders.song_ensemble import SongEnsemble
-from camil.evaluation.other_parts import other_probabilities, other_scores
+from camil.evaluation.song_study import other_probabilities, other_scores
 from camil.labelling.networks import SongLabeller
 from camil.midi.instruments import FAMILIES
 from camil.midi.score import read_midi
