@@ -116,7 +116,8 @@ def claim_rows(
     resampling = {"resamples": resamples, "seed": seed}
     rows = [_score_row(claim, found, warnings, resampling) for claim in CLAIMS]
     rows += _imbalance_rows(found, warnings, resampling)
-    return pd.DataFrame(rows, columns=[*COLUMNS, "threshold"])
+    unknown = dict.fromkeys(("difference", "low", "high"), np.nan) | {"seeds": 0, "unreliable": ""}
+    return pd.DataFrame([unknown | row for row in rows], columns=[*COLUMNS, "threshold"])
 
 
 def training_shares(run: FinishedRun) -> pd.Series | None:
@@ -170,24 +171,16 @@ def _spearman(one: NDArray, other: NDArray) -> float:
 
 
 def _score_row(claim: Claim, found: list[Condition], warnings: dict, resampling: dict) -> dict:
-    about = {"claim": claim.claim, "compared": claim.compared, "threshold": claim.threshold}
-    about["paper"] = claim.paper
-    chosen = [_condition(found, name, share) for _, name, share in claim.terms]
-    present = [one for one in chosen if one is not None]
-    if len(present) < len(chosen):
-        return about | _verdict(None, claim.threshold, NO_RUNS)
-    tables = [one.predictions[0] for one in present]
-    if not all(same_segments(tables[0], one) for one in tables):
-        return about | _verdict(None, claim.threshold, OTHER_SONGS)
-    runs = [one for condition in present for one in condition.predictions]
-    # Weight of each run: the sign of its term, divided by the number of seeds.
-    weights = np.concatenate([
-        np.full(len(condition.runs), sign / len(condition.runs))
-        for condition, (sign, *_) in zip(present, claim.terms, strict=True)
-    ])  # fmt: skip
-    return about | _measured(
-        present, runs, weights, metric_of_counts("macro_f1"), claim.threshold, warnings, resampling
-    )
+    row = {"claim": claim.claim, "compared": claim.compared, "threshold": claim.threshold}
+    row["paper"] = claim.paper
+    terms = [(sign, _condition(found, name, share)) for sign, name, share in claim.terms]
+    if any(condition is None for _, condition in terms):
+        return row | {"verdict": NO_RUNS}
+    first, *others = (condition.predictions[0] for _, condition in terms)
+    if not all(same_segments(first, other) for other in others):
+        return row | {"verdict": OTHER_SONGS}
+    statistic = metric_of_counts("macro_f1")
+    return row | _measured(terms, statistic, claim.threshold, warnings, resampling)
 
 
 def _imbalance_rows(found: list[Condition], warnings: dict, resampling: dict) -> list[dict]:
@@ -202,46 +195,34 @@ def _imbalance_rows(found: list[Condition], warnings: dict, resampling: dict) ->
         compared = f"{name}: rank correlation of a class's training share with its {of_class}"
         row = {"claim": claim, "compared": compared, "paper": np.nan, "threshold": 0.0}
         if shares is None:
-            rows.append(row | _verdict(None, 0.0, NO_CORPUS if condition else NO_RUNS))
-            continue
-        statistic = partial(rank_correlation, shares=shares.to_numpy(), values=values)
-        weights = np.full(len(condition.runs), 1 / len(condition.runs))
-        options = resampling | {"classes": list(shares.index)}
-        row |= _measured(
-            [condition], condition.predictions, weights, statistic, 0.0, warnings, options
-        )
+            row["verdict"] = NO_CORPUS if condition else NO_RUNS
+        else:
+            statistic = partial(rank_correlation, shares=shares.to_numpy(), values=values)
+            options = resampling | {"classes": list(shares.index)}
+            row |= _measured([(1, condition)], statistic, 0.0, warnings, options)
         rows.append(row)
     return rows
 
 
 def _measured(
-    present: list[Condition],
-    runs: Sequence[pd.DataFrame],
-    weights: NDArray,
+    terms: list[tuple[int, Condition]],
     statistic: Callable[[NDArray], NDArray],
     threshold: float,
     warnings: dict,
     resampling: dict,
 ) -> dict[str, Any]:
-    """The weighted sum of a statistic over runs, its interval and the verdict."""
-    about = {
-        "seeds": min(len(condition.runs) for condition in present),
-        "unreliable": _unreliable(present, warnings),
-    }
+    """The sum of the terms ``sign * mean statistic of the runs``, its interval and the verdict."""
+    present = [condition for _, condition in terms]
+    counts = [len(condition.runs) for condition in present]
+    row = {"seeds": min(counts), "unreliable": _unreliable(present, warnings)}
+    runs = [one for condition in present for one in condition.predictions]
     if runs[0]["song"].nunique() < 2:  # one song gives no interval
-        return _verdict(None, threshold, UNDECIDED) | about
+        return row | {"verdict": UNDECIDED}
+    weights = np.repeat([sign / n for (sign, _), n in zip(terms, counts, strict=True)], counts)
     value, resampled = resample(runs, statistic, **resampling)
-    return _verdict((value @ weights, *interval(resampled @ weights)), threshold) | about
-
-
-def _verdict(measured: tuple | None, threshold: float, otherwise: str = "") -> dict[str, Any]:
-    """The columns of a difference with its interval; without one, the verdict is ``otherwise``."""
-    if measured is None:
-        columns = dict.fromkeys(("difference", "low", "high"), np.nan)
-        return columns | {"seeds": 0, "verdict": otherwise, "unreliable": ""}
-    difference, low, high = measured
+    low, high = interval(resampled @ weights)
     verdict = HOLDS if low > threshold else FAILS if high <= threshold else UNDECIDED
-    return {"difference": difference, "low": low, "high": high, "verdict": verdict}
+    return row | {"difference": value @ weights, "low": low, "high": high, "verdict": verdict}
 
 
 def _condition(found: list[Condition], name: str, share: float) -> Condition | None:
