@@ -1,32 +1,14 @@
 """Notebooks 02 and 03 with every value of their choices, run at a tiny size."""
 
 import json
-from pathlib import Path
 
-import matplotlib
 import pytest
+from notebook_runs import run_notebook
 
 from camil.encoders.song_ensemble import load_songs
 from camil.labelling.networks import load_labeller
 from camil.midi.instruments import INSTRUMENTS
 from camil.workbook.files import read_json
-
-PROJECT = Path(__file__).parent.parent
-TINY = {"width": 2, "depth": 10, "embedding": 8, "epochs": 1, "batch_size": 32, "device": "cpu"}
-
-
-def run_notebook(name, tiny=TINY, **parameters):
-    """Run the code cells of a notebook in this process, parameters injected like Papermill."""
-    matplotlib.use("agg")
-    content = json.loads((PROJECT / f"notebooks/{name}.ipynb").read_text())
-    cells = ["".join(c["source"]) for c in content["cells"] if c["cell_type"] == "code"]
-    given = "\n".join(f"{name} = {value!r}" for name, value in (tiny | parameters).items())
-    cells.insert(1, f"# Parameters\n{given}\n")
-    namespace = {"In": ["", *cells], "__name__": "__main__"}
-    for cell in cells:
-        exec(compile(cell, name, "exec"), namespace)
-    matplotlib.pyplot.close("all")
-    return namespace
 
 
 @pytest.fixture(scope="module")

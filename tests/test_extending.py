@@ -1,6 +1,5 @@
 """The package of docs/extending.md, built from the code on the page and used in notebooks."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -9,7 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-import yaml
+from notebook_runs import environment_with_package, execute
 
 from camil.workbook.files import read_json
 
@@ -25,7 +24,6 @@ def blocks(language: str) -> list[str]:
 def environment(tmp_path_factory):
     """Environment variables with which Python finds the page's package as if it were installed."""
     folder = tmp_path_factory.mktemp("package")
-    (folder / "my_camil.py").write_text("\n".join(blocks("python")), encoding="utf-8")
     (about,) = blocks("toml")
     groups = tomllib.loads(about)["project"]["entry-points"]
     lines = [
@@ -33,36 +31,23 @@ def environment(tmp_path_factory):
         for group, points in groups.items()
         for line in (f"[{group}]", *(f"{name} = {value}" for name, value in points.items()))
     ]
-    metadata = folder / "my_camil-1.0.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: my-camil\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text("\n".join(lines))
-    path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
-    return os.environ | {"PYTHONPATH": path}
-
-
-def execute(notebook, output, environment, **parameters):
-    command = [sys.executable, "-m", "camil.workbook.execute", f"notebooks/{notebook}.ipynb"]
-    command += [str(output / f"{notebook}.ipynb"), "-y", yaml.safe_dump(parameters)]
-    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
+    code = "\n".join(blocks("python"))
+    return environment_with_package(folder, "my-camil", code, "\n".join(lines))
 
 
 def test_notebooks_run_with_every_extension_of_the_page(tmp_path, environment, tiny_corpus):
     for name in ("scores", "others"):
         shutil.copytree(tiny_corpus / "midi", tmp_path / "songs" / name)
     corpus, run = tmp_path / "corpus", tmp_path / "run"
-    execute(
-        "01_preprocess", tmp_path, environment, dataset="scores", source=str(tmp_path / "songs"),
-        corpus=str(corpus), max_segments_per_track=2, figure=str(tmp_path / "segment"),
-    )  # fmt: skip
+    made = {"dataset": "scores", "source": str(tmp_path / "songs"), "corpus": str(corpus)}
+    made |= {"max_segments_per_track": 2, "figure": str(tmp_path / "segment")}
+    execute("01_preprocess", tmp_path, made, environment)
     about = read_json(corpus / "corpus.json")
     assert about["source"]["name"] == "scores"
     assert about["songs"] == len(list((tiny_corpus / "midi").glob("*.mid")))
-    execute(
-        "02_pretrain", tmp_path, environment, corpus=str(corpus), run=str(run), objective="cosine",
-        encoder="tall", negatives="next", width=4, depth=10, epochs=1, device="cpu",
-    )  # fmt: skip
+    trained = {"corpus": str(corpus), "run": str(run), "objective": "cosine", "encoder": "tall"}
+    trained |= {"negatives": "next", "width": 4, "depth": 10, "epochs": 1, "device": "cpu"}
+    execute("02_pretrain", tmp_path, trained, environment)
     code = "import my_camil, camil, sys; print(type(camil.load_encoder(sys.argv[1])))"
     read = [sys.executable, "-c", code, str(run / "encoder.safetensors")]
     result = subprocess.run(read, env=environment, capture_output=True, text=True, check=True)

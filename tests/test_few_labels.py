@@ -2,15 +2,12 @@
 
 import json
 import shutil
-import sys
-from pathlib import Path
-from subprocess import run
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-import yaml
+from notebook_runs import execute
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.pipeline import make_pipeline
@@ -25,7 +22,6 @@ from camil.evaluation.few_labels import FewLabels, evenly_spaced, run_of
 from camil.evaluation.probing import REGULARIZATION
 from camil.workbook.files import write_json
 
-PROJECT = Path(__file__).parent.parent
 SMALL = {"width": 2, "depth": 10}
 
 
@@ -294,11 +290,7 @@ def test_notebook_scores_every_row_at_every_share(tiny_corpus, pretrained, tmp_p
         "output": str(tmp_path / "results"), "shares": [0.5, 1.0], "epochs_per_share": [2, 1],
         "draws": [0, 1], "fine_tuned_shares": [1.0], "device": "cpu", **SMALL,
     }  # fmt: skip
-    (tmp_path / "parameters.yaml").write_text(yaml.safe_dump(parameters))
-    command = [sys.executable, "-m", "papermill", "notebooks/16_few_labels.ipynb"]
-    command += [str(tmp_path / "executed.ipynb"), "-f", str(tmp_path / "parameters.yaml")]
-    finished = run(command, cwd=PROJECT, capture_output=True, text=True, timeout=300)
-    assert finished.returncode == 0, finished.stderr[-3000:]
+    execute("16_few_labels", tmp_path, parameters, runner="papermill")
     results = json.loads((tmp_path / "results.json").read_text())
     scores = pd.DataFrame(results["scores"]).set_index(["condition", "train_fraction"])
     assert set(scores.index) == {

@@ -1,16 +1,13 @@
 """A source, a loss and an encoder from outside the package, found by their entry points."""
 
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-import yaml
+from notebook_runs import environment_with_package, execute
 
 from camil.workbook.files import read_json
 
-PROJECT = Path(__file__).parent.parent
 TOY = '''
 """A module with a user-defined source, objective and encoder."""
 
@@ -103,33 +100,20 @@ pooled = toy_camil:POOLED
 def environment(tmp_path_factory):
     """Environment variables with which Python finds the toy package as if it were installed."""
     folder = tmp_path_factory.mktemp("toy")
-    (folder / "toy_camil.py").write_text(TOY)
-    about = folder / "toy_camil-1.0.dist-info"
-    about.mkdir()
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: toy-camil\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text(ENTRY_POINTS)
-    path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
-    return os.environ | {"PYTHONPATH": path}
-
-
-def execute(notebook, parameters, output, environment):
-    command = [sys.executable, "-m", "camil.workbook.execute", f"notebooks/{notebook}.ipynb"]
-    command += [str(output / f"{notebook}.ipynb"), "-y", yaml.safe_dump(parameters)]
-    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
+    return environment_with_package(folder, "toy-camil", TOY, ENTRY_POINTS)
 
 
 def test_notebooks_run_with_a_source_a_loss_and_an_encoder_from_outside(tmp_path, environment):
     corpus, joint, run = (str(tmp_path / name) for name in ("corpus", "joint", "run"))
     made = {"dataset": "scales", "corpus": corpus, "songs": 12, "figure": f"{tmp_path}/segment"}
-    execute("01_preprocess", made, tmp_path, environment)
+    execute("01_preprocess", tmp_path, made, environment)
     assert read_json(f"{corpus}/corpus.json")["source"]["name"] == "scales"
     sizes = {"encoder": "pooled", "epochs": 1, "batch_size": 16, "embedding": 8, "device": "cpu"}
     trained = {"corpus": corpus, "run": joint, "objective": "squared"} | sizes
-    execute("02_pretrain", trained, tmp_path, environment)
+    execute("02_pretrain", tmp_path, trained, environment)
     assert read_json(f"{joint}/run.json")["parameters"]["objective"] == "squared"
     frozen = {"corpus": corpus, "run": run, "pretrained": joint, "freeze": True}
-    execute("03_classify", frozen, tmp_path, environment)
+    execute("03_classify", tmp_path, frozen, environment)
     metrics = read_json(f"{run}/metrics.json")
     assert metrics["macro_f1"] > 0.9  # each instrument has its own register
 
@@ -137,9 +121,9 @@ def test_notebooks_run_with_a_source_a_loss_and_an_encoder_from_outside(tmp_path
 def test_supervised_classifier_trains_with_an_encoder_from_outside(tmp_path, environment):
     corpus, run = str(tmp_path / "corpus"), str(tmp_path / "sic")
     made = {"dataset": "scales", "corpus": corpus, "songs": 12, "figure": f"{tmp_path}/segment"}
-    execute("01_preprocess", made | {"audio": False}, tmp_path, environment)
+    execute("01_preprocess", tmp_path, made | {"audio": False}, environment)
     sizes = {"encoder": "pooled", "epochs": 1, "batch_size": 16, "embedding": 8, "device": "cpu"}
-    execute("03_classify", {"corpus": corpus, "run": run} | sizes, tmp_path, environment)
+    execute("03_classify", tmp_path, {"corpus": corpus, "run": run} | sizes, environment)
     assert read_json(f"{run}/run.json")["parameters"]["encoder"] == "pooled"
 
 

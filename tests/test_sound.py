@@ -8,9 +8,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
+from notebook_runs import run_notebook
 from scipy.spatial.distance import cdist
 from scipy.stats import chisquare
-from test_choices import run_notebook
 
 from camil.corpus import Corpus
 from camil.encoders import load_classifier, load_encoder

@@ -1,17 +1,14 @@
 """The studies 13 to 15: their notebooks through Papermill on a tiny corpus, and their functions."""
 
 import json
-import sys
 from dataclasses import replace
-from pathlib import Path
-from subprocess import run
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
-import yaml
+from notebook_runs import execute
 from sklearn.metrics import f1_score
 
 from camil.corpus.corpus import Corpus
@@ -35,7 +32,6 @@ from camil.evaluation.song_study import (
 from camil.evaluation.tuning import CONDITIONS, trial, validation_f1
 from camil.midi.instruments import INSTRUMENTS
 
-PROJECT = Path(__file__).parent.parent
 CPU = torch.device("cpu")
 
 
@@ -46,22 +42,16 @@ def ensemble():
     return SongEnsemble([SongEncoder(INSTRUMENTS, width=8, size=16)], 2).eval()
 
 
-def execute(notebook: str, folder: Path, **parameters) -> dict:
+def results_of(notebook, folder, **parameters) -> dict:
     """Run a notebook through Papermill; returns the content of its JSON results."""
-    parameters = {"epochs": 1} | parameters | {"output": str(folder / "results"), "device": "cpu"}
-    if "epoch_counts" in parameters:  # 14_tuning tries several
-        del parameters["epochs"]
-    (folder / "parameters.yaml").write_text(yaml.safe_dump(parameters))
-    command = [sys.executable, "-m", "papermill", f"notebooks/{notebook}.ipynb"]
-    command += [str(folder / "executed.ipynb"), "-f", str(folder / "parameters.yaml")]
-    finished = run(command, cwd=PROJECT, capture_output=True, text=True, timeout=300)
-    assert finished.returncode == 0, finished.stderr[-3000:]
+    parameters |= {"output": str(folder / "results"), "device": "cpu"}
+    execute(notebook, folder, parameters, runner="papermill")
     assert (folder / "results.md").read_text().startswith("|")
     return json.loads((folder / "results.json").read_text())
 
 
 def test_ablation_notebook_scores_every_ingredient_at_every_level(tiny_corpus, tmp_path):
-    results = execute("13_ablation", tmp_path, corpus=str(tiny_corpus))
+    results = results_of("13_ablation", tmp_path, corpus=str(tiny_corpus), epochs=1)
     rows = {name: pd.DataFrame(scores).mean() for name, scores in results["macro_f1"].items()}
     table = pd.DataFrame(rows)
     assert table.shape == (3, 15)
@@ -90,9 +80,8 @@ def test_contradicted_labels_are_left_out_in_training_only(tiny_corpus):
 def test_tuning_notebook_gives_both_conditions_the_same_trials(tiny_corpus, tmp_path):
     save_encoder(tmp_path / "encoder.safetensors", AudioEncoder(2, 10))
     sizes = {"width": 2, "depth": 10, "learning_rates": [0.001, 0.01], "epoch_counts": [1, 2]}
-    results = execute(
-        "14_tuning", tmp_path, corpus=str(tiny_corpus), teacher=str(tmp_path), **sizes
-    )
+    folders = {"corpus": str(tiny_corpus), "teacher": str(tmp_path)}
+    results = results_of("14_tuning", tmp_path, **folders, **sizes)
     trials = pd.DataFrame(results["trials"])
     settings = trials[["augmentation", "learning rate", "epochs"]]
     assert len(settings.drop_duplicates()) == len(trials) == 8
@@ -102,10 +91,8 @@ def test_tuning_notebook_gives_both_conditions_the_same_trials(tiny_corpus, tmp_
 def test_other_collections_notebook_writes_a_calibrated_copy(tiny_corpus, tmp_path, ensemble):
     save_songs(tmp_path / "songs.safetensors", ensemble)
     folders = {"pretrained": str(tmp_path), "calibrated": str(tmp_path / "calibrated")}
-    results = execute(
-        "15_other_collections", tmp_path, corpus=str(tiny_corpus),
-        other_corpus=str(tiny_corpus), random_groups=2, **folders,
-    )  # fmt: skip
+    folders |= {"corpus": str(tiny_corpus), "other_corpus": str(tiny_corpus)}
+    results = results_of("15_other_collections", tmp_path, **folders, random_groups=2, epochs=1)
     copy = load_songs(tmp_path / "calibrated/songs.safetensors")
     for level, measured in results["temperatures"].items():
         assert copy.temperatures[level] == pytest.approx(measured["temperature"])
