@@ -53,13 +53,23 @@ def by_name(groups):
 def write(path, seed):
     """A MIDI file of three parts of random notes."""
     draw = np.random.default_rng(seed)
+    write_parts(path, {program: [draw.integers(40, 80) for _ in range(40)]
+                       for program in (0, 33, 73)})  # fmt: skip
+
+
+def write_parts(path, pitches_of):
+    """A MIDI file whose parts have one note per half second.
+
+    Args:
+        pitches_of: the pitches of each part by its program, None for drums.
+    """
     midi = pretty_midi.PrettyMIDI()
-    for program in (0, 33, 73):
-        instrument = pretty_midi.Instrument(program)
-        for i in range(40):
-            pitch = int(draw.integers(40, 80))
-            instrument.notes.append(pretty_midi.Note(80, pitch, i * 0.5, i * 0.5 + 0.4))
-        midi.instruments.append(instrument)
+    for program, pitches in pitches_of.items():
+        part = pretty_midi.Instrument(program or 0, is_drum=program is None)
+        for i, pitch in enumerate(pitches):
+            part.notes.append(pretty_midi.Note(80, int(pitch), i / 2, i / 2 + 0.4))
+        midi.instruments.append(part)
+    path.parent.mkdir(parents=True, exist_ok=True)
     midi.write(str(path))
 
 

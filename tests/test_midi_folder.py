@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pretty_midi
 import pytest
-from beeps import make
+from beeps import make, write_parts
 
 from camil.audio import default_soundfont
 from camil.corpus import summary
@@ -19,16 +19,9 @@ from camil.sources.midi_folder import MidiFolder
 from camil.sources.slakh_bass import as_in_slakh
 
 
-def write(path, programs=(0,), drums=False, notes=16, shift=0, up=0):
-    midi = pretty_midi.PrettyMIDI()
-    for program in programs:
-        instrument = pretty_midi.Instrument(program, is_drum=drums)
-        for i in range(notes):
-            pitch = 50 + up + (5 * i + shift) % 20
-            instrument.notes.append(pretty_midi.Note(80, pitch, i * 0.5, i * 0.5 + 0.4))
-        midi.instruments.append(instrument)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    midi.write(str(path))
+def write(path, programs=(0,), notes=16, shift=0, up=0):
+    pitches = [50 + up + (5 * i + shift) % 20 for i in range(notes)]
+    write_parts(path, dict.fromkeys(programs, pitches))
 
 
 @pytest.fixture
@@ -112,7 +105,7 @@ def test_tracks_have_their_class_and_audio(folder):
 
 
 def test_drums_other_programs_and_tracks_of_few_notes_are_left_out(tmp_path):
-    write(tmp_path / "a.mid", (0,), drums=True)
+    write(tmp_path / "a.mid", (None,))  # drums
     write(tmp_path / "b.mid", (8, 13, 80, 98, 112, 127))
     write(tmp_path / "c.mid", (0,), notes=7)
     write(tmp_path / "d.mid", (0,), notes=8)

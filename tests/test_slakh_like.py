@@ -2,8 +2,8 @@
 
 import csv
 
-import pretty_midi
 import pytest
+from beeps import write_parts
 
 from camil.midi.score import read_midi
 from camil.sources.midi_folder import MidiFolder
@@ -14,15 +14,12 @@ BAND = (0, 25, 33)  # piano, guitar, bass
 
 def write(path, programs=BAND, drums=True, seed=0, up=0, notes=40):
     """A song whose melodies depend on the seed; `up` transposes it."""
-    midi = pretty_midi.PrettyMIDI()
-    for program in [*programs, *([None] if drums else [])]:
-        instrument = pretty_midi.Instrument(program or 0, is_drum=program is None)
-        for i in range(notes):
-            pitch = 40 + up + (i * i * (3 + seed) + 7 * i * seed + (program or 0)) % 23
-            instrument.notes.append(pretty_midi.Note(80, pitch, i * 0.5, i * 0.5 + 0.4))
-        midi.instruments.append(instrument)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    midi.write(str(path))
+
+    def pitch(program, i):
+        return 40 + up + (i * i * (3 + seed) + 7 * i * seed + program) % 23
+
+    parts = [*programs, None] if drums else programs
+    write_parts(path, {part: [pitch(part or 0, i) for i in range(notes)] for part in parts})
 
 
 @pytest.fixture

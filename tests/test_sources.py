@@ -4,10 +4,10 @@ import json
 import pickle
 
 import numpy as np
-import pretty_midi
 import pytest
 import soundfile
 import yaml
+from beeps import write_parts
 
 from camil.audio import MelSpectrogram
 from camil.corpus.build import write_corpus
@@ -28,15 +28,8 @@ instruments:
 
 
 def write_midi(path, programs, shift=0):
-    midi = pretty_midi.PrettyMIDI()
-    for program in programs:
-        instrument = pretty_midi.Instrument(program)
-        for i in range(24):
-            pitch = 48 + (7 * i + shift) % 23
-            instrument.notes.append(pretty_midi.Note(80, pitch, i * 0.5, i * 0.5 + 0.4))
-        midi.instruments.append(instrument)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    midi.write(str(path))
+    pitches = [48 + (7 * i + shift) % 23 for i in range(24)]
+    write_parts(path, dict.fromkeys(programs, pitches))
 
 
 def write_audio(path):
