@@ -28,6 +28,7 @@ examples:
   camil label songs --json | jq '.files[].tracks[].text'
   camil label song.mid --threshold 0.8      accept more confident labels only
   camil label audio.mid --transcription     join scattered parts of a transcription first
+  camil label audio.mid --transcription --apply --join     and write them as joined tracks
 
 Each part gets a class (Guitar, Piano, Bass, Strings, Organ, Brass, Pipe, Reed) or "other" if its
 probability is at least the threshold. Below it, the part is uncertain; the two most probable labels
@@ -149,7 +150,13 @@ def _add_label(commands) -> None:
         action="store_true",
         help="for files that a transcription model wrote from audio: join the tracks that are "
         "likely one part before labelling, and mark likely drums; a copy keeps the tracks of the "
-        "file",
+        "file, unless --join is given",
+    )
+    label.add_argument(
+        "--join",
+        action="store_true",
+        help="with --transcription and --apply: write each joined part into the copy as one track, "
+        "and likely drums on channel 10",
     )
     label.add_argument(
         "--threshold",

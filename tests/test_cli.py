@@ -316,6 +316,8 @@ def test_copies_with_the_same_path_are_refused(tmp_path, answers, capsys):
         (["label", "text.mid"], "text.mid cannot be read: the file does not begin like a MIDI"),
         (["label", "song.mid", "--pretrained", "none"], "there is no labeller none"),
         (["label", "song.mid", "--apply", "-o", "x.csv"], "with --apply, -o names the folder"),
+        (["label", "song.mid", "--apply", "--join"], "add --transcription and --apply"),
+        (["label", "song.mid", "--transcription", "--join"], "add --transcription and --apply"),
         (["label", "song.mid", "-o", "empty"], "empty is a folder"),
         (["label"], "the following arguments are required: FILE"),
         (["label", "song.mid", "--json", "--csv"], "not allowed with argument"),
@@ -421,10 +423,17 @@ def test_scattered_part_of_a_transcription_is_joined_labelled_and_copied(
     assert [track["track"] for track in file["tracks"]] == ["00-one", "02-low"]
     assert [one["track"] for one in file["likely_drums"]] == ["03-kit"]
     assert programs_of(copy) == [73, 73, 32, 0]
+    assert main(["label", str(song), "--csv", *options]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3  # a row per part, as without --apply
     assert main(["label", str(song), *options]) == 0
     output = capsys.readouterr().out
     assert ": 00-one, 01-two" in output
     assert output.count("likely drums") == 1
+    assert main(["label", str(song), *options, "--join"]) == 0
+    assert programs_of(copy) == [73, 32]
+    assert [part.name for part in pretty_midi.PrettyMIDI(str(copy)).instruments] == [
+        "one", "low", "kit",
+    ]  # fmt: skip
 
 
 class CrashesAtLongParts(Fake):
@@ -570,7 +579,7 @@ class StringsAndFlutes(Fake):
 
 def test_audit_lists_the_tracks_whose_label_contradicts_the_program(folder, monkeypatch, capsys):
     planted = write_song(folder / "wrong.mid", programs=(56, 73))
-    monkeypatch.setattr("camil.labelling.audit.load_labeller", lambda name: StringsAndFlutes())
+    monkeypatch.setattr("camil.labelling.command.LabellerByName", lambda name: StringsAndFlutes())
     assert main(["audit", str(folder), "--processes", "1"]) == 1
     output, errors = capsys.readouterr()
     _, *lines = output.splitlines()

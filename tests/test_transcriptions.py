@@ -20,7 +20,7 @@ from camil.evaluation.scattered_parts import (
 from camil.labelling import fragments
 from camil.labelling.drum_tracks import KIT, drum_features, drum_probabilities
 from camil.labelling.networks import TrackReading
-from camil.labelling.transcriptions import transcription
+from camil.labelling.transcriptions import per_track, transcription
 from camil.midi.instruments import FAMILIES, INSTRUMENTS
 from camil.midi.join import join_tracks
 from camil.midi.segments import segments_of
@@ -245,7 +245,7 @@ def test_labels_of_parts_are_given_to_their_tracks(song):
     found = transcription(scattered.score, ByRegister())
     names = [track.name for track in found.score.tracks if not track.is_drum]
     labels = pd.DataFrame({"file": "song.mid", "track": names, "predicted": range(len(names))})
-    tracks = found.per_track(labels)
+    tracks = per_track(labels, found.merges)
     assert list(tracks) == ["file", "track", "predicted"]
     expected = {
         track.name: names.index(found.part_of[track.name])

@@ -13,8 +13,9 @@ import pandas as pd
 import pretty_midi
 
 from camil.evaluation.planted_errors import suspicion
+from camil.labelling.files import LabellerByName
 from camil.labelling.label import label
-from camil.labelling.networks import Labeller, load_labeller
+from camil.labelling.networks import Labeller
 from camil.midi.instrument_words import CONTRADICTS, OTHER, SILENT, name_verdict
 from camil.midi.instruments import FAMILIES, InstrumentTable
 
@@ -39,7 +40,7 @@ def audit(
     Example:
         >>> audit("songs").to_csv("audit.csv", index=False)
     """
-    labeller = pretrained if callable(pretrained) else load_labeller(pretrained)
+    labeller = pretrained if callable(pretrained) else LabellerByName(pretrained)
     return audited(label(path, labeller, processes=processes), labeller.instruments)
 
 

@@ -11,24 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pandas as pd
-
 from camil.labelling.files import (
     OTHER,
     THRESHOLD,
     UNCERTAIN,
     LabellerByName,
     SkippedFile,
-    label_score,
     map_files,
-    one_thread,
 )
-from camil.labelling.label import SUFFIXES, midi_files, skipped, track_labels
+from camil.labelling.label import SUFFIXES, midi_files, skipped
+from camil.labelling.label import label as label_path
+from camil.labelling.label_job import LabelJob
 from camil.labelling.output import TABLES, Progress, terminal_width, write
-from camil.labelling.report import audit_text, file_record, transcription_record
-from camil.labelling.transcriptions import transcription
-from camil.midi.score import read_midi
-from camil.midi.write import write_labelled
+from camil.labelling.report import audit_text
 
 FORMS = {".csv": "csv", ".json": "json"}  # of files
 SHOWN = 25  # suspicious tracks in the terminal
@@ -54,11 +49,14 @@ def label(options: Namespace) -> Outcome:
 
     Args:
         options: ``paths``, ``output``, ``json``, ``csv``, ``apply``, ``copies`` (the default folder
-            of copies), ``transcription``, ``threshold``, ``pretrained`` and ``processes``.
+            of copies), ``transcription``, ``join``, ``threshold``, ``pretrained`` and
+            ``processes``.
 
     Raises:
         ValueError, OSError: if the options do not fit together or to the files.
     """
+    if options.join and not (options.transcription and options.apply):
+        raise ValueError("--join writes joined tracks; add --transcription and --apply.")
     form = table_format(options)
     inputs, missing = find_inputs(options)
     copies = copy_paths(inputs, options) if options.apply else []
@@ -71,7 +69,7 @@ def label(options: Namespace) -> Outcome:
     threshold = THRESHOLD if options.threshold is None else options.threshold
     # A file name that is not UTF-8 must not prevent the table from being written.
     names = [os.fsencode(one.path).decode("utf-8", "replace") for one in inputs]
-    work = LabelJob(names, copies, labeller, threshold, options.transcription)
+    work = LabelJob(names, copies, labeller, threshold, options.transcription, options.join)
     table = TABLES[form](options.output if form != "text" and not options.apply else "", threshold)
     counts, omitted = Counter(), [{"file": "", "why": why} for why in missing]
     progress = Progress(len(inputs))
@@ -105,14 +103,17 @@ def audit(options: Namespace) -> Outcome:
         ValueError, OSError: if the options do not fit together, or no file can be labelled.
     """
     # Not imported by `label`, which does not need it.
-    from camil.labelling.audit import audit as audit_programs
+    from camil.labelling.audit import audited
 
     form = table_format(options)
     if not os.path.exists(options.path):
         raise ValueError(f"{options.path}: there is no such file or folder.")
     with redirect_stdout(sys.stderr), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = audit_programs(options.path, options.pretrained, options.processes or cores())
+        labeller = LabellerByName(options.pretrained)
+        processes = options.processes or cores()
+        labels = label_path(options.path, labeller, processes=processes, progress=Progress.over)
+    found = audited(labels, labeller.instruments)
     omitted = skipped(found)
     faults = omitted.loc[omitted["track"] == "", "why"].tolist()
     for why in faults:
@@ -219,46 +220,6 @@ def copy_paths(inputs: Sequence[MidiInput], options: Namespace) -> list[Path]:
         if not options.output and copy.resolve() in originals:
             raise ValueError(f"a copy would overwrite {copy}; name another folder with -o.")
     return copies
-
-
-@dataclass
-class LabelJob:
-    """Labels one file, and writes its labelled copy if there are paths of copies.
-
-    If ``transcribed``, the tracks that are likely one part are joined before, and likely drums are
-    marked.
-    """
-
-    names: list[str]
-    copies: list[Path]
-    labeller: LabellerByName
-    threshold: float
-    transcribed: bool = False
-
-    def __call__(self, path: Path, index: int) -> tuple[dict[str, Any], pd.DataFrame]:
-        """The record of `file_record` and the labels per part."""
-        joined = {}
-        with warnings.catch_warnings(), one_thread():
-            warnings.simplefilter("ignore")
-            score = read_midi(path, strict=False)
-            if self.transcribed:
-                found = transcription(score, self.labeller)
-                joined = transcription_record(found, score)
-                score = found.score
-            labels = label_score(score, path, self.names[index], self.labeller, self.threshold)
-        tracks = track_labels(labels.segments, self.threshold)
-        record = file_record(labels, tracks, self.labeller.instruments) | joined
-        if self.copies and self.transcribed:
-            tracks = found.per_track(tracks)
-        if self.copies:
-            copy = self.copies[index]
-            overwritten = copy.exists() and copy.samefile(path)
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always", UserWarning)
-                write_labelled(path, tracks, copy, self.labeller.instruments)
-            record |= {"copy": str(copy), "overwritten": overwritten}
-            record["notes"] = [str(one.message) for one in caught]
-        return record, tracks
 
 
 def count_labels(record: dict[str, Any]) -> Counter:

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import torch
 
 from camil.corpus.workers import Faults, Report, in_parallel
 from camil.labelling.networks import Labeller, TrackReading, load_labeller
+from camil.labelling.transcriptions import transcription
 from camil.midi.faults import MidiWarning
 from camil.midi.score import Score, Track, read_midi
 
@@ -39,12 +40,16 @@ class LabelledFile:
         segments: one row per segment, with the columns that `camil.label` documents.
         skipped: tracks without a label: ``file``, ``track`` and ``why``.
         repairs: faults that were repaired.
+        merges, likely_drums: rows of the tables of a
+            `camil.labelling.transcriptions.Transcription`; empty if tracks were not joined.
     """
 
     name: str
     segments: pd.DataFrame
     skipped: list[dict[str, str]]
     repairs: list[MidiWarning]
+    merges: list[dict[str, Any]] = field(default_factory=list)
+    likely_drums: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass
@@ -73,18 +78,29 @@ class LabellerByName:
         return LabellerByName, (self.pretrained,)
 
 
-def label_file(path: Path, name: str, labeller: Labeller, threshold: float) -> LabelledFile:
+def label_file(
+    path: Path, name: str, labeller: Labeller, threshold: float, transcribed: bool = False
+) -> LabelledFile:
     """Label one file.
 
     Args:
         name: the name of the file in the tables.
         threshold: segments whose most probable class is less probable are ``uncertain``.
+        transcribed: join the tracks that are likely one part before, and mark likely drums.
 
     Raises:
         MidiError: if the file cannot be read.
         ValueError: if no track has two notes within two measures.
     """
-    return label_score(read_midi(path, strict=False), path, name, labeller, threshold)
+    score = read_midi(path, strict=False)
+    if not transcribed:
+        return label_score(score, path, name, labeller, threshold)
+    with one_thread():
+        found = transcription(score, labeller)
+    labelled = label_score(found.score, path, name, labeller, threshold)
+    labelled.merges = found.merges.to_dict("records")
+    labelled.likely_drums = found.likely_drums.to_dict("records")
+    return labelled
 
 
 def label_score(

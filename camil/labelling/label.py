@@ -1,10 +1,11 @@
 """Label the instrument of every track of a MIDI file, or of a folder of files, from its notes."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,6 +34,8 @@ def label(
     pretrained: Path | str | Labeller | None = None,
     threshold: float = THRESHOLD,
     processes: int = 1,
+    transcription: bool = False,
+    progress: Callable[[Sequence[Path]], Iterable[Path]] | None = None,
 ) -> pd.DataFrame:
     """Label a MIDI file, or all files of a folder, per two measures.
 
@@ -49,6 +52,12 @@ def label(
         threshold: segments whose most probable class is less probable are ``uncertain``.
         processes: largest number of processes for the files of a folder; the labels do not depend
             on it. A script that sets it needs ``if __name__ == "__main__":``.
+        transcription: for files that a transcription model wrote from audio: join the tracks that
+            are likely one part before labelling, and mark likely drums, which are not labelled. A
+            joined part has the name, channel and program of its first track. `merges` and
+            `likely_drums` list what was joined and marked.
+        progress: iterates over the files of a folder and shows the progress; by default a bar, or
+            a line every ten seconds.
 
     Returns:
         One row per segment: ``file`` (its name; in a folder, its path from there), ``track``,
@@ -75,15 +84,16 @@ def label(
     path = Path(path)
     labeller = pretrained if callable(pretrained) else LabellerByName(pretrained)
     if not path.is_dir():
-        one = label_file(path, path.name, labeller, threshold)
+        one = label_file(path, path.name, labeller, threshold, transcription)
         warn_of_repairs(path, one.repairs)
         return _table([one], [])
     tables, faults = [], []
     files = midi_files(path)
     names = [file.relative_to(path).as_posix() for file in files]
-    work = partial(_work, names=names, labeller=labeller, threshold=threshold)
-    results = map_files(files, work, processes)
-    for file, name, one in zip(each(files, "file"), names, results, strict=True):
+    options = {"labeller": labeller, "threshold": threshold, "transcribed": transcription}
+    results = map_files(files, partial(_work, names=names, **options), processes)
+    shown = progress(files) if progress else each(files, "file")
+    for file, name, one in zip(shown, names, results, strict=True):
         if isinstance(one, SkippedFile):
             faults.append({"file": name, "track": "", "why": one.why})
         else:
@@ -167,6 +177,34 @@ def repairs(labels: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(labels.attrs["repairs"], columns=columns)
 
 
+def merges(labels: pd.DataFrame) -> pd.DataFrame:
+    """Parts that were joined of several tracks.
+
+    Args:
+        labels: from `label` with ``transcription=True``, as it was returned.
+
+    Returns:
+        One row per joined part: ``file``, ``part`` (its name, that of its first track), ``tracks``
+        (the list of their names), ``probability`` that the least similar of them belong together,
+        and ``reason``, a sentence.
+    """
+    columns = ["file", "part", "tracks", "probability", "reason"]
+    return pd.DataFrame(labels.attrs["merges"], columns=columns)
+
+
+def likely_drums(labels: pd.DataFrame) -> pd.DataFrame:
+    """Tracks that are likely drums and that the file has as pitched.
+
+    Args:
+        labels: from `label` with ``transcription=True``, as it was returned.
+
+    Returns:
+        One row per track, most probable first: ``file``, ``track``, ``notes``, ``probability``.
+    """
+    columns = ["file", "track", "notes", "probability"]
+    return pd.DataFrame(labels.attrs["likely_drums"], columns=columns)
+
+
 def midi_files(folder: Path) -> list[Path]:
     """All MIDI files in a folder and its subfolders, sorted.
 
@@ -216,10 +254,8 @@ def _column(table: pd.DataFrame, name: str, default: object) -> pd.Series:
     return table[name] if name in table else pd.Series(default, index=table.index)
 
 
-def _work(
-    path: Path, index: int, names: Sequence[str], labeller: Labeller, threshold: float
-) -> LabelledFile:
-    return label_file(path, names[index], labeller, threshold)
+def _work(path: Path, index: int, names: Sequence[str], **options: Any) -> LabelledFile:
+    return label_file(path, names[index], **options)
 
 
 def _table(files: list[LabelledFile], faults: list[dict[str, str]]) -> pd.DataFrame:
@@ -228,4 +264,7 @@ def _table(files: list[LabelledFile], faults: list[dict[str, str]]) -> pd.DataFr
     labels.attrs["repairs"] = [
         {"file": one.name} | asdict(repair) for one in files for repair in one.repairs
     ]
+    for name in ("merges", "likely_drums"):
+        rows = [(one.name, row) for one in files for row in getattr(one, name)]
+        labels.attrs[name] = [{"file": file} | row for file, row in rows]
     return labels

@@ -5,6 +5,8 @@ import shutil
 import sys
 import textwrap
 import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -91,6 +93,15 @@ class Progress:
         self.total, self.done = total, 0
         self.live = sys.stderr.isatty()
         self.begin = self.shown = time.monotonic()
+
+    @classmethod
+    def over(cls, files: Sequence[Path]) -> Iterator[Path]:
+        """Iterate over files and show the progress."""
+        progress = cls(len(files))
+        for file in files:
+            yield file
+            progress.step()
+        progress.clear()
 
     def step(self) -> None:
         self.done += 1

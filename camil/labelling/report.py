@@ -10,9 +10,7 @@ import pandas as pd
 import pretty_midi
 
 from camil.labelling.files import OTHER, UNCERTAIN, LabelledFile
-from camil.labelling.transcriptions import Transcription
 from camil.midi.instruments import InstrumentTable
-from camil.midi.score import Score
 from camil.midi.write import program_of_label
 
 DIFFERS = "*"  # marks labels that contradict the program in the file
@@ -46,28 +44,20 @@ def file_record(
     }
 
 
-def transcription_record(found: Transcription, score: Score) -> dict[str, Any]:
+def transcription_record(labels: LabelledFile) -> dict[str, Any]:
     """What was joined and marked in a transcription, as JSON content.
 
     Args:
-        found: from `camil.labelling.transcriptions.transcription`.
-        score: the file as it was read.
+        labels: from `label_file`.
 
     Returns:
         ``merges``, one entry per part of several tracks, with their names, the probability that
         they belong together and the reason; ``likely_drums``, the tracks that are likely drums and
         that the file has as pitched, with the probability.
     """
-    in_file = {track.name for track in score.tracks if track.is_drum}
-    drums = found.drums[found.drums["drums"] & ~found.drums["track"].isin(in_file)]
     return {
-        name: [
-            {key: _plain(value) for key, value in row.items()} for row in table.to_dict("records")
-        ]
-        for name, table in (
-            ("merges", found.merges),
-            ("likely_drums", drums[["track", "notes", "probability"]]),
-        )
+        name: [{key: _plain(value) for key, value in row.items()} for row in rows]
+        for name, rows in (("merges", labels.merges), ("likely_drums", labels.likely_drums))
     }
 
 

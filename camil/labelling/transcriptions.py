@@ -37,29 +37,16 @@ class Transcription:
             ``reason``, a sentence.
         drums: one row per track, most probable drums first: ``track``, ``notes``, ``probability``,
             ``drums`` (whether the score has it as drums).
+        likely_drums: the tracks that are marked as drums and that the file has as pitched:
+            ``track``, ``notes``, ``probability``.
         part_of: the name of the part of each track of the file.
     """
 
     score: Score
     merges: pd.DataFrame
     drums: pd.DataFrame
+    likely_drums: pd.DataFrame
     part_of: dict[str, str]
-
-    def per_track(self, labels: pd.DataFrame) -> pd.DataFrame:
-        """Labels of parts as labels of the file's tracks, for `camil.write_labelled`.
-
-        Args:
-            labels: one row per part, with its name in the column ``track``.
-
-        Returns:
-            One row per track of a labelled part, in the order of ``labels``.
-        """
-        tracks = pd.DataFrame(self.part_of.items(), columns=["track", "part"])
-        return (
-            labels.rename(columns={"track": "part"})
-            .merge(tracks, on="part")[["track", *labels.columns.drop("track")]]
-            .reindex(columns=labels.columns)
-        )
 
 
 def transcription(
@@ -102,12 +89,30 @@ def transcription(
     members += [new] if new else []
     members += [[number] for number, track in enumerate(score.tracks) if track.is_drum]
     names = [track.name for track in score.tracks]
+    drums = _drums(marked, probabilities)
+    is_new = drums["track"].isin([names[number] for number in new])
     return Transcription(
         merged(marked, members),
         merges,
-        _drums(marked, probabilities),
+        drums,
+        drums.loc[is_new, ["track", "notes", "probability"]].reset_index(drop=True),
         {names[number]: names[group[0]] for group in members for number in group},
     )
+
+
+def per_track(labels: pd.DataFrame, merges: pd.DataFrame) -> pd.DataFrame:
+    """Labels of parts as labels of the file's tracks, for `camil.write_labelled`.
+
+    Args:
+        labels: one row per part of one file, with its name in the column ``track``.
+        merges: the parts that were joined, ``part`` and ``tracks``, of the same file.
+
+    Returns:
+        One row per track of a labelled part, in the order of ``labels``.
+    """
+    members = dict(zip(merges["part"], merges["tracks"], strict=True))
+    tracks = [members.get(name, [name]) for name in labels["track"]]
+    return labels.assign(track=tracks).explode("track", ignore_index=True)
 
 
 def merged(score: Score, groups: Sequence[Sequence[int]]) -> Score:
