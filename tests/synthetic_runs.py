@@ -1,9 +1,16 @@
-"""Finished runs with synthetic predictions."""
+"""Finished runs with synthetic predictions, or with untrained networks."""
 
 import json
 
 import numpy as np
 import pandas as pd
+import torch
+
+from camil.encoders.classifier import Classifier, save_classifier
+from camil.encoders.hub import save_encoder
+from camil.encoders.resnet import AudioEncoder, MIDIEncoder
+from camil.evaluation.finished_runs import FinishedRun
+from camil.midi.instruments import INSTRUMENTS
 
 CLASSES = ("Piano", "Bass", "Pipe")
 PRETRAINED = {
@@ -42,3 +49,25 @@ def leave(folder, name, seed=0, right=None, **parameters):
 def classify(folder, name, pretrained="", seed=0, right=0.5, freeze=True, modality="midi", **more):
     given = {"modality": modality, "pretrained": pretrained, "freeze": freeze, "embedding": 128}
     return leave(folder, name, seed, right, **given | {"train_fraction": 1.0} | more)
+
+
+def untrained_pair(folder, corpus, name, seed=0, **changed):
+    """A run of 02_pretrain with two untrained encoders."""
+    run = folder / f"{name}-seed{seed}"
+    run.mkdir()
+    torch.manual_seed(seed)
+    save_encoder(run / "encoder.safetensors", MIDIEncoder(4, 10, 8, normalize=True))
+    save_encoder(run / "audio_encoder.safetensors", AudioEncoder(4, 10, 8, normalize=True))
+    made = PRETRAINED | {"negatives": "random", "seed": seed} | changed
+    return FinishedRun(run, {"parameters": made, "corpus": {"folder": str(corpus)}}, {})
+
+
+def untrained_classifier(folder, corpus, modality="midi", seed=0):
+    """A run of 03_classify with an untrained classifier."""
+    run = folder / f"{modality}-seed{seed}"
+    run.mkdir()
+    torch.manual_seed(seed)
+    encoder = {"midi": MIDIEncoder, "audio": AudioEncoder}[modality](4, 10, 8)
+    save_classifier(run / "classifier.safetensors", Classifier(encoder, INSTRUMENTS))
+    record = {"parameters": {"seed": seed}, "corpus": {"folder": str(corpus)}}
+    return FinishedRun(run, record, {"condition": modality})

@@ -7,32 +7,18 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.metrics import f1_score
+from synthetic_runs import untrained_classifier
 
 from camil.corpus.corpus import Corpus
-from camil.encoders.classifier import Classifier, load_classifier, save_classifier
-from camil.encoders.resnet import AudioEncoder, MIDIEncoder
+from camil.encoders.classifier import load_classifier
 from camil.evaluation.corpus_shift import predictions_on, scores_on
-from camil.evaluation.finished_runs import FinishedRun
 from camil.midi.instruments import INSTRUMENTS
 
-MODALITIES = {"midi": MIDIEncoder, "audio": AudioEncoder}
 
-
-def classifying(folder, corpus, modality="midi", seed=0):
-    """A run of an untrained classifier."""
-    path = folder / f"{modality}-seed{seed}"
-    path.mkdir()
-    torch.manual_seed(seed)
-    network = Classifier(MODALITIES[modality](4, 10, 8), INSTRUMENTS)
-    save_classifier(path / "classifier.safetensors", network)
-    record = {"parameters": {"seed": seed}, "corpus": {"folder": str(corpus)}}
-    return FinishedRun(path, record, {"condition": modality})
-
-
-@pytest.mark.parametrize("modality", MODALITIES)
+@pytest.mark.parametrize("modality", ["midi", "audio"])
 @pytest.mark.parametrize("rows", ["test", "validation", [3, 1, 2]])
 def test_predictions_are_of_the_chosen_segments(tiny_corpus, tmp_path, modality, rows):
-    run = classifying(tmp_path, tiny_corpus, modality)
+    run = untrained_classifier(tmp_path, tiny_corpus, modality)
     wanted = rows if isinstance(rows, str) else torch.tensor(rows)
     found = predictions_on(run, str(tiny_corpus), rows=wanted)
     data = Corpus(tiny_corpus)
@@ -49,7 +35,7 @@ def test_predictions_are_of_the_chosen_segments(tiny_corpus, tmp_path, modality,
 def test_scores_are_averaged_over_seeds_and_read_where_a_run_has_them(tiny_corpus, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(tiny_corpus, other)
-    runs = [classifying(tmp_path, tiny_corpus, seed=seed) for seed in (0, 1)]
+    runs = [untrained_classifier(tmp_path, tiny_corpus, seed=seed) for seed in (0, 1)]
     saved = pd.DataFrame({"instrument": ["Bass", "Pipe"], "predicted": ["Bass", "Bass"]})
     for run in runs:
         saved.to_parquet(run.folder / "predictions.parquet")

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from synthetic_runs import untrained_classifier, untrained_pair
 
 from camil.corpus.corpus import Corpus
-from camil.encoders.classifier import Classifier, load_classifier, save_classifier
-from camil.encoders.hub import load_encoder, save_encoder
-from camil.encoders.resnet import AudioEncoder, MIDIEncoder
+from camil.encoders.classifier import load_classifier
+from camil.encoders.hub import load_encoder
 from camil.evaluation.finished_runs import FinishedRun
 from camil.evaluation.new_instruments import (
     ALL,
@@ -50,26 +50,14 @@ def programs(tiny_corpus):
 @pytest.fixture(scope="module")
 def run(tiny_corpus, programs, tmp_path_factory):
     """A run of untrained encoders that has left the programs out."""
-    folder = tmp_path_factory.mktemp("runs") / "apart-seed3"
-    folder.mkdir()
-    torch.manual_seed(0)
-    save_encoder(folder / "encoder.safetensors", MIDIEncoder(4, 10, 8, normalize=True))
-    save_encoder(folder / "audio_encoder.safetensors", AudioEncoder(4, 10, 8, normalize=True))
-    made = {"leave_out_programs": programs, "seed": 3, "objective": "contrastive"}
-    return FinishedRun(folder, {"parameters": made, "corpus": {"folder": str(tiny_corpus)}}, {})
+    folder = tmp_path_factory.mktemp("runs")
+    return untrained_pair(folder, tiny_corpus, "apart", seed=3, leave_out_programs=programs)
 
 
 @pytest.fixture(scope="module")
 def sic(tiny_corpus, tmp_path_factory):
     """A run of an untrained classifier."""
-    folder = tmp_path_factory.mktemp("runs") / "sic-seed5"
-    folder.mkdir()
-    torch.manual_seed(1)
-    save_classifier(
-        folder / "classifier.safetensors", Classifier(MIDIEncoder(4, 10, 8), INSTRUMENTS)
-    )
-    record = {"parameters": {"seed": 5}, "corpus": {"folder": str(tiny_corpus)}}
-    return FinishedRun(folder, record, {"condition": "SIC"})
+    return untrained_classifier(tmp_path_factory.mktemp("runs"), tiny_corpus, seed=5)
 
 
 def test_reference_segments_are_of_different_tracks_of_training_songs():

@@ -5,11 +5,10 @@ from itertools import permutations
 import numpy as np
 import pytest
 import torch
+from synthetic_runs import untrained_pair
 
 from camil.corpus.corpus import Corpus
-from camil.encoders.hub import load_encoder, save_encoder
-from camil.encoders.resnet import AudioEncoder, MIDIEncoder
-from camil.evaluation.finished_runs import FinishedRun
+from camil.encoders.hub import load_encoder
 from camil.evaluation.retrieval import (
     CHANCE,
     is_joint,
@@ -19,28 +18,18 @@ from camil.evaluation.retrieval import (
 )
 
 
-def pretrained(folder, corpus, name, seed=0, **changed):
-    """A run of untrained encoders."""
-    path = folder / f"{name}-seed{seed}"
-    path.mkdir()
-    torch.manual_seed(seed)
-    save_encoder(path / "encoder.safetensors", MIDIEncoder(4, 10, 8))
-    save_encoder(path / "audio_encoder.safetensors", AudioEncoder(4, 10, 8))
-    made = {"objective": "contrastive", "negatives": "random", "pretrained_audio": "",
-            "train_audio": False, "train_fraction": 1.0, "seed": seed}  # fmt: skip
-    return FinishedRun(path, {"parameters": made | changed, "corpus": {"folder": corpus}}, {})
-
-
 @pytest.fixture(scope="module")
 def runs(tiny_corpus, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     corpus = str(tiny_corpus)
     return [
-        pretrained(folder, corpus, "margin", 0),
-        pretrained(folder, corpus, "margin", 1),
-        pretrained(folder, corpus, "clip", objective="infonce", pretrained_audio="runs/aic-seed0"),
-        pretrained(folder, corpus, "student", objective="distill"),
-        pretrained(folder, corpus, "half", train_fraction=0.5),
+        untrained_pair(folder, corpus, "margin", 0),
+        untrained_pair(folder, corpus, "margin", 1),
+        untrained_pair(
+            folder, corpus, "clip", objective="infonce", pretrained_audio="runs/aic-seed0"
+        ),
+        untrained_pair(folder, corpus, "student", objective="distill"),
+        untrained_pair(folder, corpus, "half", train_fraction=0.5),
     ]
 
 
