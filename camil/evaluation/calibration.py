@@ -38,19 +38,16 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
 
 
-def expected_calibration_error(
-    probabilities: ArrayLike, labels: ArrayLike, bins: int = BINS
-) -> float:
+def expected_calibration_error(probabilities: ArrayLike, labels: ArrayLike) -> float:
     """Mean difference between confidence and accuracy (Guo et al., 2017).
 
     ``ECE = sum over bins of (rows in the bin / rows) * |accuracy - mean confidence|``, where
-    confidence is the probability of the most probable class. The bins divide 0 to 1 into equal
-    parts; each includes its upper end.
+    confidence is the probability of the most probable class. The `BINS` bins divide 0 to 1 into
+    equal parts; each includes its upper end.
 
     Args:
         probabilities: class probabilities.
         labels: index of the true class.
-        bins: number of bins.
 
     Shape:
         probabilities: ``(rows, classes)``. labels: ``(rows,)`` integers.
@@ -61,21 +58,20 @@ def expected_calibration_error(
     probabilities, labels = _checked(probabilities, labels)
     confidence = probabilities.max(axis=1)
     correct = probabilities.argmax(axis=1) == labels
-    bin_index = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    bin_index = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
     # Per bin: number of rows times (accuracy - mean confidence).
-    gap = np.bincount(bin_index, correct - confidence, minlength=bins)
+    gap = np.bincount(bin_index, correct - confidence, minlength=BINS)
     return float(np.abs(gap).sum() / len(labels))
 
 
-def calibration(predictions: pd.DataFrame, seed: int = 0) -> dict[str, float]:
+def calibration(predictions: pd.DataFrame) -> dict[str, float]:
     """Calibration error of a run on the test songs, before and after temperature scaling.
 
-    The temperature of each half of the songs is fitted on the other half, so that no song
-    influences its own temperature.
+    The temperature of each half of the songs, drawn at random with a fixed seed, is fitted on the
+    other half, so that no song influences its own temperature.
 
     Args:
         predictions: a table of predictions, see `camil.evaluation.metrics`.
-        seed: random seed of the division of the songs into halves.
 
     Returns:
         ``ece``, ``ece_tempered`` (NaN for fewer than two songs) and ``temperature``, the geometric
@@ -88,7 +84,7 @@ def calibration(predictions: pd.DataFrame, seed: int = 0) -> dict[str, float]:
     songs = np.unique(predictions["song"])
     if len(songs) < 2:
         return {"ece": ece, "ece_tempered": np.nan, "temperature": np.nan}
-    first = np.random.default_rng(seed).permutation(songs)[: len(songs) // 2]
+    first = np.random.default_rng(0).permutation(songs)[: len(songs) // 2]
     half = predictions["song"].isin(first).to_numpy()
     logits = np.log(np.maximum(probabilities, SMALLEST_PROBABILITY))
     tempered, temperatures = np.empty_like(logits), []
