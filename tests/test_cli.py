@@ -361,7 +361,7 @@ def test_control_characters_and_wide_names_keep_the_table_aligned(tmp_path, answ
     assert [cells[0] for cells in table_of(output).values()] == ["Flute", "Electric Bass (finger)"]
 
 
-@pytest.mark.parametrize("width", [200, 80, 60, 20])
+@pytest.mark.parametrize("width", [200, 80, 60, 50, 40, 20])
 def test_lines_fit_the_terminal_and_keep_the_labels(tmp_path, answers, monkeypatch, capsys, width):
     name = "\N{CJK UNIFIED IDEOGRAPH-7B1B}" * 20  # 40 columns of a terminal
     as_latin = name.encode().decode("latin-1")  # the encoding in which mido writes
@@ -374,7 +374,9 @@ def test_lines_fit_the_terminal_and_keep_the_labels(tmp_path, answers, monkeypat
         sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in line) for line in lines
     ]
     assert max(columns) <= width
-    if width >= 60:
+    assert ("suggested" in lines[1]) == (width >= 80)
+    assert ("written" in lines[1]) == (width >= 50)
+    if width >= 40:
         assert "Pipe 48 % or Reed 31 %" in lines[2]
         assert "Pipe 90 %" in lines[3]
         starts = [line[: line.index("Pipe")] for line in lines[2:4]]

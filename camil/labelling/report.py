@@ -4,6 +4,7 @@ import math
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from textwrap import TextWrapper
 from typing import Any
 
 import pandas as pd
@@ -126,18 +127,17 @@ def file_text(record: dict[str, Any], width: int | None = None) -> str:
     """A record of `file_record` as a table with one line per part.
 
     Args:
-        width: number of columns of the terminal; longer lines are cut. None does not cut.
+        width: number of columns of the terminal, which lines are fitted into; None for no limit.
     """
     rows = [(f"  {COLUMNS[0]}", *COLUMNS[1:])]
     for track in record["tracks"]:
         mark = DIFFERS if track["differs"] else " "
         part = f"{mark} {printable(track['track'])[:LONGEST_NAME]}"
         rows.append((part, track["written"], label_text(track), _suggestion_text(track)))
-    flexible = {0: 16, 1: 12, 3: 12}
     if not any(row[3] for row in rows[1:]):
         rows = [row[:3] for row in rows]
-        del flexible[3]
-    lines = [printable(record["file"]), *aligned(rows, width, flexible)]
+    table = aligned(rows, width, flexible={0: 16, 1: 12, 3: 12}, optional=(3, 1))
+    lines = []
     for one in record.get("merges", ()):
         names = ", ".join(printable(name) for name in one["tracks"])
         lines.append(f"  one part, {percent(one['probability'])}: {names}")
@@ -156,6 +156,10 @@ def file_text(record: dict[str, Any], width: int | None = None) -> str:
         kind = "file overwritten" if record["overwritten"] else "copy"
         lines.append(f"  {kind} with {programs}: {printable(record['copy'])}")
     lines += [f"  {printable(note)}" for note in record.get("notes", ())]
+    if width:
+        wrapped = TextWrapper(width, subsequent_indent="    ", break_on_hyphens=False)
+        lines = [part for line in lines for part in wrapped.wrap(line)]
+    lines = [printable(record["file"]), *table, *lines]
     return "\n".join(_cut(line, width) for line in lines)
 
 
@@ -186,31 +190,44 @@ def audit_text(found: pd.DataFrame, width: int | None = None) -> str:
         file, probability = printable(row.file), percent(row.probability)
         verdict = "" if row.name_verdict == "silent" else f"{row.name_verdict} the program"
         rows.append((file, part, row.written, probability, label, row.suggested_name, verdict))
-    return "\n".join(
-        _cut(line, width) for line in aligned(rows, width, {0: 12, 1: 12, 2: 12, 5: 12})
-    )
+    if not any(row[6] for row in rows[1:]):
+        rows = [row[:6] for row in rows]
+    flexible = {0: 12, 1: 12, 2: 12, 5: 12}
+    lines = aligned(rows, width, flexible, optional=(6, 5, 3, 1))
+    return "\n".join(_cut(line, width) for line in lines)
 
 
 def aligned(
     rows: Sequence[Sequence[str]],
     width: int | None = None,
     flexible: Mapping[int, int] | None = None,
+    optional: Sequence[int] = (),
 ) -> list[str]:
     """Lines with the cells of each column at the same position.
 
     Args:
         width: columns of the terminal; None if they are not limited.
         flexible: the columns of the table whose cells are cut to fit lines into ``width``, the
-            first of them first, with the smallest number of terminal columns that each keeps.
+            first of them first, with the number of terminal columns that each keeps. If that does
+            not suffice, they are cut to eight.
+        optional: the columns of the table that are left out, the first of them first, if cells that
+            are cut do not suffice.
     """
-    widths = [max(columns_of(cell) for cell in column) for column in zip(*rows, strict=True)]
-    excess = sum(widths) + 2 * (len(widths) - 1) - (width or sys.maxsize)
-    for column, least in (flexible or {}).items():
-        cut = min(max(excess, 0), max(widths[column] - least, 0))
-        widths[column] -= cut
-        excess -= cut
+    flexible = flexible or {}
+    sizes = [max(columns_of(cell) for cell in column) for column in zip(*rows, strict=True)]
+    widths = dict(enumerate(sizes))
+
+    def excess(widths: Mapping[int, int]) -> int:
+        return sum(widths.values()) + 2 * (len(widths) - 1) - (width or sys.maxsize)
+
+    for column in optional:
+        if excess({one: min(size, flexible.get(one, size)) for one, size in widths.items()}) > 0:
+            widths.pop(column, None)
+    for column, least in [*flexible.items(), *dict.fromkeys(flexible, 8).items()]:
+        if column in widths:
+            widths[column] -= min(max(excess(widths), 0), max(widths[column] - least, 0))
     return [
-        "  ".join(_padded(cell, size) for cell, size in zip(row, widths, strict=True)).rstrip()
+        "  ".join(_padded(row[column], size) for column, size in widths.items()).rstrip()
         for row in rows
     ]
 
