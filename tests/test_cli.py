@@ -492,6 +492,19 @@ def test_reader_that_stops_early_ends_the_command_quietly(folder, run):
     assert "Traceback" not in errors
 
 
+@pytest.mark.parametrize("command", ["label", "audit"])
+def test_progress_of_both_commands_is_a_line_on_standard_error(
+    folder, monkeypatch, capsys, command
+):
+    monkeypatch.setattr("camil.labelling.command.LabellerByName", lambda name: StringsAndFlutes())
+    monkeypatch.setattr("camil.labelling.output.LINES", 0)
+    assert main([command, str(folder), "--csv", "--processes", "1"]) == 1
+    output, errors = capsys.readouterr()
+    shown = [line.split(",")[0] for line in errors.splitlines() if " files, " in line]
+    assert shown[:4] == [f"{number} of 4 files" for number in range(1, 5)]
+    assert " of 4 files" not in output
+
+
 @pytest.mark.parametrize("processes", ["1", "2"])
 def test_interrupt_ends_the_command_quietly(tmp_path, run, processes):
     for number in range(40):
