@@ -20,6 +20,7 @@ from camil.midi.instruments import FAMILIES
 from camil.sources.protocol import Song, Source
 from camil.workbook.files import read_json
 from camil.workbook.lock import locked
+from camil.workbook.parameters import is_shard
 from camil.workbook.provenance import commit, package_version, versions
 
 SECONDS_PER_SONG = 600
@@ -88,14 +89,10 @@ def shard_of(shard: str) -> tuple[int, int]:
     Raises:
         ValueError: if it has another form.
     """
-    number, slash, shards = shard.partition("/")
-    if not shard:
-        return 1, 1
-    if not (
-        slash and number.isdecimal() and shards.isdecimal() and 1 <= int(number) <= int(shards)
-    ):
-        raise ValueError(f"shard must be empty or like 3/8 (the third of eight), got {shard!r}")
-    return int(number), int(shards)
+    if problem := is_shard(shard):
+        raise ValueError(f"shard {problem}, got {shard!r}")
+    number, _, shards = shard.partition("/")
+    return (int(number), int(shards)) if shard else (1, 1)
 
 
 class _Job:
