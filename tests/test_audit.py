@@ -9,7 +9,7 @@ import pandas as pd
 import pretty_midi
 import pytest
 import torch
-import yaml
+from notebook_runs import execute
 from sklearn.metrics import precision_recall_curve, roc_auc_score
 
 import camil
@@ -350,11 +350,7 @@ def test_notebook_writes_every_track_and_the_scores_of_planted_errors(tiny_corpu
     save_songs(tmp_path / "songs.safetensors", network)
     parameters = {"midi_folder": str(tiny_corpus / "midi"), "pretrained": str(tmp_path)}
     parameters |= {"output": str(tmp_path / "audit"), "share": 0.2}
-    (tmp_path / "parameters.yaml").write_text(yaml.safe_dump(parameters))
-    command = [sys.executable, "-m", "papermill", "notebooks/12_audit.ipynb"]
-    command += [str(tmp_path / "12.ipynb"), "-f", str(tmp_path / "parameters.yaml")]
-    finished = run(command, cwd=PROJECT, capture_output=True, text=True, timeout=300)
-    assert finished.returncode == 0, finished.stderr[-3000:]
+    execute("12_audit", tmp_path, parameters, runner="papermill")
     written = pd.read_csv(tmp_path / "audit/audit.csv")
     expected = audit(tiny_corpus / "midi", tmp_path)
     assert written["track"].tolist() == expected["track"].tolist()
