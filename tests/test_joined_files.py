@@ -7,31 +7,16 @@ import numpy as np
 import pandas as pd
 import pretty_midi
 import pytest
+from register_labeller import ByRegister
 
 from camil import label, read_midi, track_labels, write_labelled
 from camil.evaluation.scattered_parts import scatter
 from camil.labelling.joined_files import write_joined
 from camil.labelling.label import likely_drums, merges, skipped
-from camil.labelling.networks import TrackReading
 from camil.labelling.transcriptions import per_track, transcription
-from camil.midi.instruments import FAMILIES, INSTRUMENTS
+from camil.midi.instruments import FAMILIES
 
 NO_DRUMS = pd.DataFrame(columns=["track"])
-
-
-class ByRegister:
-    """A labeller that reads tracks as Bass, Piano or Pipe, by their median pitch."""
-
-    classes = INSTRUMENTS
-    instruments = FAMILIES
-
-    def __call__(self, tracks, score):
-        names = [
-            ("Bass", "Piano", "Pipe")[int(np.digitize(np.median(track.pitch), (48, 68)))]
-            for track in tracks
-        ]
-        shares = [np.eye(8)[INSTRUMENTS.index(name)] * 0.84 + 0.02 for name in names]
-        return [TrackReading(np.array([[0.0, 8.0]]), one[None], one) for one in shares]
 
 
 @pytest.fixture(scope="module")

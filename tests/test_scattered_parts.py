@@ -6,22 +6,9 @@ import numpy as np
 import pandas as pd
 import pretty_midi
 import pytest
+from register_labeller import ByRegister
 
 from benchmarks import scattered_parts
-from camil.labelling.networks import TrackReading
-from camil.midi.instruments import FAMILIES, INSTRUMENTS
-
-
-class ByRegister:
-    """A labeller that reads tracks below C3 as Bass and all others as Pipe."""
-
-    classes = INSTRUMENTS
-    instruments = FAMILIES
-
-    def __call__(self, tracks, score):
-        names = ["Bass" if np.median(track.pitch) < 48 else "Pipe" for track in tracks]
-        shares = [np.eye(8)[INSTRUMENTS.index(name)] * 0.84 + 0.02 for name in names]
-        return [TrackReading(np.array([[0.0, 8.0]]), one[None], one) for one in shares]
 
 
 @pytest.fixture

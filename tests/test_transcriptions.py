@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pretty_midi
 import pytest
+from register_labeller import ByRegister
 from sklearn.metrics.cluster import pair_confusion_matrix
 
 from camil import read_midi
@@ -19,33 +20,10 @@ from camil.evaluation.scattered_parts import (
 )
 from camil.labelling import fragments
 from camil.labelling.drum_tracks import KIT, drum_features, drum_probabilities
-from camil.labelling.networks import TrackReading
 from camil.labelling.transcriptions import per_track, transcription
-from camil.midi.instruments import FAMILIES, INSTRUMENTS
 from camil.midi.join import join_tracks
-from camil.midi.segments import segments_of
 
 MEASURES = 24
-
-
-class ByRegister:
-    """A labeller that reads tracks as Bass, Piano or Pipe, by their median pitch."""
-
-    classes = INSTRUMENTS
-    instruments = FAMILIES
-
-    def __call__(self, tracks, score):
-        readings = []
-        for track in tracks:
-            name = ("Bass", "Piano", "Pipe")[int(np.digitize(np.median(track.pitch), (48, 68)))]
-            shares = np.full(8, 0.02)
-            shares[INSTRUMENTS.index(name)] = 0.86
-            spans = np.array([(s.start_beat, s.end_beat) for s in segments_of(track, score)])
-            some = len(spans) > 0
-            readings.append(
-                TrackReading(spans, np.tile(shares, (len(spans), 1)), shares) if some else None
-            )
-        return readings
 
 
 @pytest.fixture(scope="module")

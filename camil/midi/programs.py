@@ -12,10 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from camil.midi.parse import DEVICE, PORT, Events
-from camil.midi.standards import BANK_LSB, BANK_MSB, Standards, messages
+from camil.midi.standards import BANK_LSB, BANK_MSB, DRUM_CHANNEL, Standards, messages
 
 MAX_PARTS = 1000  # a file with more is not music; bounds the time to read it
-_DRUM_CHANNEL = 9
 
 
 @dataclass
@@ -58,7 +57,7 @@ def programs_of(events: Events, begin: np.ndarray, end: np.ndarray) -> Programs:
         address = ports_of(events)[events.track] * 16 + channel
         change[missing] = _of_other_tracks(events, line, address, changes, begin[missing])
 
-    is_drum, labelled, banks = channel[end] == _DRUM_CHANNEL, change >= 0, {}
+    is_drum, labelled, banks = channel[end] == DRUM_CHANNEL, change >= 0, {}
     controls = np.flatnonzero(kind == 0xB0)
     banked = np.isin(events.first[controls], (BANK_MSB, BANK_LSB)) & (events.second[controls] > 0)
     found = [(one, sent) for one in events.sysex if (sent := messages(one.content))]

@@ -25,7 +25,7 @@ from camil.midi.parse import Events, SysEx
 
 BANK_MSB, BANK_LSB = 0, 32  # controllers
 _GM, _GM2, _GS, _XG, _MT32 = "GM", "GM2", "GS", "XG", "MT-32"
-_DRUM_CHANNEL = 9
+DRUM_CHANNEL = 9  # channel 10, counted from 0
 # GS parts in the order of their addresses: block 0 is channel 10.
 _GS_CHANNEL = (9, 0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15)
 # Variations (bank, program) of another family than their General MIDI program: the organ basses,
@@ -174,7 +174,7 @@ class Standards:
         drums = None
         if self._standard == _XG and msb >= 0:
             drums = msb in (126, 127)
-            if msb == 0 and channel == _DRUM_CHANNEL and self._has_gs:
+            if msb == 0 and channel == DRUM_CHANNEL and self._has_gs:
                 drums = None
         elif self._standard == _GM2 and channel in (9, 10):
             drums = {_GM2_DRUMS: True, _GM2_MELODIC: False}.get(msb)
@@ -198,7 +198,7 @@ class Standards:
         """
         modes = [(0, -1, None), *self._modes.get(address, [])]
         selection = self.selections.get(change)
-        default = address % 16 == _DRUM_CHANNEL
+        default = address % 16 == DRUM_CHANNEL
         plays = []
         for _, order, drums in modes:
             if selection and selection.drums is not None and selection.order > order:

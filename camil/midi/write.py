@@ -95,14 +95,20 @@ def write_labelled(
     Raises:
         MidiError: if the file cannot be read.
     """
-    path, output = Path(path), Path(output)
+    path = Path(path)
     parts = read_midi(path, strict=False).tracks
     programs = labelled_programs(parts, tracks, instruments)
     copy = LabelledCopy(readable(path.read_bytes()).data, parts, programs)
     copy.warn_of_shared_channels(path)
+    write_whole(output, copy.content())
+
+
+def write_whole(output: Path | str, data: bytes) -> None:
+    """Write a file whole or not at all; its folder is created if necessary."""
+    output = Path(output)
     output.parent.mkdir(parents=True, exist_ok=True)
     unfinished = output.with_name(f"{output.name}.partial")
-    unfinished.write_bytes(copy.content())
+    unfinished.write_bytes(data)
     os.replace(unfinished, output)
 
 

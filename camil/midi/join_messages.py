@@ -1,0 +1,121 @@
+"""Join MIDI tracks of a file, message by message."""
+
+import io
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+
+import mido
+import numpy as np
+
+from camil.midi.join import join_tracks
+from camil.midi.score import Track
+from camil.midi.standards import DRUM_CHANNEL
+
+_NOTES = ("note_on", "note_off")
+_NAMES = ("track_name", "instrument_name", "midi_port", "channel_prefix")
+
+
+def with_joined_tracks(
+    data: bytes, parts: Sequence[Track], groups: Sequence[Sequence[Track]], drums: Sequence[Track]
+) -> tuple[bytes, list[str]]:
+    """A MIDI file in which each group of parts is one track, and drums play on channel 10.
+
+    The messages of a group move into the MIDI track of its first part, onto the channel of that
+    part. A part is left where it is if its MIDI track has several parts, if one of its notes would
+    sound together with one of the same pitch, or if its controllers change or differ from those of
+    the first part.
+
+    Args:
+        data: a valid MIDI file without a container.
+        parts: all parts of the file, from `camil.midi.score.read_midi`.
+        groups: the parts to join, one group per new track.
+        drums: the parts that are drums.
+
+    Returns:
+        The file, and the names of the parts that were left where they are: all of them, in the
+        same file, if mido cannot read it.
+    """
+    try:
+        midi = mido.MidiFile(file=io.BytesIO(data))
+    except Exception:  # mido raises errors of many classes for texts and metres that it cannot read
+        return data, [part.name for group in (*groups, drums) for part in group]
+    parts_of = Counter(part.midi_track for part in parts)
+    joined, apart = [], []
+    for first, *others in groups:
+        target = midi.tracks[first.midi_track]
+        for other in others:
+            source = midi.tracks[other.midi_track]
+            are_whole = parts_of[first.midi_track] == parts_of[other.midi_track] == 1
+            settings = _settings(source)
+            agree = settings is not None and settings == _settings(target)
+            if are_whole and agree and not _meet(first, other):
+                target[:] = _merged(target, source, first.channel)
+                first = join_tracks([first, other])
+                joined.append(other.midi_track)
+            else:
+                apart.append(other.name)
+    for part in drums:
+        track = midi.tracks[part.midi_track]
+        if parts_of[part.midi_track] > 1:
+            apart.append(part.name)
+        else:
+            track[:] = [_on_channel(one, DRUM_CHANNEL) for one in track]
+    midi.tracks = [one for number, one in enumerate(midi.tracks) if number not in joined]
+    file = io.BytesIO()
+    midi.save(file=file)
+    return file.getvalue(), apart
+
+
+def _merged(target: mido.MidiTrack, source: mido.MidiTrack, channel: int) -> mido.MidiTrack:
+    """The messages of two tracks, without the names of the second one, whose channel changes."""
+    events = [(tick, 1, message) for tick, message in _timed(target)]
+    struck = set()
+    for tick, message in _timed(source):
+        rank = 2
+        if message.type == "note_on" and message.velocity:
+            struck.add((tick, message.note))
+        elif message.type in _NOTES and (tick, message.note) not in struck:
+            rank = 0  # at one tick, notes end before others begin
+        if message.type not in _NAMES:
+            events.append((tick, rank, _on_channel(message, channel)))
+    events.sort(key=lambda event: event[:2])
+    ticks = np.diff([tick for tick, _, _ in events], prepend=0).tolist()
+    return mido.MidiTrack(
+        message.copy(time=tick) for tick, (_, _, message) in zip(ticks, events, strict=True)
+    )
+
+
+def _timed(track: mido.MidiTrack) -> Iterator[tuple[int, mido.Message]]:
+    """Ticks from the start of the track, and messages."""
+    return zip(accumulate(message.time for message in track), track, strict=True)
+
+
+def _on_channel(message: mido.Message, channel: int) -> mido.Message:
+    """The message on another channel, if it is on one."""
+    if message.is_meta or not hasattr(message, "channel"):
+        return message
+    if message.type == "program_change" and channel == DRUM_CHANNEL:
+        message = message.copy(program=0)  # the standard kit
+    return message.copy(channel=channel)
+
+
+def _settings(track: mido.MidiTrack) -> set[tuple[int, ...]] | None:
+    """The controllers of a track with their values; None if one has several values."""
+    messages = [_on_channel(one, 0) for one in track if not one.is_meta and hasattr(one, "channel")]
+    values = {tuple(one.bytes()) for one in messages if one.type not in (*_NOTES, "program_change")}
+    numbers = {one[: 2 if one[0] in (0xA0, 0xB0) else 1] for one in values}
+    return values if len(numbers) == len(values) else None
+
+
+def _meet(first: Track, second: Track) -> bool:
+    """Whether a note of one track sounds together with one of the same pitch of the other."""
+    return _unisons(join_tracks([first, second])) > _unisons(first) + _unisons(second)
+
+
+def _unisons(track: Track) -> int:
+    """The number of notes that begin while another one of their pitch sounds."""
+    order = np.lexsort((track.start_beat, track.pitch))
+    offset = track.pitch[order] * 1e6  # quarter notes, so that notes of two pitches never meet
+    sounding = np.maximum.accumulate(track.end_beat[order] + offset)
+    return int((track.start_beat[order][1:] + offset[1:] + 1e-4 < sounding[:-1]).sum())
