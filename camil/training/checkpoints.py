@@ -1,6 +1,5 @@
 """Checkpoints: the complete state of a training in one file."""
 
-import hashlib
 import json
 import time
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from camil.encoders.hub import is_finite, read_tensors, under, write_tensors
 from camil.training.devices import from_first, is_first
 from camil.workbook.files import write_text
+from camil.workbook.provenance import code_checksum
 from camil.workbook.runs import CHECKPOINT
 
 
@@ -104,7 +104,8 @@ class Checkpoint:
         self.path = folder / CHECKPOINT
         self.history_path = folder / "history.jsonl"
         self.state = state
-        self.settings = json.loads(json.dumps(settings | {"source": _source_checksum()}))
+        code = code_checksum(["."])  # a checkpoint is not resumed with changed code
+        self.settings = json.loads(json.dumps(settings | {"source": code}))
         self._began = time.monotonic()
         if is_first():
             folder.mkdir(parents=True, exist_ok=True)
@@ -168,9 +169,3 @@ class Checkpoint:
         lines = "".join(json.dumps(line) + "\n" for line in self.state.history)
         if is_first():
             write_text(self.history_path, lines)
-
-
-def _source_checksum() -> str:
-    """Checksum of the package: a checkpoint is not resumed with changed code."""
-    files = sorted(Path(__file__).parents[1].rglob("*.py"))
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
