@@ -109,12 +109,13 @@ def permuted(tiny_corpus, tmp_path_factory):
 
 
 def chain(corpus, folder):
-    """Sound alone, then the notes that name its clusters; the folder of the MIDI encoder."""
-    sound, heard = folder / "sound", folder / "heard"
+    """Sound alone, then the notes that learn from its clusters or from its encoder."""
+    sound, clusters, encoder = folder / "sound", folder / "clusters", folder / "encoder"
     run_notebook("02c_sound", corpus=str(corpus), run=str(sound), clusters=6)
-    choice = {"objective": "distill-clusters", "pretrained_audio": str(sound)}
-    run_notebook("02_pretrain", corpus=str(corpus), run=str(heard), **choice)
-    return sound, heard
+    given = {"corpus": str(corpus), "pretrained_audio": str(sound)}
+    run_notebook("02_pretrain", run=str(clusters), objective="distill-clusters", **given)
+    run_notebook("02_pretrain", run=str(encoder), negatives="random", **given)
+    return sound, clusters, encoder
 
 
 @pytest.fixture(scope="module")
@@ -130,23 +131,30 @@ def test_permuted_labels_give_the_same_bits(trained, permuted, tmp_path):
             assert all(torch.equal(one[name], other[name]) for name in one), file
 
 
+def test_notes_learn_from_a_frozen_audio_encoder(trained):
+    sound, _, encoder = trained
+    kept, before = load(encoder / "audio_encoder.safetensors"), load(sound / "encoder.safetensors")
+    assert all(torch.equal(kept[name], before[name]) for name in before)
+
+
 def load(file):
     kind = load_classifier if file.stem == "classifier" else load_encoder
     return kind(file).state_dict()
 
 
 def test_encoder_without_labels_can_be_probed_and_fine_tuned(trained, tiny_corpus, tmp_path):
-    sound, heard = trained
-    for name, given in (
-        ("sound", {"pretrained": str(sound), "modality": "audio", "freeze": True}),
-        ("notes", {"pretrained": str(heard), "freeze": True}),
-        ("tuned", {"pretrained": str(heard)}),
+    sound, clusters, encoder = trained
+    for name, pretrained, negatives, given in (
+        ("sound", sound, "", {"modality": "audio", "freeze": True}),
+        ("clusters", clusters, "", {"freeze": True}),
+        ("tuned", clusters, "", {}),
+        ("encoder", encoder, "random", {"freeze": True}),
     ):
-        run = tmp_path / name
+        run, given = tmp_path / name, given | {"pretrained": str(pretrained)}
         run_notebook("03_classify", corpus=str(tiny_corpus), run=str(run), **given)
         predictions = pd.read_parquet(run / "predictions.parquet")
         assert set(predictions["predicted"]) <= set(INSTRUMENTS)
-        assert read_json(run / "metrics.json")["negatives"] == ""
+        assert read_json(run / "metrics.json")["negatives"] == negatives
 
 
 def test_clusters_are_no_labels_for_distillation(trained, tiny_corpus, tmp_path):
