@@ -24,6 +24,7 @@ from camil.evaluation.finished_runs import (
     runs_in,
 )
 from camil.evaluation.metrics import paired_difference, track_predictions
+from camil.evaluation.training_histories import paper_histories
 from camil.midi.instruments import FAMILIES, InstrumentTable
 
 CLASSES = ("Piano", "Bass", "Pipe")
@@ -136,22 +137,33 @@ def test_note_states_demonstration_data_corpus_seeds_and_commit(tmp_path):
         assert part in note
 
 
-@pytest.mark.parametrize(
-    ("parameters", "title"),
-    [
-        ({"negatives": "class", "train_fraction": 1.0}, "CAMIL"),
-        ({"negatives": "random", "train_fraction": 0.5}, "Unsupervised CAMIL, 50%"),
-        ({"objective": "distill", "negatives": "random", "train_fraction": 1.0}, "Distillation"),
-        (
-            {"objective": "distill-clusters", "negatives": "random", "train_fraction": 1.0},
-            "CAMIL, self-supervised teacher",
-        ),
-        ({"clusters": 128, "train_fraction": 1.0}, "Self-supervised audio"),
-    ],
-)
-def test_pretraining_run_is_titled_by_objective_and_negatives(tmp_path, parameters, title):
-    (tmp_path / "run.json").write_text(json.dumps({"parameters": parameters}))
-    assert open_run(str(tmp_path)).title == title
+def test_histories_of_the_paper_are_those_of_the_trained_encoders(tmp_path):
+    for name, losses in {"camil": [3, 2], "heard": [9, 8], "sic": [5, 4], "tuned": [1]}.items():
+        for seed in (0, 1):
+            folder = tmp_path / f"{name}-seed{seed}"
+            folder.mkdir()
+            lines = [json.dumps({"epoch": i, "train_loss": x + seed}) for i, x in enumerate(losses)]
+            (folder / "history.jsonl").write_text("\n".join(lines))
+            (folder / "run.json").write_text(json.dumps({"parameters": {"seed": seed}}))
+    for seed in (1, 0):
+        for name, condition, parameters in (
+            ("camil-frozen", "CAMIL", {"freeze": True, "pretrained": f"runs/camil-seed{seed}"}),
+            ("heard-frozen", "CAMIL, teacher", {"freeze": True, "pretrained": "runs/heard-seed0"}),
+            ("random-frozen", "Unsupervised CAMIL", {"freeze": True, "pretrained": ""}),
+            ("sic", "SIC (baseline)", {"pretrained": ""}),
+            ("tuned", "Fine-tuned CAMIL", {"pretrained": f"runs/camil-seed{seed}"}),
+        ):
+            history = tmp_path / f"{name}-seed{seed}" / "history.jsonl"
+            kept = history.read_text() if history.is_file() else ""
+            shutil.rmtree(history.parent, ignore_errors=True)
+            leave_run(tmp_path, history.parent.name, condition, seed, fraction=0.5, **parameters)
+            history.write_text(kept) if kept else None
+    found = paper_histories(find_runs(str(tmp_path)))
+    assert {title: table["train_loss"].tolist() for title, table in found.items()} == {
+        "SIC (baseline), 50%": [5, 4],
+        "CAMIL, 50%": [3, 2],
+        "Fine-tuned CAMIL, 50%": [1],
+    }
 
 
 def test_each_condition_is_compared_with_sic_of_the_same_train_fraction(tmp_path):

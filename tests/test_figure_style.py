@@ -105,12 +105,17 @@ def test_texts_neither_overlap_nor_leave_the_page(drawn_segments, table, monkeyp
     drawn, draw = set(), Text.draw
     monkeypatch.setattr(Text, "draw", lambda self, *args: drawn.add(self) or draw(self, *args))
     history = pd.DataFrame({"epoch": [1, 2], "train_loss": [2.0, 1.0]})
-    names = ("CAMIL", "SIC", "Unsupervised CAMIL", "Fine-tuned CAMIL")
+    names = (
+        "CAMIL",
+        "SIC",
+        "Unsupervised CAMIL",
+        "Fine-tuned, self-supervised audio encoder",
+    )
     with_f1 = history.assign(validation_loss=[2.1, 1.5], validation_macro_f1=[0.1, 0.5])
     histories = {f"{n}, pre-training": history for n in names} | dict.fromkeys(names, with_f1)
     for figure in (
         figures.architecture(MIDIEncoder(64), AudioEncoder(64)),
-        figures.confusion(INSTRUMENTS * 200, INSTRUMENTS * 200, title="CAMIL"),
+        figures.confusion(INSTRUMENTS * 9000, INSTRUMENTS * 9000, title="CAMIL"),
         figures.joint_space(np.eye(8, 2), INSTRUMENTS, ["MIDI", "audio"] * 4),
         figures.corpus_overview(drawn_segments),
         figures.data_efficiency(table),

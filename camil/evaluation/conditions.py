@@ -24,7 +24,8 @@ from camil.evaluation.metrics import (
 # conditions follow in the order of the runs.
 ORDER = (
     "AIC", "SIC", "CAMIL", "Fine-tuned CAMIL", "Unsupervised CAMIL",
-    "CAMIL, self-supervised teacher", "Self-supervised audio",
+    "CAMIL, self-supervised teacher", "Unsupervised CAMIL, self-supervised teacher",
+    "Self-supervised audio",
 )  # fmt: skip
 CONTEXTS = ("segment", "track", "song")  # inputs of a prediction
 

@@ -50,10 +50,8 @@ class FinishedRun:
 
     @property
     def title(self) -> str:
-        """Condition and share of the training songs, for a figure."""
-        parameters = self.record["parameters"]
-        condition = self.metrics.get("condition") or pretraining_title(parameters)
-        share = parameters["train_fraction"]
+        """Condition and share of the training songs, of a run with predictions, for a figure."""
+        condition, share = self.metrics["condition"], self.record["parameters"]["train_fraction"]
         return condition if share == 1 else f"{condition}, {share:.0%}"
 
     @property
@@ -82,28 +80,6 @@ class FinishedRun:
             "device": record["device"],
             "seconds": record["seconds"],
         }
-
-
-def pretraining_title(parameters: dict[str, Any]) -> str:
-    """The condition that a run without predictions belongs to, from its parameters.
-
-    It is a run of ``02_pretrain`` or ``02c_sound``; only the latter has no negatives.
-    """
-    if "negatives" not in parameters:
-        return "Self-supervised audio"
-    objective = parameters.get("objective", "contrastive")
-    if objective == "distill-clusters":
-        return "CAMIL, self-supervised teacher"
-    if objective.startswith("distill"):
-        return "Distillation"
-    if objective == "midi-supcon":
-        return "MIDI-MIDI SupCon"
-    if parameters.get("shuffled"):
-        return "Shuffled pairs"
-    negatives = parameters["negatives"]
-    known = {"class": "CAMIL", "random": "Unsupervised CAMIL"}
-    title = known.get(negatives, f"CAMIL, {negatives} negatives")
-    return title if objective == "contrastive" else f"{title}, {objective}"
 
 
 def open_run(folder: Path | str) -> FinishedRun:

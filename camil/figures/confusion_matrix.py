@@ -39,6 +39,7 @@ def confusion(
     totals = counts.sum(1)
     percent = 100 * counts / totals.clip(min=1)[:, None]
     figure, axes = plt.subplots(figsize=(COLUMN, 3.3))
+    figure.get_layout_engine().set(w_pad=0.08)  # inches; the counts at the right need it
     axes.imshow(percent, cmap="Blues", vmin=0, vmax=100)
     for row, column in zip(*np.nonzero(counts), strict=True):
         value = percent[row, column]

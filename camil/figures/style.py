@@ -26,6 +26,7 @@ CONDITIONS = {
     "Fine-tuned CAMIL": ("#0B2A55", "^"),
     "Unsupervised CAMIL": ("#6FA8DC", "v"),
     "CAMIL, self-supervised teacher": ("#2A9D8F", "<"),
+    "Unsupervised CAMIL, self-supervised teacher": ("#8F5DB7", ">"),
     "Self-supervised audio": ("#B8B8B8", "d"),
 }
 OTHER_CONDITION = ("#5B8C5A", "P")

@@ -18,6 +18,7 @@ TRAINING, VALIDATION = (
     {"linestyle": (0, (2, 1)), "linewidth": 0.8},
     {"linestyle": "-", "linewidth": 1.3},
 )
+LETTERS = 18  # of the legend, per inch
 TINTS = (0.0, 0.45, 0.7, 0.25)  # share of white, for runs of one condition in one panel
 
 
@@ -57,7 +58,9 @@ def training_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
     keys = [Line2D([], [], label=name, color=colours[name], linewidth=2) for name in histories]
     keys.append(Line2D([], [], label="training songs", color="0.45", **TRAINING))
     keys.append(Line2D([], [], label="validation songs", color="0.45", **VALIDATION))
-    figure.legend(loc="outside lower center", handles=keys, ncols=4 if len(panels) > 1 else 2,
+    letters = LETTERS * figure.get_figwidth()
+    columns = int(letters // (max(len(key.get_label()) for key in keys) + 8))  # 8 for the line
+    figure.legend(loc="outside lower center", handles=keys, ncols=min(max(columns, 1), 4),
                   handlelength=2.4, columnspacing=1.4)  # fmt: skip
     return figure
 
