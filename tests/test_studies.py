@@ -54,7 +54,7 @@ def test_ablation_notebook_scores_every_ingredient_at_every_level(tiny_corpus, t
     results = results_of("13_ablation", tmp_path, corpus=str(tiny_corpus), epochs=1)
     rows = {name: pd.DataFrame(scores).mean() for name, scores in results["macro_f1"].items()}
     table = pd.DataFrame(rows)
-    assert table.shape == (3, 15)
+    assert table.shape == (3, 16)
     assert table.stack().between(0, 1).all()
     assert results["corpus"]["sha256"] == Corpus(tiny_corpus).identity["sha256"]
 
