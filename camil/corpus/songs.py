@@ -18,6 +18,7 @@ from camil.encoders.song_batch import FEATURES, SongBatch
 from camil.midi.segments import LOWEST_PITCH, NOTE_COLUMNS, SEGMENT_STEPS, Segment
 
 PER_SEGMENT = ("of_segment",)  # members of `FEATURES` per segment; the others are per track
+ONSET = 19  # column of `note_features` that holds the onset in the segment, from 0 to 1
 TRIM_EVERY = 2  # batches
 
 
@@ -145,7 +146,7 @@ class Songs:
         pitch, step, length, velocity = self._array("notes")[rows].T.astype(np.int64)
         arrays = {
             "notes": note_features(pitch, step, length, segment, bpm[segment]),
-            "loudness": _loudness(velocity, segment),
+            "loudness": note_loudness(velocity, segment),
             "pitch": pitch - LOWEST_PITCH,
             "step": step % (SEGMENT_STEPS // 2),
             "length": length,
@@ -234,7 +235,8 @@ def note_features(
     return np.stack(columns, axis=1).astype(np.float32)
 
 
-def _loudness(velocity: np.ndarray, segment: np.ndarray) -> np.ndarray:
+def note_loudness(velocity: np.ndarray, segment: np.ndarray) -> np.ndarray:
+    """`SongBatch.loudness`, ``(notes, 2)`` float32, of velocities 1 to 127 and their segments."""
     mean = np.bincount(segment, velocity) / np.bincount(segment)
     columns = [(velocity - 80) / 32, (velocity - mean[segment]) / 16]
     return np.stack(columns, axis=1).astype(np.float32)

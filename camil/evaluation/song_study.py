@@ -1,7 +1,8 @@
 """Train CAMIL+ networks under changed conditions, and score them.
 
 The training is that of ``11_songs`` with one network. ``13_ablation`` removes one ingredient at a
-time; ``15_other_collections`` leaves out one collection at a time.
+time; ``15_other_collections`` leaves out one collection at a time; ``17_pretrain_songs`` pre-trains
+the network.
 """
 
 import tempfile
@@ -25,6 +26,7 @@ from camil.losses.songs import SongLoss
 from camil.midi.instrument_words import CONTRADICTS, name_verdict
 from camil.midi.instruments import InstrumentTable
 from camil.training.fit import fit
+from camil.training.pretrain_songs import SONG_TRAINING
 from camil.training.trees import fit_level
 
 
@@ -184,7 +186,7 @@ def train_song_encoder(
 
     Args:
         strength, programs: as in `camil.losses.songs.SongLoss`.
-        change: applied to the untrained network, for example `without_notes`.
+        change: applied to the untrained network: `without_notes`, or a pre-training.
         architecture: further arguments of `SongEncoder`.
     """
     torch.manual_seed(seed)
@@ -217,12 +219,8 @@ def train_song_encoder(
             best="validation_macro_f1",
             folder=folder,
             epochs=epochs,
-            batch_size=32,
-            learning_rate=0.002,
             seed=seed,
-            settings={},
-            schedule="warmup",
-            unit="songs",
+            **SONG_TRAINING,
         )
     return network
 

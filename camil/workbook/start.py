@@ -91,6 +91,7 @@ PATHS: dict[str, dict[str, Check]] = {
         "output": given,
     },
     "16_few_labels": {"corpus": is_corpus, "output": given},
+    "17_pretrain_songs": {"corpus": is_corpus, "output": given},
 }
 
 

@@ -1,0 +1,142 @@
+"""Pre-training of CAMIL+ without labels: on hidden notes, or against the sound of the parts."""
+
+import tempfile
+from collections.abc import Mapping
+from typing import Protocol
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from camil.corpus.hidden_notes import hide_notes
+from camil.corpus.songs import Songs
+from camil.encoders.note_predictor import NotePredictor
+from camil.encoders.song import LEVELS, SONGS_PER_BATCH, SongEncoder
+from camil.encoders.song_batch import SongBatch
+from camil.losses.contrastive import ContrastiveLoss
+from camil.losses.embeddings import on_sphere
+from camil.samplers.negatives import RandomNegatives
+from camil.samplers.pairs import pairs
+from camil.training.fit import fit
+
+NEGATIVES = 4  # sounds of other parts per segment or track, as in 02_pretrain
+# Arguments of `fit` for a network that reads songs, as in 11_songs.
+SONG_TRAINING = {
+    "batch_size": 32,
+    "learning_rate": 0.002,
+    "schedule": "warmup",
+    "settings": {},
+    "unit": "songs",
+}
+
+
+class Task(Protocol):
+    """A module with what is trained beside the network, and its objective as `forward`."""
+
+    def __call__(self, network: SongEncoder, batch: SongBatch, generator: Generator) -> Tensor:
+        """The loss of a batch, which is on the CPU."""
+
+
+class HiddenNotesTask(nn.Module):
+    """Predict the pitches of hidden notes (masked modelling; for text BERT, Devlin et al., 2019).
+
+    ``L = E over hidden notes of CE(logits, pitch)``
+
+    Args:
+        size: of the network's embeddings.
+        share: probability that a note is hidden.
+    """
+
+    def __init__(self, size: int, share: float = 0.3):
+        super().__init__()
+        self.share, self.predictor = share, NotePredictor(size)
+
+    def forward(self, network: SongEncoder, batch: SongBatch, generator: Generator) -> Tensor:
+        device = next(self.parameters()).device
+        remaining, hidden = hide_notes(batch, self.share, generator)
+        remaining = remaining.to(device)
+        pitch, *given = (column.to(device) for column in hidden)
+        logits = self.predictor(network.embed(remaining), remaining.track, *given)
+        return cross_entropy(logits.float(), pitch)
+
+
+class SoundTask(nn.Module):
+    """Bring parts near their own sound and away from other parts' (equation 4 of the CAMIL paper).
+
+    ``L = Σ over levels of E[z d² + (1 - z) max(0, 1 - d)²]``, with ``d`` the distance of a segment,
+    a track or a track in its song, projected, from a sound. Negatives are other segments or tracks
+    of the batch, drawn without labels.
+
+    Args:
+        size: of the network's embeddings.
+        sounds: ``(segments, embedding)``, what a frozen audio encoder makes of each segment of the
+            songs. The sound of a track is the mean of its segments'.
+        track_of: ``(segments,)`` int64, the track of each segment.
+    """
+
+    def __init__(self, size: int, sounds: Tensor, track_of: Tensor):
+        super().__init__()
+        sounds = on_sphere(sounds.cpu())
+        tracks = torch.zeros(int(track_of[-1]) + 1, sounds.shape[1])
+        tracks = on_sphere(tracks.index_add(0, track_of, sounds))
+        self.register_buffer("of_segments", sounds)
+        self.register_buffer("of_tracks", tracks)
+        self.projections = nn.ModuleDict(
+            {level: nn.Linear(size, sounds.shape[1]) for level in LEVELS}
+        )
+        self.loss, self.negatives = ContrastiveLoss(), RandomNegatives(NEGATIVES)
+
+    def forward(self, network: SongEncoder, batch: SongBatch, generator: Generator) -> Tensor:
+        batch = batch.to(self.of_tracks.device)
+        of_track = self.of_tracks[batch.tracks]
+        sounds = self.of_segments[batch.segments], of_track, of_track
+        total = torch.zeros((), device=of_track.device)
+        for level, embedded, own in zip(LEVELS, network.embed(batch), sounds, strict=True):
+            projected = on_sphere(self.projections[level](embedded))
+            others = self.negatives(len(own), generator)
+            total = total + self.loss(*pairs(projected, own, others))
+        return total
+
+
+def pretrain_songs(
+    network: SongEncoder,
+    task: nn.Module,
+    songs: Songs,
+    splits: Mapping[str, Tensor],
+    device: torch.device,
+    *,
+    epochs: int,
+    seed: int,
+) -> list[dict[str, float]]:
+    """Train a network and its task in place; the epoch with the lowest validation loss is kept.
+
+    Args:
+        task: a `Task`.
+        splits: ``(songs,)`` int64, the songs of "train" and "validation".
+
+    Returns:
+        The history of `camil.training.fit.fit`.
+    """
+
+    def step(chosen: Tensor, generator: Generator) -> Tensor:
+        return task(network, songs.batch(chosen), generator)
+
+    @torch.no_grad()
+    def evaluate() -> dict[str, float]:
+        generator = torch.Generator().manual_seed(seed)  # the same random choices at every epoch
+        parts = splits["validation"].split(SONGS_PER_BATCH)
+        losses = [step(part, generator) for part in parts]
+        return {"validation_loss": torch.stack(losses).mean().item()}
+
+    with tempfile.TemporaryDirectory() as folder:
+        return fit(
+            nn.ModuleList([network, task]).to(device),
+            step,
+            splits["train"],
+            evaluate,
+            best="validation_loss",
+            folder=folder,
+            epochs=epochs,
+            seed=seed,
+            **SONG_TRAINING,
+        )
