@@ -19,7 +19,7 @@ DECLARED = 'corpus: str = "corpora/none"\nrun: str = "runs/new"\nepochs: int = 3
 # Text parameters that are no paths.
 NAMES = {
     *("condition", "dataset", "device", "download", "encoder", "imbalance", "midi_source"),
-    *("mining", "modality", "negatives", "objective", "schedule", "shard", "split"),
+    *("mining", "modality", "negatives", "objective", "rows", "schedule", "shard", "split"),
 }
 
 

@@ -1,4 +1,4 @@
-"""The studies 13 to 15: their notebooks through Papermill on a tiny corpus, and their functions."""
+"""The studies 13 to 15 and 17: their notebooks on a tiny corpus, and their functions."""
 
 import json
 from dataclasses import replace
@@ -57,6 +57,38 @@ def test_ablation_notebook_scores_every_ingredient_at_every_level(tiny_corpus, t
     assert table.shape == (3, 16)
     assert table.stack().between(0, 1).all()
     assert results["corpus"]["sha256"] == Corpus(tiny_corpus).identity["sha256"]
+
+
+def test_ablation_notebook_trains_one_group_of_rows(tiny_corpus, tmp_path):
+    wanted = {"corpus": str(tiny_corpus), "epochs": 1, "rows": "songs"}
+    results = results_of("13_ablation", tmp_path, **wanted)
+    assert [name.split(" as ")[0] for name in results["macro_f1"]] == [
+        "CAMIL+",
+        "a third of the songs,",
+        "a tenth of the songs,",
+    ]
+
+
+def test_ablation_notebook_names_the_groups_of_rows(tiny_corpus, tmp_path):
+    with pytest.raises(
+        AssertionError, match="ParameterError: rows is 'song'; use all, ingredients"
+    ):
+        results_of("13_ablation", tmp_path, corpus=str(tiny_corpus), rows="song")
+
+
+def test_pretraining_notebook_scores_every_row_with_all_and_with_few_labels(tiny_corpus, tmp_path):
+    save_encoder(tmp_path / "encoder.safetensors", AudioEncoder(2, 10))
+    wanted = {"corpus": str(tiny_corpus), "audio_encoders": {"sound": str(tmp_path)}}
+    wanted |= {"epochs": 1, "label_epochs": 1, "label_share": 0.3}
+    results = results_of("17_pretrain_songs", tmp_path, **wanted)
+    table = pd.DataFrame(results["scores"])
+    assert (
+        table.groupby("labels", sort=False)["row"].apply(list).tolist()
+        == [["CAMIL+", "CAMIL+, twice the epochs", "hidden notes", "sound"]] * 2
+    )
+    scores = pd.DataFrame([seeds[0] for seeds in table["macro_f1"]])
+    assert scores.shape == (8, 3)
+    assert scores.stack().between(0, 1).all()
 
 
 def test_drawn_training_songs_are_a_subset_of_the_training_songs(tiny_corpus):

@@ -25,7 +25,7 @@ class HiddenNotes(NamedTuple):
 
 
 def hide_notes(
-    batch: SongBatch, share: float, generator: Generator | None = None
+    batch: SongBatch, generator: Generator | None = None, *, share: float
 ) -> tuple[SongBatch, HiddenNotes]:
     """Hide each note with the same probability; every segment keeps at least one.
 

@@ -1,17 +1,15 @@
 """Pre-training of CAMIL+ without labels: on hidden notes, or against the sound of the parts."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from camil.corpus.hidden_notes import hide_notes
-from camil.corpus.songs import Songs
 from camil.encoders.note_predictor import NotePredictor
-from camil.encoders.song import LEVELS, SONGS_PER_BATCH, SongEncoder
+from camil.encoders.song import LEVELS, SONGS_PER_BATCH, SongCollection, SongEncoder
 from camil.encoders.song_batch import SongBatch
 from camil.losses.contrastive import ContrastiveLoss
 from camil.losses.embeddings import on_sphere
@@ -30,6 +28,11 @@ SONG_TRAINING = {
 }
 
 
+# From a batch and a generator to the batch without some notes, and pitch, onset, length and segment
+# of these, each (hidden,).
+Hide = Callable[[SongBatch, Generator], tuple[SongBatch, tuple[Tensor, Tensor, Tensor, Tensor]]]
+
+
 class Task(Protocol):
     """A module with what is trained beside the network, and its objective as `forward`."""
 
@@ -44,16 +47,16 @@ class HiddenNotesTask(nn.Module):
 
     Args:
         size: of the network's embeddings.
-        share: probability that a note is hidden.
+        hide: hides notes of a batch; `camil.corpus.hidden_notes.hide_notes` with its share.
     """
 
-    def __init__(self, size: int, share: float = 0.3):
+    def __init__(self, size: int, hide: Hide):
         super().__init__()
-        self.share, self.predictor = share, NotePredictor(size)
+        self.hide, self.predictor = hide, NotePredictor(size)
 
     def forward(self, network: SongEncoder, batch: SongBatch, generator: Generator) -> Tensor:
         device = next(self.parameters()).device
-        remaining, hidden = hide_notes(batch, self.share, generator)
+        remaining, hidden = self.hide(batch, generator)
         remaining = remaining.to(device)
         pitch, *given = (column.to(device) for column in hidden)
         logits = self.predictor(network.embed(remaining), remaining.track, *given)
@@ -101,7 +104,7 @@ class SoundTask(nn.Module):
 def pretrain_songs(
     network: SongEncoder,
     task: nn.Module,
-    songs: Songs,
+    songs: SongCollection,
     splits: Mapping[str, Tensor],
     device: torch.device,
     *,

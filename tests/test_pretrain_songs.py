@@ -1,0 +1,141 @@
+"""Pre-training of CAMIL+: hidden notes against a corpus without them, sounds against slow loops."""
+
+import math
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from camil.corpus.hidden_notes import hide_notes
+from camil.corpus.songs import Songs
+from camil.encoders.song import SongEncoder
+from camil.encoders.song_batch import FEATURES
+from camil.midi.instruments import INSTRUMENTS
+from camil.midi.segments import NOTE_COLUMNS
+from camil.training.pretrain_songs import HiddenNotesTask, SoundTask, pretrain_songs
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def table(tiny_corpus):
+    return pq.read_table(tiny_corpus / "segments.parquet")
+
+
+@pytest.fixture(scope="module")
+def songs(table):
+    return Songs(table)
+
+
+def everything(songs):
+    return songs.batch(torch.arange(len(songs)))
+
+
+def network(**changes):
+    torch.manual_seed(0)
+    return SongEncoder(INSTRUMENTS, width=8, size=16, **changes)
+
+
+def without_notes(table, hidden):
+    """The table without the hidden notes."""
+    gone = set(zip(*(column.tolist() for column in hidden), strict=True))
+    columns = {name: table[name].to_pylist() for name in NOTE_COLUMNS}
+    for row in range(len(table)):
+        notes = list(
+            zip(*(columns[name][row] for name in ("pitch", "step", "length")), strict=True)
+        )
+        kept = [i for i, (p, s, n) in enumerate(notes) if (p - 24, s, n, row) not in gone]
+        for name in NOTE_COLUMNS:
+            columns[name][row] = [columns[name][row][i] for i in kept]
+    for name, values in columns.items():
+        index = table.schema.get_field_index(name)
+        table = table.set_column(index, name, pa.array(values, table.schema.field(name).type))
+    return table
+
+
+def test_a_batch_with_hidden_notes_equals_one_of_songs_without_them(songs, table):
+    remaining, hidden = hide_notes(everything(songs), torch.Generator().manual_seed(1), share=0.4)
+    assert len(hidden.pitch) / len(everything(songs).pitch) == pytest.approx(0.4, abs=0.05)
+    expected = everything(Songs(without_notes(table, hidden)))
+    for name in ("pitch", "step", "length", "segment", "track", "song", "tempo"):
+        assert torch.equal(getattr(remaining, name), getattr(expected, name)), name
+    assert torch.allclose(remaining.notes, expected.notes, atol=1e-5)
+    assert torch.allclose(remaining.loudness, expected.loudness, atol=1e-6)
+
+
+def test_hand_crafted_features_do_not_tell_about_hidden_notes(songs):
+    remaining, _ = hide_notes(everything(songs), share=0.4)
+    assert all(getattr(remaining, name).isnan().all() for name in FEATURES)
+
+
+@pytest.mark.parametrize(("share", "kept"), [(0.0, "all"), (1.0, "one per segment")])
+def test_every_segment_keeps_a_note(songs, share, kept):
+    batch = everything(songs)
+    remaining, hidden = hide_notes(batch, share=share)
+    counts = remaining.segment.bincount(minlength=len(batch.track))
+    assert torch.equal(
+        counts, batch.segment.bincount() if kept == "all" else torch.ones_like(counts)
+    )
+    assert len(hidden.pitch) + len(remaining.pitch) == len(batch.pitch)
+
+
+def test_the_sound_of_a_track_is_the_mean_of_its_segments(songs):
+    sounds = torch.randn(len(songs.track_of), 5)
+    task = SoundTask(16, sounds, torch.from_numpy(songs.track_of))
+    scaled = sounds.double().numpy() / np.linalg.norm(sounds.double(), axis=1, keepdims=True)
+    for track in range(0, len(songs.song_of), 7):
+        mean = scaled[songs.track_of == track].mean(0)
+        assert task.of_tracks[track].tolist() == pytest.approx(
+            mean / np.linalg.norm(mean), abs=1e-5
+        )
+
+
+def test_the_objective_on_sound_is_equation_4_at_every_level(songs):
+    track_of = torch.from_numpy(songs.track_of)
+    task = SoundTask(16, torch.randn(len(track_of), 5), track_of)
+    reader, batch = network().eval(), songs.batch(torch.arange(3))
+    with torch.no_grad():
+        found = task(reader, batch, torch.Generator().manual_seed(2)).item()
+        embedded = reader.embed(batch)
+    generator, expected = torch.Generator().manual_seed(2), 0.0
+    for level, own in zip(
+        ("segment", "track", "song"),
+        (task.of_segments[batch.segments], *[task.of_tracks[batch.tracks]] * 2),
+        strict=True,
+    ):
+        layer = task.projections[level]
+        parts = (getattr(embedded, level) @ layer.weight.T + layer.bias).double().detach().numpy()
+        parts /= np.linalg.norm(parts, axis=1, keepdims=True)
+        terms = []
+        for part, sound, others in zip(
+            parts, own.numpy(), task.negatives(len(own), generator).tolist(), strict=True
+        ):
+            terms.append(np.linalg.norm(part - sound) ** 2)
+            for other in others:
+                terms.append(max(0, 1 - np.linalg.norm(part - own[other].numpy())) ** 2)
+        expected += np.mean(terms)
+    assert found == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["hidden notes", "sound"])
+def test_pretraining_learns_and_repeats_itself(songs, kind):
+    track_of = torch.from_numpy(songs.track_of)
+    # The sound of a track depends on how high its first note is.
+    first = everything(songs).pitch[everything(songs).segment.bincount().cumsum(0) - 1]
+    sounds = torch.nn.functional.one_hot(first // 12, 7).float()
+    splits = {"train": torch.arange(18), "validation": torch.arange(18, len(songs))}
+
+    def trained():
+        reader = network(dropout=0.0)
+        hidden = HiddenNotesTask(16, partial(hide_notes, share=0.3))
+        task = hidden if kind == "hidden notes" else SoundTask(16, sounds, track_of)
+        history = pretrain_songs(reader, task, songs, splits, CPU, epochs=12, seed=3)
+        return reader.state_dict(), [line["validation_loss"] for line in history]
+
+    (weights, losses), (again, _) = trained(), trained()
+    assert min(losses) < losses[0] - 0.05
+    assert kind == "sound" or min(losses) < math.log(84)
+    assert all(torch.equal(weights[name], again[name]) for name in weights)
