@@ -82,8 +82,8 @@ class SoundTask(nn.Module):
         sounds = on_sphere(sounds.cpu())
         tracks = torch.zeros(int(track_of[-1]) + 1, sounds.shape[1])
         tracks = on_sphere(tracks.index_add(0, track_of, sounds))
-        self.register_buffer("of_segments", sounds)
-        self.register_buffer("of_tracks", tracks)
+        self.register_buffer("of_segments", sounds, persistent=False)
+        self.register_buffer("of_tracks", tracks, persistent=False)
         self.projections = nn.ModuleDict(
             {level: nn.Linear(size, sounds.shape[1]) for level in LEVELS}
         )
