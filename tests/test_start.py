@@ -18,8 +18,8 @@ NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
 DECLARED = 'corpus: str = "corpora/none"\nrun: str = "runs/new"\nepochs: int = 3'
 # Text parameters that are no paths.
 NAMES = {
-    *("condition", "dataset", "device", "download", "encoder", "imbalance", "midi_source"),
-    *("mining", "modality", "negatives", "objective", "rows", "schedule", "shard", "split"),
+    *("condition", "dataset", "device", "download", "encoder", "group", "imbalance"),
+    *("midi_source", "mining", "modality", "negatives", "objective", "schedule", "shard", "split"),
 }
 
 

@@ -60,7 +60,7 @@ def test_ablation_notebook_scores_every_ingredient_at_every_level(tiny_corpus, t
 
 
 def test_ablation_notebook_trains_one_group_of_rows(tiny_corpus, tmp_path):
-    wanted = {"corpus": str(tiny_corpus), "epochs": 1, "rows": "songs"}
+    wanted = {"corpus": str(tiny_corpus), "epochs": 1, "group": "songs"}
     results = results_of("13_ablation", tmp_path, **wanted)
     assert [name.split(" as ")[0] for name in results["macro_f1"]] == [
         "CAMIL+",
@@ -70,25 +70,26 @@ def test_ablation_notebook_trains_one_group_of_rows(tiny_corpus, tmp_path):
 
 
 def test_ablation_notebook_names_the_groups_of_rows(tiny_corpus, tmp_path):
-    with pytest.raises(
-        AssertionError, match="ParameterError: rows is 'song'; use all, ingredients"
-    ):
-        results_of("13_ablation", tmp_path, corpus=str(tiny_corpus), rows="song")
+    with pytest.raises(AssertionError, match="group = 'song' must be one of 'all', 'ingr"):
+        results_of("13_ablation", tmp_path, corpus=str(tiny_corpus), group="song")
 
 
 def test_pretraining_notebook_scores_every_row_with_all_and_with_few_labels(tiny_corpus, tmp_path):
     save_encoder(tmp_path / "encoder.safetensors", AudioEncoder(2, 10))
     wanted = {"corpus": str(tiny_corpus), "audio_encoders": {"sound": str(tmp_path)}}
-    wanted |= {"epochs": 1, "label_epochs": 1, "label_share": 0.3}
+    wanted |= {"epochs": 3, "label_epochs": 2, "label_share": 0.3}
     results = results_of("17_pretrain_songs", tmp_path, **wanted)
     table = pd.DataFrame(results["scores"])
     assert (
         table.groupby("labels", sort=False)["row"].apply(list).tolist()
-        == [["CAMIL+", "CAMIL+, twice the epochs", "hidden notes", "sound"]] * 2
+        == [["CAMIL+", "CAMIL+, as many steps", "hidden notes", "sound"]] * 2
     )
+    # 17 songs, of which 5 have labels: one step per epoch in both parts.
+    assert table["steps"].tolist() == [3, 6, 6, 6, 2, 5, 5, 5]
     scores = pd.DataFrame([seeds[0] for seeds in table["macro_f1"]])
     assert scores.shape == (8, 3)
     assert scores.stack().between(0, 1).all()
+    assert not scores.duplicated().any()  # a pre-training that is ignored repeats CAMIL+
 
 
 def test_drawn_training_songs_are_a_subset_of_the_training_songs(tiny_corpus):

@@ -29,12 +29,15 @@ def hide_notes(
 ) -> tuple[SongBatch, HiddenNotes]:
     """Hide each note with the same probability; every segment keeps at least one.
 
-    What the remaining notes say about their neighbours is counted again without the hidden ones,
-    and hand-crafted features, which were counted with them, become undefined (NaN).
+    Context features of the remaining notes are recomputed. Hand-crafted features, which were
+    computed from all notes, become undefined (NaN).
 
     Args:
         batch: on the CPU.
         share: probability that a note is hidden.
+
+    Returns:
+        The batch without the hidden notes, and the hidden notes.
     """
     chance = torch.rand(len(batch.segment), generator=generator)
     largest = torch.zeros(len(batch.track)).scatter_reduce(0, batch.segment, chance, "amax")

@@ -1,4 +1,4 @@
-"""Predict hidden notes from what CAMIL+ reads in the others."""
+"""Predict the pitch of hidden notes from embeddings of CAMIL+."""
 
 import torch
 from torch import Tensor, nn
@@ -9,10 +9,10 @@ from camil.encoders.song_batch import PITCHES, SEGMENT_STEPS
 
 
 class NotePredictor(nn.Module):
-    """The pitch of a note, given when and how long it sounds, from the embedding of its part.
+    """The pitch of a note, given its onset and length, from its segment and its track in the song.
 
     Args:
-        size: of the embeddings of a segment and of a track in its song.
+        size: embedding size.
 
     Shape:
         embedded: a `Reading` of embeddings. track: ``(segments,)`` int64, the track of each
@@ -25,17 +25,17 @@ class NotePredictor(nn.Module):
         self.register_buffer("lengths", torch.tensor(LENGTHS), persistent=False)
         self.onset = nn.Embedding(SEGMENT_STEPS, 32)
         self.length = nn.Embedding(len(LENGTHS) + 1, 12)
-        self.hidden = nn.Linear(2 * size + 32 + 12, 2 * size)
+        self.layer = nn.Linear(2 * size + 32 + 12, 2 * size)
         self.pitch = nn.Linear(2 * size, PITCHES)
 
     def forward(
         self, embedded: Reading, track: Tensor, onset: Tensor, length: Tensor, segment: Tensor
     ) -> Tensor:
         # index_select sums its gradient in a fixed order; indexing with [] does not.
-        around = (
+        inputs = (
             embedded.segment.index_select(0, segment),
             embedded.song.index_select(0, track[segment]),
             self.onset(onset),
             self.length(torch.bucketize(length, self.lengths)),
         )
-        return self.pitch(gelu(self.hidden(torch.cat(around, dim=1))))
+        return self.pitch(gelu(self.layer(torch.cat(inputs, dim=1))))

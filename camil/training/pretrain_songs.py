@@ -17,7 +17,7 @@ from camil.samplers.negatives import RandomNegatives
 from camil.samplers.pairs import pairs
 from camil.training.fit import fit
 
-NEGATIVES = 4  # sounds of other parts per segment or track, as in 02_pretrain
+NEGATIVES = 4  # other sounds per segment or track, as in 02_pretrain
 # Arguments of `fit` for a network that reads songs, as in 11_songs.
 SONG_TRAINING = {
     "batch_size": 32,
@@ -34,10 +34,10 @@ Hide = Callable[[SongBatch, Generator], tuple[SongBatch, tuple[Tensor, Tensor, T
 
 
 class Task(Protocol):
-    """A module with what is trained beside the network, and its objective as `forward`."""
+    """An objective of pre-training, with its own trainable layers."""
 
     def __call__(self, network: SongEncoder, batch: SongBatch, generator: Generator) -> Tensor:
-        """The loss of a batch, which is on the CPU."""
+        """The loss of a batch on the CPU: a scalar on the device of the layers."""
 
 
 class HiddenNotesTask(nn.Module):
@@ -64,16 +64,16 @@ class HiddenNotesTask(nn.Module):
 
 
 class SoundTask(nn.Module):
-    """Bring parts near their own sound and away from other parts' (equation 4 of the CAMIL paper).
+    """Bring parts near their own sound and away from others (equation 4 of the CAMIL paper).
 
     ``L = Σ over levels of E[z d² + (1 - z) max(0, 1 - d)²]``, with ``d`` the distance of a segment,
-    a track or a track in its song, projected, from a sound. Negatives are other segments or tracks
-    of the batch, drawn without labels.
+    a track or a track in its song, projected, from a sound. Negatives are the sounds of other
+    segments or tracks of the batch, drawn without labels; a batch of one has none.
 
     Args:
         size: of the network's embeddings.
-        sounds: ``(segments, embedding)``, what a frozen audio encoder makes of each segment of the
-            songs. The sound of a track is the mean of its segments'.
+        sounds: ``(segments, embedding)``, embedding of each segment's audio by a frozen encoder.
+            The sound of a track is the normalized mean of its segments'.
         track_of: ``(segments,)`` int64, the track of each segment.
     """
 
@@ -96,8 +96,9 @@ class SoundTask(nn.Module):
         total = torch.zeros((), device=of_track.device)
         for level, embedded, own in zip(LEVELS, network.embed(batch), sounds, strict=True):
             projected = on_sphere(self.projections[level](embedded))
-            others = self.negatives(len(own), generator)
-            total = total + self.loss(*pairs(projected, own, others))
+            if len(own) > 1:
+                others = self.negatives(len(own), generator)
+                total = total + self.loss(*pairs(projected, own, others))
         return total
 
 
@@ -115,7 +116,8 @@ def pretrain_songs(
 
     Args:
         task: a `Task`.
-        splits: ``(songs,)`` int64, the songs of "train" and "validation".
+        splits: ``(songs,)`` int64, the songs of "train" and "validation". The validation loss is
+            the mean over batches, weighted by their songs.
 
     Returns:
         The history of `camil.training.fit.fit`.
@@ -128,8 +130,8 @@ def pretrain_songs(
     def evaluate() -> dict[str, float]:
         generator = torch.Generator().manual_seed(seed)  # the same random choices at every epoch
         parts = splits["validation"].split(SONGS_PER_BATCH)
-        losses = [step(part, generator) for part in parts]
-        return {"validation_loss": torch.stack(losses).mean().item()}
+        losses = [step(part, generator).item() * len(part) for part in parts]
+        return {"validation_loss": sum(losses) / len(splits["validation"])}
 
     with tempfile.TemporaryDirectory() as folder:
         return fit(
