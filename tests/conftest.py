@@ -2,11 +2,13 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from beeps import content, make, write
 
 from camil.audio import MelSpectrogram
 from camil.corpus.build import write_corpus
+from camil.corpus.songs import Songs
 from camil.corpus.splits import splits_of
 from camil.midi.instruments import INSTRUMENTS
 from camil.sources.demo import Demo
@@ -34,6 +36,18 @@ def tiny_corpus(tmp_path_factory):
     parameters = PARAMETERS | {"corpus": str(folder)}
     write_corpus(folder, source, MelSpectrogram(16000), splits_of, parameters)
     return folder
+
+
+@pytest.fixture(scope="module")
+def segment_table(tiny_corpus):
+    """The segments of the tiny corpus."""
+    return pq.read_table(tiny_corpus / "segments.parquet")
+
+
+@pytest.fixture(scope="module")
+def songs(segment_table):
+    """The songs of the tiny corpus."""
+    return Songs(segment_table)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from functools import partial
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -17,16 +16,6 @@ from camil.midi.segments import NOTE_COLUMNS
 from camil.training.pretrain_songs import HiddenNotesTask, SoundTask, pretrain_songs
 
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(scope="module")
-def table(tiny_corpus):
-    return pq.read_table(tiny_corpus / "segments.parquet")
-
-
-@pytest.fixture(scope="module")
-def songs(table):
-    return Songs(table)
 
 
 def everything(songs):
@@ -55,10 +44,10 @@ def without_notes(table, hidden):
     return table
 
 
-def test_a_batch_with_hidden_notes_equals_one_of_songs_without_them(songs, table):
+def test_a_batch_with_hidden_notes_equals_one_of_songs_without_them(songs, segment_table):
     remaining, hidden = hide_notes(everything(songs), torch.Generator().manual_seed(1), share=0.4)
     assert len(hidden.pitch) / len(everything(songs).pitch) == pytest.approx(0.4, abs=0.05)
-    expected = everything(Songs(without_notes(table, hidden)))
+    expected = everything(Songs(without_notes(segment_table, hidden)))
     for name in ("pitch", "step", "length", "segment", "track", "song", "tempo"):
         assert torch.equal(getattr(remaining, name), getattr(expected, name)), name
     assert torch.allclose(remaining.notes, expected.notes, atol=1e-5)
@@ -120,8 +109,8 @@ def test_the_objective_on_sound_is_equation_4_at_every_level(songs):
     assert found == pytest.approx(expected, rel=1e-4)
 
 
-def test_a_single_segment_has_no_negatives(table):
-    row = table.take([0])
+def test_a_single_segment_has_no_negatives(segment_table):
+    row = segment_table.take([0])
     song, sounds = Songs(row), torch.randn(1, 5)
     task = SoundTask(16, sounds, torch.zeros(1, dtype=torch.int64))
     assert task(network().eval(), everything(song), torch.Generator()).item() == 0

@@ -5,7 +5,6 @@ import itertools
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -19,16 +18,6 @@ from camil.midi.instruments import INSTRUMENTS
 from camil.midi.score import read_midi
 
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(scope="module")
-def table(tiny_corpus):
-    return pq.read_table(tiny_corpus / "segments.parquet")
-
-
-@pytest.fixture(scope="module")
-def songs(table):
-    return Songs(table)
 
 
 def encoder(songs, seed=0, **choices):
@@ -103,35 +92,37 @@ def test_a_song_has_the_same_output_alone_and_in_a_batch(songs):
 
 
 @pytest.mark.parametrize("order", [False, True])
-def test_without_order_the_output_is_independent_of_track_order(songs, table, order):
+def test_without_order_the_output_is_independent_of_track_order(songs, segment_table, order):
     network = encoder(songs, order=order)
-    rows = shuffled_tracks(table)
+    rows = shuffled_tracks(segment_table)
     assert (rows != np.arange(len(rows))).any()
     read, _ = read_songs(network, songs, torch.arange(len(songs)), CPU)
-    again, _ = read_songs(network, Songs(table.take(rows)), torch.arange(len(songs)), CPU)
+    again, _ = read_songs(network, Songs(segment_table.take(rows)), torch.arange(len(songs)), CPU)
     torch.testing.assert_close(again.segment, read.segment[rows], atol=1e-5, rtol=1e-4)
     first = songs.first_segments().numpy()
-    moved = [rows[number] for number in Songs(table.take(rows)).first_segments()]
+    moved = [rows[number] for number in Songs(segment_table.take(rows)).first_segments()]
     index = np.searchsorted(first, moved)
     same = torch.allclose(again.song, read.song[index], atol=1e-5, rtol=1e-4)
     assert same != order
 
 
 @pytest.mark.parametrize("velocity", [False, True])
-def test_without_velocity_the_output_is_independent_of_velocities(songs, table, velocity):
+def test_without_velocity_the_output_is_independent_of_velocities(songs, segment_table, velocity):
     network = encoder(songs, velocity=velocity)
-    loud = table["velocity"].combine_chunks()
+    loud = segment_table["velocity"].combine_chunks()
     softer = pa.ListArray.from_arrays(loud.offsets, pc.divide(loud.flatten(), 2))
-    changed = table.set_column(table.column_names.index("velocity"), "velocity", softer)
+    changed = segment_table.set_column(
+        segment_table.column_names.index("velocity"), "velocity", softer
+    )
     read, _ = read_songs(network, songs, torch.arange(len(songs)), CPU)
     again, _ = read_songs(network, Songs(changed), torch.arange(len(songs)), CPU)
     assert torch.equal(again.song, read.song) != velocity
 
 
 @pytest.mark.parametrize("performance", [False, True])
-def test_without_performance_the_output_is_independent_of_it(songs, table, performance):
+def test_without_performance_the_output_is_independent_of_it(songs, segment_table, performance):
     network = encoder(songs, performance=performance)
-    silent = Songs(table.drop_columns("whole"))
+    silent = Songs(segment_table.drop_columns("whole"))
     chosen = torch.arange(len(songs))
     assert silent.features(chosen)["own"].isnan().all()
     assert not songs.features(chosen)["own"].isnan().all()
@@ -141,13 +132,13 @@ def test_without_performance_the_output_is_independent_of_it(songs, table, perfo
     assert torch.equal(again.track, read.track) != performance
 
 
-def test_a_changed_track_affects_only_its_own_song(songs, table):
+def test_a_changed_track_affects_only_its_own_song(songs, segment_table):
     """Other notes in one track change the output for tracks of its song and of no other song."""
     network = encoder(songs)
-    rows = table.to_pandas()
+    rows = segment_table.to_pandas()
     changed = rows["track"].eq(rows["track"].iloc[0]) & rows["song"].eq(rows["song"].iloc[0])
     rows.loc[changed, "pitch"] = rows.loc[changed, "pitch"].map(lambda pitches: pitches + 5)
-    other = Songs(type(table).from_pandas(rows, preserve_index=False))
+    other = Songs(type(segment_table).from_pandas(rows, preserve_index=False))
     read, _ = read_songs(network, songs, torch.arange(len(songs)), CPU)
     again, _ = read_songs(network, other, torch.arange(len(songs)), CPU)
     moved = (read.song - again.song).abs().amax(1) > 1e-5

@@ -1,22 +1,11 @@
 """Songs as notes, against slow loops and by hand."""
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 import torch
 
 from camil.corpus.songs import Songs, note_features
 from camil.encoders.song_batch import NOTE_FEATURES
-
-
-@pytest.fixture(scope="module")
-def table(tiny_corpus):
-    return pq.read_table(tiny_corpus / "segments.parquet")
-
-
-@pytest.fixture(scope="module")
-def songs(table):
-    return Songs(table)
 
 
 def everything(songs):
@@ -82,10 +71,10 @@ def test_note_features_match_slow_loops():
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_a_batch_has_the_notes_of_its_rows(songs, table):
+def test_a_batch_has_the_notes_of_its_rows(songs, segment_table):
     chosen = torch.tensor([5, 2])
     batch = songs.batch(chosen)
-    rows = table.to_pandas()
+    rows = segment_table.to_pandas()
     names = [songs.song_names[number] for number in chosen]
     for number, row in zip(range(len(batch.track)), batch.segments.tolist(), strict=True):
         mine = batch.segment == number
@@ -101,9 +90,9 @@ def test_a_batch_has_the_notes_of_its_rows(songs, table):
     assert len(batch.track) == rows["song"].isin(names).sum()
 
 
-def test_rows_that_are_not_consecutive_raise(table):
-    order = np.arange(len(table))
+def test_rows_that_are_not_consecutive_raise(segment_table):
+    order = np.arange(len(segment_table))
     with pytest.raises(ValueError, match="consecutive rows"):
-        Songs(table.take(np.r_[order[1:], order[:1]]))
+        Songs(segment_table.take(np.r_[order[1:], order[:1]]))
     with pytest.raises(ValueError, match="no segments"):
-        Songs(table.slice(0, 0))
+        Songs(segment_table.slice(0, 0))
