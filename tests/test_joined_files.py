@@ -1,5 +1,6 @@
 """Tests of labelling transcriptions in Python and of copies with joined tracks."""
 
+import warnings
 from collections import Counter, defaultdict
 
 import mido
@@ -214,6 +215,26 @@ def test_track_with_several_parts_is_not_joined(tmp_path):
     assert {name: one[0] for name, one in after.items()} == {n: one[0] for n, one in before.items()}
     assert after["a"][2] == {3, 5}
     assert after["b"][1] == {73}
+
+
+@pytest.mark.parametrize(("other", "warns"), [("Pipe", False), ("Bass", True)])
+def test_only_parts_that_still_share_a_channel_issue_a_warning(tmp_path, other, warns):
+    path = write_file(
+        tmp_path / "song.mid",
+        track_of("a", 3, FIRST),
+        track_of("b", 5, [(480, 960, 65)]),  # joined to the first, so no longer on channel 5
+        track_of("c", 5, [(960, 1440, 40)]),
+        track_of("d", 3, [(960, 1440, 50)]),
+    )
+    labels = {"00-a": "Pipe", "02-c": "Bass", "03-d": other}
+    tracks = pd.DataFrame({"track": list(labels), "predicted": list(labels.values())})
+    joined = pd.DataFrame({"part": ["00-a"], "tracks": [["00-a", "01-b"]]})
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        write_joined(path, tracks, tmp_path / "copy.mid", joined, NO_DRUMS)
+    named = ["the parts 00-a, 03-d share channel 4 " in str(one.message) for one in caught]
+    assert named == [True] * warns
+    assert tracks_of(tmp_path / "copy.mid")["a"][2] == {3}
 
 
 def test_file_that_mido_cannot_read_is_labelled_and_not_joined(tmp_path):

@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from camil.workbook.files import write_text
+
 DASH = "\N{EN DASH}"  # a missing number
 
 
@@ -26,10 +28,9 @@ def write_plain(
         The two paths.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     files = [path.with_name(path.name + suffix) for suffix in (".md", ".csv")]
-    files[0].write_text(plain(table, note, columns), encoding="utf-8")
-    table.to_csv(files[1], index=False, float_format="%.6g", lineterminator="\n")
+    write_text(files[0], plain(table, note, columns))
+    write_text(files[1], table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
     return files
 
 

@@ -17,6 +17,7 @@ from camil.evaluation.markdown_tables import (
     with_note,
 )
 from camil.evaluation.metrics import DIFFERENCE
+from camil.workbook.files import write_text
 
 COLUMNS = (
     "condition", "train_fraction", "negatives", "context", "seeds", "macro_f1", "macro_f1_low",
@@ -117,10 +118,9 @@ def write(table: pd.DataFrame, path: str | Path, note: str = "") -> list[Path]:
     """
     path = Path(path)
     texts = {".md": markdown(table, note), ".csv": csv(table), ".tex": latex(table, note)}
-    path.parent.mkdir(parents=True, exist_ok=True)
     files = [path.with_name(path.name + suffix) for suffix in texts]
     for file, text in zip(files, texts.values(), strict=True):
-        file.write_text(text, encoding="utf-8")
+        write_text(file, text)
     return files
 
 

@@ -53,8 +53,7 @@ def write_joined(
         program = programs.get(group[0].name, group[0].program)
         programs |= {part.name: program for part in group}
     copy = LabelledCopy(readable(path.read_bytes()).data, parts, programs)
-    copy.warn_of_shared_channels(path)
-    data = copy.content()
+    data, apart = copy.content(), []
     drums = [named[name] for name in likely_drums["track"]]
     if groups or drums:
         content = data[slice(*midi_content(data))]
@@ -62,4 +61,6 @@ def write_joined(
         if apart:
             names = ", ".join(apart)
             warnings.warn(f"{path}: these tracks could not be joined: {names}", stacklevel=2)
+    moved = {part.name for _, *others in groups for part in others} | {part.name for part in drums}
+    copy.warn_of_shared_channels(path, moved - set(apart))
     write_whole(output, data)

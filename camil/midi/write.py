@@ -7,6 +7,7 @@ that this project does not read, stays as it is.
 import os
 import warnings
 from collections import defaultdict
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -225,10 +226,16 @@ class LabelledCopy:
                 current = wanted
         return found
 
-    def warn_of_shared_channels(self, path: Path) -> None:
+    def warn_of_shared_channels(self, path: Path, moved: Collection[str] = ()) -> None:
+        """Warn of parts that share a channel and got different instruments.
+
+        Args:
+            path: the file that the warning names.
+            moved: names of the parts that have another channel in the copy.
+        """
         sharing = defaultdict(dict)
         for part, one, target in zip(self.parts, self.instruments, self.targets, strict=True):
-            if not part.is_drum:
+            if not part.is_drum and part.name not in moved:
                 of_track = sharing[int(self.address[one.begin[0]])]
                 of_track.setdefault(part.midi_track, []).append((part, target))
         for address, of_track in sharing.items():
