@@ -19,7 +19,7 @@ from camil.labelling.files import (
     SkippedFile,
     map_files,
 )
-from camil.labelling.label import SUFFIXES, midi_files, skipped
+from camil.labelling.label import SUFFIXES, as_utf8, midi_files, skipped
 from camil.labelling.label import label as label_path
 from camil.labelling.label_job import LabelJob
 from camil.labelling.output import TABLES, Progress, terminal_width, write
@@ -67,11 +67,10 @@ def label(options: Namespace) -> Outcome:
     with redirect_stdout(sys.stderr):  # standard output is for labels
         labeller = LabellerByName(options.pretrained)
     threshold = THRESHOLD if options.threshold is None else options.threshold
-    # A file name that is not UTF-8 must not prevent the table from being written.
-    names = [os.fsencode(one.path).decode("utf-8", "replace") for one in inputs]
+    names = [as_utf8(str(one.path)) for one in inputs]
     work = LabelJob(names, copies, labeller, threshold, options.transcription, options.join)
     table = TABLES[form](options.output if form != "text" and not options.apply else "", threshold)
-    counts, omitted = Counter(), [{"file": "", "why": why} for why in missing]
+    counts, omitted = Counter(), [{"file": "", "why": as_utf8(why)} for why in missing]
     progress = Progress(len(inputs))
     files = [one.path for one in inputs]
     with closing(map_files(files, work, options.processes or cores())) as results:
@@ -80,7 +79,7 @@ def label(options: Namespace) -> Outcome:
             if isinstance(result, SkippedFile):
                 progress.clear()
                 _print_error(result.why)
-                omitted.append({"file": name, "why": result.why})
+                omitted.append({"file": name, "why": as_utf8(result.why)})
             else:
                 record, tracks = result
                 counts += count_labels(record)

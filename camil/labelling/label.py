@@ -60,7 +60,8 @@ def label(
             a line every ten seconds.
 
     Returns:
-        One row per segment: ``file`` (its name; in a folder, its path from there), ``track``,
+        One row per segment: ``file`` (its name; in a folder, its path from there; bytes that are
+        not UTF-8 are escaped), ``track``,
         ``channel`` (1 to 16), ``program`` (0 to 127, as in the file), ``labelled`` (False if the
         file states no General MIDI program for the part), ``start_beat``, ``end_beat`` (quarter
         notes), ``start_seconds``, ``end_seconds``, ``predicted`` (a class, or ``uncertain``), the
@@ -84,18 +85,18 @@ def label(
     path = Path(path)
     labeller = pretrained if callable(pretrained) else LabellerByName(pretrained)
     if not path.is_dir():
-        one = label_file(path, path.name, labeller, threshold, transcription)
+        one = label_file(path, as_utf8(path.name), labeller, threshold, transcription)
         warn_of_repairs(path, one.repairs)
         return _table([one], [])
     tables, faults = [], []
     files = midi_files(path)
-    names = [file.relative_to(path).as_posix() for file in files]
+    names = [as_utf8(file.relative_to(path).as_posix()) for file in files]
     options = {"labeller": labeller, "threshold": threshold, "transcribed": transcription}
     results = map_files(files, partial(_work, names=names, **options), processes)
     shown = progress(files) if progress else each(files, "file")
     for file, name, one in zip(shown, names, results, strict=True):
         if isinstance(one, SkippedFile):
-            faults.append({"file": name, "track": "", "why": one.why})
+            faults.append({"file": name, "track": "", "why": as_utf8(one.why)})
         else:
             warn_of_repairs(file, one.repairs)
             tables.append(one)
@@ -216,6 +217,14 @@ def midi_files(folder: Path) -> list[Path]:
     if not files:
         raise ValueError(f"the folder {folder} contains no .mid, .midi or .kar file")
     return files
+
+
+def as_utf8(text: str) -> str:
+    """A text that tables can hold: bytes of a file name that are not UTF-8 are escaped.
+
+    A table of pandas, or a file, with such a name as Python reads it raises UnicodeEncodeError.
+    """
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _decisions(
