@@ -5,9 +5,7 @@ import sys
 import warnings
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Sequence
 from contextlib import closing, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +17,8 @@ from camil.labelling.files import (
     SkippedFile,
     map_files,
 )
-from camil.labelling.label import SUFFIXES, as_utf8, midi_files, skipped
+from camil.labelling.inputs import copy_paths, find_inputs
+from camil.labelling.label import as_utf8, skipped
 from camil.labelling.label import label as label_path
 from camil.labelling.label_job import LabelJob
 from camil.labelling.output import TABLES, Progress, terminal_width, write
@@ -34,14 +33,6 @@ class Outcome(NamedTuple):
 
     labelled: int
     skipped: int
-
-
-@dataclass
-class MidiInput:
-    """A file to label, and its path within the folder of copies."""
-
-    path: Path
-    relative: Path
 
 
 def label(options: Namespace) -> Outcome:
@@ -163,62 +154,6 @@ def table_format(options: Namespace) -> str:
     if options.csv or options.json:
         return "csv" if options.csv else "json"
     return "text" if getattr(options, "apply", False) else FORMS.get(suffix, "text")
-
-
-def find_inputs(options: Namespace) -> tuple[list[MidiInput], list[str]]:
-    """The MIDI files of all paths, each once, and why other paths have none.
-
-    Copies that an earlier call wrote into a subfolder of a searched folder are left out.
-    """
-    copies = Path(options.output or options.copies).resolve() if options.apply else None
-    found: dict[Path, MidiInput] = {}
-    missing = []
-    for path in map(Path, options.paths):
-        if path.is_dir():
-            try:
-                files = midi_files(path)
-            except ValueError as error:
-                missing.append(f"{error}.")
-                continue
-            inside = copies is not None and path.resolve() in copies.parents
-            for file in files:
-                if not (inside and copies in file.resolve().parents):
-                    found.setdefault(file.resolve(), MidiInput(file, file.relative_to(path)))
-        elif path.exists():
-            found.setdefault(path.resolve(), MidiInput(path, Path(path.name)))
-        else:
-            missing.append(f"{path}: there is no such file or folder.")
-    return list(found.values()), missing
-
-
-def copy_paths(inputs: Sequence[MidiInput], options: Namespace) -> list[Path]:
-    """The path of the labelled copy of each file.
-
-    Raises:
-        ValueError: if two copies would have the same path, or a copy would overwrite an original
-            without ``output`` naming it.
-    """
-    output = Path(options.output or options.copies)
-    if output.suffix.lower() in SUFFIXES and not output.is_dir():
-        if len(inputs) > 1:
-            raise ValueError(
-                f"{len(inputs)} files cannot all be copied to {output}; name a folder."
-            )
-        return [output for _ in inputs]
-    copies = [output / one.relative for one in inputs]
-    first: dict[Path, Path] = {}
-    for one, copy in zip(inputs, copies, strict=True):
-        other = first.setdefault(copy, one.path)
-        if other != one.path:
-            raise ValueError(
-                f"{other} and {one.path} would both be copied to {copy}; label their folder, or "
-                "one of them at a time."
-            )
-    originals = {one.path.resolve() for one in inputs}
-    for copy in copies:
-        if not options.output and copy.resolve() in originals:
-            raise ValueError(f"a copy would overwrite {copy}; name another folder with -o.")
-    return copies
 
 
 def count_labels(record: dict[str, Any]) -> Counter:
