@@ -290,8 +290,8 @@ def test_copies_of_earlier_calls_are_not_labelled_again(tmp_path, answers, monke
     monkeypatch.chdir(tmp_path)
     write_song(tmp_path / "songs/a.mid", programs=(40,))
     answers(({"Pipe": 0.9},))
-    for _ in range(2):
-        assert main(["label", ".", "--apply"]) == 0
+    for output in ([], ["-o", "labelled"]):
+        assert main(["label", ".", "--apply", *output]) == 0
     assert [str(path) for path in sorted(Path("labelled").rglob("*.mid"))] == [
         "labelled/songs/a.mid"
     ]

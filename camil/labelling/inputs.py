@@ -7,6 +7,8 @@ from pathlib import Path
 
 from camil.labelling.label import SUFFIXES, midi_files
 
+COPY_SUFFIXES = (*SUFFIXES, ".rmi")  # a single .rmi file can be labelled too
+
 
 @dataclass
 class MidiInput:
@@ -46,11 +48,12 @@ def copy_paths(inputs: Sequence[MidiInput], options: Namespace) -> list[Path]:
     """The path of the labelled copy of each file.
 
     Raises:
-        ValueError: if two copies would have the same path, or a copy would overwrite an original
-            without ``output`` naming it.
+        ValueError: if two copies would have the same path; if a copy would overwrite the original
+            of another file; or if it would overwrite any file without ``output`` naming it or its
+            folder.
     """
     output = Path(options.output or options.copies)
-    if output.suffix.lower() in SUFFIXES and not output.is_dir():
+    if output.suffix.lower() in COPY_SUFFIXES and not output.is_dir():
         if len(inputs) > 1:
             raise ValueError(
                 f"{len(inputs)} files cannot all be copied to {output}; name a folder."
@@ -65,8 +68,31 @@ def copy_paths(inputs: Sequence[MidiInput], options: Namespace) -> list[Path]:
                 f"{other} and {one.path} would both be copied to {copy}; label their folder, or "
                 "one of them at a time."
             )
-    originals = {one.path.resolve() for one in inputs}
-    for copy in copies:
-        if not options.output and copy.resolve() in originals:
-            raise ValueError(f"a copy would overwrite {copy}; name another folder with -o.")
+    _check_originals(inputs, copies, own_copy_allowed=bool(options.output))
+    if not options.output:
+        _check_no_copy_exists(copies, output)
     return copies
+
+
+def _check_originals(
+    inputs: Sequence[MidiInput], copies: Sequence[Path], own_copy_allowed: bool
+) -> None:
+    originals = {one.path.resolve(): one.path for one in inputs}
+    for one, copy in zip(inputs, copies, strict=True):
+        original = originals.get(copy.resolve())
+        if original is not None and not (own_copy_allowed and original == one.path):
+            raise ValueError(
+                f"the copy of {one.path} would overwrite the original {original}; name another "
+                "folder with -o."
+            )
+
+
+def _check_no_copy_exists(copies: Sequence[Path], folder: Path) -> None:
+    existing = [copy for copy in copies if copy.exists()]
+    if existing:
+        count = len(existing)
+        found = f"{count:,} copies exist already, the first is" if count > 1 else "there is already"
+        raise ValueError(
+            f"{found} {existing[0]}; add -o {folder} to overwrite {'them' if count > 1 else 'it'}, "
+            "or name another folder with -o."
+        )
