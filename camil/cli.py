@@ -202,6 +202,7 @@ def _add_labeller(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pretrained",
         metavar="NAME",
+        type=network,
         default=None,
         help="another network: the folder of a run, or 'permissive' for the included one that was "
         "trained on permissively licensed songs alone",
@@ -221,6 +222,12 @@ class _Version(argparse.Action):
 
         print(f"camil {version('camil')}")
         parser.exit()
+
+
+def network(text: str) -> str:
+    if not text:  # such as an unset variable of a shell, which must not mean the default network
+        raise argparse.ArgumentTypeError("an empty name is no network")
+    return text
 
 
 def probability(text: str) -> float:

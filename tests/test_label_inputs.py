@@ -1,7 +1,9 @@
 """The files that ``camil label`` and ``camil audit`` read and write."""
 
+import errno
 import io
 import json
+import os
 import shutil
 
 import pandas as pd
@@ -10,6 +12,7 @@ from beeps import write
 from register_labeller import ByRegister
 
 from camil.cli import main
+from camil.labelling.label import label, skipped
 
 
 @pytest.fixture(autouse=True)
@@ -77,3 +80,71 @@ def test_copy_never_overwrites_the_original_of_another_file(tmp_path, capsys):
 def test_copy_named_rmi_is_a_file(song, tmp_path):
     assert main(["label", "song.mid", "--apply", "-o", "new.rmi"]) == 0
     assert (tmp_path / "new.rmi").is_file()
+
+
+@pytest.fixture
+def locked(tmp_path, monkeypatch):
+    """A folder that cannot be read, in the folder `songs`; for root, all can be."""
+    folder = tmp_path / "songs/locked"
+    folder.mkdir(parents=True)
+    write(folder / "a.mid", 0)
+    scandir = os.scandir
+
+    def scan(path):
+        if os.path.realpath(path) == str(folder):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    return folder
+
+
+def test_unreadable_subfolder_is_reported_as_skipped(song, locked, capsys):
+    shutil.copy(song, locked.parent)
+    why = "the folder songs/locked cannot be read: Permission denied"
+    assert main(["label", "songs", "--json"]) == 1
+    output, errors = capsys.readouterr()
+    assert why in errors
+    (one,) = json.loads(output)["skipped"]
+    assert why in one["why"]
+    assert main(["audit", "songs"]) == 1
+    assert why in capsys.readouterr().err
+    rows = skipped(label("songs", ByRegister()))
+    assert rows[["file", "track", "why"]].to_numpy().tolist() == [["locked", "", why]]
+
+
+@pytest.mark.parametrize("command", ["label", "audit"])
+def test_unreadable_folder_is_not_called_empty(locked, capsys, command):
+    assert main([command, str(locked)]) == 2
+    errors = capsys.readouterr().err
+    assert f"{locked} cannot be read: Permission denied" in errors
+    assert "contains no" not in errors
+
+
+def test_path_that_cannot_be_looked_up_is_skipped(song, capsys):
+    name = "x" * 300 + ".mid"
+    assert main(["label", name, "song.mid", "--csv"]) == 1
+    output, errors = capsys.readouterr()
+    assert set(pd.read_csv(io.StringIO(output))["file"]) == {"song.mid"}
+    assert f"{name} cannot be read: File name too long" in errors
+    assert main(["audit", name]) == 2
+    assert f"{name} cannot be read: File name too long" in capsys.readouterr().err
+
+
+def test_link_to_itself_skips_only_that_file(song, tmp_path, capsys):
+    (tmp_path / "loop.mid").symlink_to("loop.mid")
+    assert main(["label", ".", "--csv"]) == 1
+    output, errors = capsys.readouterr()
+    assert set(pd.read_csv(io.StringIO(output))["file"]) == {"song.mid"}
+    assert "loop.mid" in errors
+
+
+def test_empty_name_is_not_the_current_folder(song, tmp_path, capsys):
+    assert main(["label", "", "--apply"]) == 2
+    assert "an empty name is no file or folder" in capsys.readouterr().err
+    assert not (tmp_path / "labelled").exists()
+    assert main(["label", "", "song.mid"]) == 1
+    assert main(["audit", ""]) == 2
+    assert "an empty name is no file or folder" in capsys.readouterr().err
+    assert main(["label", "song.mid", "--pretrained", ""]) == 2
+    assert "an empty name is no network" in capsys.readouterr().err

@@ -17,7 +17,7 @@ from camil.labelling.files import (
     SkippedFile,
     map_files,
 )
-from camil.labelling.inputs import copy_paths, find_inputs
+from camil.labelling.inputs import copy_paths, find_inputs, path_fault
 from camil.labelling.label import as_utf8, skipped
 from camil.labelling.label import label as label_path
 from camil.labelling.label_job import LabelJob
@@ -96,8 +96,8 @@ def audit(options: Namespace) -> Outcome:
     from camil.labelling.audit import audited
 
     form = table_format(options)
-    if not os.path.exists(options.path):
-        raise ValueError(f"{options.path}: there is no such file or folder.")
+    if why := path_fault(options.path):
+        raise ValueError(why)
     with redirect_stdout(sys.stderr), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         labeller = LabellerByName(options.pretrained)

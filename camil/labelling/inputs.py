@@ -1,5 +1,6 @@
 """The MIDI files that ``camil label`` reads, and the paths of their labelled copies."""
 
+import os
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,29 +20,49 @@ class MidiInput:
 
 
 def find_inputs(options: Namespace) -> tuple[list[MidiInput], list[str]]:
-    """The MIDI files of all paths, each once, and why other paths have none.
+    """The MIDI files of all paths, each once, and why other paths and subfolders have none.
 
     Copies that an earlier call wrote into a subfolder of a searched folder are left out.
     """
-    copies = Path(options.output or options.copies).resolve() if options.apply else None
+    copies = _real(options.output or options.copies) if options.apply else None
     found: dict[Path, MidiInput] = {}
     missing = []
-    for path in map(Path, options.paths):
-        if path.is_dir():
+    for name in options.paths:
+        path = Path(name)
+        if why := path_fault(name):
+            missing.append(why)
+        elif not path.is_dir():
+            found.setdefault(_real(path), MidiInput(path, Path(path.name)))
+        else:
             try:
-                files = midi_files(path)
+                files, unreadable = midi_files(path)
             except ValueError as error:
                 missing.append(f"{error}.")
                 continue
-            inside = copies is not None and path.resolve() in copies.parents
+            missing += [f"{why}." for why in unreadable.values()]
+            inside = copies is not None and _real(path) in copies.parents
             for file in files:
-                if not (inside and copies in file.resolve().parents):
-                    found.setdefault(file.resolve(), MidiInput(file, file.relative_to(path)))
-        elif path.exists():
-            found.setdefault(path.resolve(), MidiInput(path, Path(path.name)))
-        else:
-            missing.append(f"{path}: there is no such file or folder.")
+                if not (inside and copies in _real(file).parents):
+                    found.setdefault(_real(file), MidiInput(file, file.relative_to(path)))
     return list(found.values()), missing
+
+
+def path_fault(name: str) -> str:
+    """Why a path is no file or folder that can be read, as a sentence; empty if it is one."""
+    if not name:  # such as an unset variable of a shell; pathlib takes it for the current folder
+        return "an empty name is no file or folder."
+    try:
+        os.stat(name)
+    except FileNotFoundError:
+        return f"{name}: there is no such file or folder."
+    except OSError as error:
+        return f"{name} cannot be read: {error.strerror}."
+    return ""
+
+
+def _real(path: Path | str) -> Path:
+    """The path without symbolic links; unlike `Path.resolve`, a loop of links is no error."""
+    return Path(os.path.realpath(path))
 
 
 def copy_paths(inputs: Sequence[MidiInput], options: Namespace) -> list[Path]:
@@ -77,9 +98,9 @@ def copy_paths(inputs: Sequence[MidiInput], options: Namespace) -> list[Path]:
 def _check_originals(
     inputs: Sequence[MidiInput], copies: Sequence[Path], own_copy_allowed: bool
 ) -> None:
-    originals = {one.path.resolve(): one.path for one in inputs}
+    originals = {_real(one.path): one.path for one in inputs}
     for one, copy in zip(inputs, copies, strict=True):
-        original = originals.get(copy.resolve())
+        original = originals.get(_real(copy))
         if original is not None and not (own_copy_allowed and original == one.path):
             raise ValueError(
                 f"the copy of {one.path} would overwrite the original {original}; name another "

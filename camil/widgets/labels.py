@@ -12,7 +12,7 @@ from IPython.display import Audio, Markdown, display
 from matplotlib.figure import Figure
 
 from camil import figures
-from camil.labelling.label import SUFFIXES, as_utf8, label, midi_files, skipped, track_labels
+from camil.labelling.label import SUFFIXES, label, midi_files, name_within, skipped, track_labels
 from camil.labelling.networks import Labeller
 from camil.labelling.reasons import reason_for
 from camil.midi.instruments import FAMILIES, InstrumentTable
@@ -277,5 +277,5 @@ def _path_of(path: Path | str, file: str) -> Path:
     if (path / file).exists():
         return path / file
     # The name is escaped in the table, because it is not UTF-8.
-    files = midi_files(path)
-    return next(one for one in files if as_utf8(one.relative_to(path).as_posix()) == file)
+    files, _ = midi_files(path)
+    return next(one for one in files if name_within(path, one) == file)
