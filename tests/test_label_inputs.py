@@ -1,4 +1,4 @@
-"""The files that ``camil label`` and ``camil audit`` read and write."""
+"""Names and kinds of the files that ``camil label`` and ``camil audit`` read and write."""
 
 import errno
 import io
@@ -148,3 +148,57 @@ def test_empty_name_is_not_the_current_folder(song, tmp_path, capsys):
     assert "an empty name is no file or folder" in capsys.readouterr().err
     assert main(["label", "song.mid", "--pretrained", ""]) == 2
     assert "an empty name is no network" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["label", "audit"])
+@pytest.mark.parametrize(("name", "empty"), [("x.csv", ""), ("x.json", "[]")])
+def test_table_of_an_earlier_call_does_not_remain(tmp_path, command, name, empty):
+    (tmp_path / "broken.mid").write_text("no music")
+    (tmp_path / name).write_text("stale")
+    assert main([command, "broken.mid", "-o", name]) == 2
+    text = (tmp_path / name).read_text()
+    if command == "label" and empty:
+        assert json.loads(text)["files"] == []
+    else:
+        assert text.strip() == empty
+
+
+@pytest.mark.parametrize("command", ["label", "audit"])
+def test_output_that_cannot_be_written_is_refused_before_labelling(
+    song, tmp_path, monkeypatch, capsys, command
+):
+    def load(name):
+        raise AssertionError("labelling has begun")
+
+    monkeypatch.setattr("camil.labelling.command.LabellerByName", load)
+    (tmp_path / "file").write_text("")
+    assert main([command, "song.mid", "-o", "file/x.csv"]) == 2
+    assert f"file/x.csv cannot be written: {tmp_path}/file is not a folder" in (
+        capsys.readouterr().err
+    )
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # for root, all can be written
+    assert main([command, "song.mid", "-o", "new/x.csv"]) == 2
+    message = f"new/x.csv cannot be written: no permission to write to {tmp_path}"
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
+def test_output_follows_links(song, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "link.csv").symlink_to("elsewhere/x.csv")
+    for _ in ("new", "old"):
+        assert main(["label", "song.mid", "-o", "link.csv"]) == 0
+        assert (tmp_path / "link.csv").is_symlink()
+        assert set(pd.read_csv(tmp_path / "elsewhere/x.csv")["file"]) == {"song.mid"}
+        (tmp_path / "elsewhere/x.csv").write_text("old")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes")
+def test_output_is_written_into_a_pipe(song, tmp_path):
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    assert main(["label", "song.mid", "-o", "pipe.csv"]) == 0
+    with open(reader, encoding="utf-8") as stream:
+        assert set(pd.read_csv(stream)["file"]) == {"song.mid"}
+    assert pipe.is_fifo()

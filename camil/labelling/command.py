@@ -5,6 +5,7 @@ import sys
 import warnings
 from argparse import Namespace
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from contextlib import closing, redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,8 +22,9 @@ from camil.labelling.inputs import copy_paths, find_inputs, path_fault
 from camil.labelling.label import as_utf8, skipped
 from camil.labelling.label import label as label_path
 from camil.labelling.label_job import LabelJob
-from camil.labelling.output import TABLES, Progress, terminal_width, write
+from camil.labelling.output import TABLES, Progress, Table, terminal_width, write
 from camil.labelling.report import audit_text
+from camil.workbook.files import check_writable
 
 FORMS = {".csv": "csv", ".json": "json"}  # of files
 SHOWN = 25  # suspicious tracks in the terminal
@@ -51,6 +53,9 @@ def label(options: Namespace) -> Outcome:
     form = table_format(options)
     inputs, missing = find_inputs(options)
     copies = copy_paths(inputs, options) if options.apply else []
+    output = "" if options.apply else options.output
+    if output:
+        check_writable(output)
     for why in missing:
         _print_error(why)
     if not inputs:
@@ -60,27 +65,40 @@ def label(options: Namespace) -> Outcome:
     threshold = THRESHOLD if options.threshold is None else options.threshold
     names = [as_utf8(str(one.path)) for one in inputs]
     work = LabelJob(names, copies, labeller, threshold, options.transcription, options.join)
-    table = TABLES[form](options.output if form != "text" and not options.apply else "", threshold)
-    counts, omitted = Counter(), [{"file": "", "why": as_utf8(why)} for why in missing]
-    progress = Progress(len(inputs))
-    files = [one.path for one in inputs]
-    with closing(map_files(files, work, options.processes or cores())) as results:
-        for name, result in zip(names, results, strict=True):
-            progress.step()
-            if isinstance(result, SkippedFile):
-                progress.clear()
-                _print_error(result.why)
-                omitted.append({"file": name, "why": as_utf8(result.why)})
-            else:
-                record, tracks = result
-                counts += count_labels(record)
-                progress.clear(if_shown_with=sys.stdout)
-                table.add(record, tracks)
-    progress.clear()
+    table = TABLES[form](output, threshold)
+    results = map_files([one.path for one in inputs], work, options.processes or cores())
+    with closing(results):
+        counts, omitted = _add_results(names, results, table)
+    omitted = [{"file": "", "why": as_utf8(why)} for why in missing] + omitted
     table.finish(omitted)
     if len(inputs) + len(missing) > 1 or options.output:
         print(summary(counts, len(omitted), options.apply), file=sys.stderr)
     return Outcome(counts["files"], len(omitted))
+
+
+def _add_results(
+    names: Sequence[str], results: Iterable[Any], table: Table
+) -> tuple[Counter, list[dict[str, str]]]:
+    """Add files to the table, as they are labelled.
+
+    Returns:
+        The sums of `count_labels`, and the skipped files with the reason.
+    """
+    counts, omitted = Counter(), []
+    progress = Progress(len(names))
+    for name, result in zip(names, results, strict=True):
+        progress.step()
+        if isinstance(result, SkippedFile):
+            progress.clear()
+            _print_error(result.why)
+            omitted.append({"file": name, "why": as_utf8(result.why)})
+        else:
+            record, tracks = result
+            counts += count_labels(record)
+            progress.clear(if_shown_with=sys.stdout)
+            table.add(record, tracks)
+    progress.clear()
+    return counts, omitted
 
 
 def audit(options: Namespace) -> Outcome:
@@ -98,11 +116,18 @@ def audit(options: Namespace) -> Outcome:
     form = table_format(options)
     if why := path_fault(options.path):
         raise ValueError(why)
+    if options.output:
+        check_writable(options.output)
     with redirect_stdout(sys.stderr), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         labeller = LabellerByName(options.pretrained)
         processes = options.processes or cores()
-        labels = label_path(options.path, labeller, processes=processes, progress=Progress.over)
+        try:
+            labels = label_path(options.path, labeller, processes=processes, progress=Progress.over)
+        except (ValueError, OSError):
+            if options.output:  # a table of an earlier call must not remain
+                write("[]\n" if form == "json" else "", options.output)
+            raise
     found = audited(labels, labeller.instruments)
     omitted = skipped(found)
     faults = omitted.loc[omitted["track"] == "", "why"].tolist()
