@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 
+import mido
 import pandas as pd
 import pytest
 from beeps import write
@@ -202,3 +203,17 @@ def test_output_is_written_into_a_pipe(song, tmp_path):
     with open(reader, encoding="utf-8") as stream:
         assert set(pd.read_csv(stream)["file"]) == {"song.mid"}
     assert pipe.is_fifo()
+
+
+def test_note_on_a_copy_is_printed_with_every_form(tmp_path, capsys):
+    midi = mido.MidiFile()
+    for pitch in (40, 75):  # a bass and a flute on one channel
+        notes = [mido.Message("note_on", note=pitch, velocity=64 * (i % 2 == 0), time=240)
+                 for i in range(32)]  # fmt: skip
+        midi.tracks.append(mido.MidiTrack([mido.Message("program_change", program=0), *notes]))
+    midi.save(tmp_path / "shared.mid")
+    for options, in_output, in_errors in (([], 1, 0), (["--json"], 1, 0), (["--csv"], 0, 1)):
+        assert main(["label", "shared.mid", "--apply", *options, "-o", "copies"]) == 0
+        output, errors = capsys.readouterr()
+        assert output.count("share channel 1 and got different instruments") == in_output
+        assert errors.count("camil: shared.mid: the parts") == in_errors

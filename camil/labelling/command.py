@@ -22,7 +22,7 @@ from camil.labelling.inputs import copy_paths, find_inputs, path_fault
 from camil.labelling.label import as_utf8, skipped
 from camil.labelling.label import label as label_path
 from camil.labelling.label_job import LabelJob
-from camil.labelling.output import TABLES, Progress, Table, terminal_width, write
+from camil.labelling.output import TABLES, CSVTable, Progress, Table, terminal_width, write
 from camil.labelling.report import audit_text
 from camil.workbook.files import check_writable
 
@@ -97,6 +97,10 @@ def _add_results(
             counts += count_labels(record)
             progress.clear(if_shown_with=sys.stdout)
             table.add(record, tracks)
+            if isinstance(table, CSVTable):  # the other forms have the notes on the copy
+                for note in record.get("notes", ()):
+                    progress.clear()
+                    _print_error(note)
     progress.clear()
     return counts, omitted
 
