@@ -62,7 +62,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    if sys.stdout is None:  # closed by the shell
+    # A stream that the shell has closed is None.
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - open until the end
+    if sys.stdout is None:
         print("camil: standard output is closed.", file=sys.stderr)
         return FAILED
     try:

@@ -179,6 +179,16 @@ def test_closed_standard_output_is_wrong_usage(folder):
     assert "Traceback" not in finished.stderr
 
 
+def test_closed_standard_error_does_not_end_the_command(folder, run):
+    command = [*COMMAND, "label", str(folder), "--csv", "--pretrained", run]
+    closed = f"{shlex.join(command)} 2>&-"
+    finished = subprocess.run(
+        ["bash", "-c", closed], capture_output=True, text=True, env=ENVIRONMENT
+    )
+    assert finished.returncode == 1
+    assert len(pd.read_csv(io.StringIO(finished.stdout))["file"].unique()) == 3
+
+
 def test_form_that_contradicts_the_output_is_refused(folder, capsys):
     assert main(["label", str(folder), "-o", "labels.csv", "--json"]) == 2
     assert "ending of another form" in capsys.readouterr().err
