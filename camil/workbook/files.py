@@ -45,7 +45,7 @@ def check_writable(path: Path | str) -> None:
 
 
 def _is_special(path: Path) -> bool:
-    return path.exists() and not path.is_file()
+    return os.path.exists(path) and not os.path.isfile(path)
 
 
 def write_json(path: Path | str, content: Any) -> None:
