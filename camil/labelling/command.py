@@ -10,6 +10,8 @@ from contextlib import closing, redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pandas as pd
+
 from camil.labelling.files import (
     OTHER,
     THRESHOLD,
@@ -141,18 +143,20 @@ def audit(options: Namespace) -> Outcome:
     if form == "text":
         print(audit_text(wrong.head(options.top or SHOWN), terminal_width()))
     else:
-        rows = found.head(options.top or len(found))
-        if form == "csv":
-            text = rows.to_csv(index=False, float_format="%.4f")
-        else:
-            text = rows.to_json(orient="records", indent=1, double_precision=4) + "\n"
-        write(text, options.output)
+        write(audit_file_text(found.head(options.top or len(found)), form), options.output)
     print(
         f"another instrument than that of the program is the most probable for {len(wrong):,} of "
         f"{len(found):,} parts" + (f"; {len(faults):,} files skipped" if faults else ""),
         file=sys.stderr,
     )
     return Outcome(max(found["file"].nunique(), 1), len(faults))
+
+
+def audit_file_text(rows: pd.DataFrame, form: str) -> str:
+    """Rows of an audit as CSV, or as a JSON list of records."""
+    if form == "csv":
+        return rows.to_csv(index=False, float_format="%.4f")
+    return rows.to_json(orient="records", indent=1, double_precision=4) + "\n"
 
 
 def table_format(options: Namespace) -> str:

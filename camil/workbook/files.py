@@ -1,4 +1,4 @@
-"""Read and write text and JSON files; writes are atomic."""
+"""Read and write text and JSON files; writes of regular files are atomic."""
 
 import json
 import os
