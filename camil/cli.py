@@ -62,7 +62,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    if sys.stdout is None:  # closed by the shell
+    # A stream that the shell has closed is None.
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - open until the end
+    if sys.stdout is None:
         print("camil: standard output is closed.", file=sys.stderr)
         return FAILED
     try:
@@ -202,6 +205,7 @@ def _add_labeller(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pretrained",
         metavar="NAME",
+        type=network,
         default=None,
         help="another network: the folder of a run, or 'permissive' for the included one that was "
         "trained on permissively licensed songs alone",
@@ -221,6 +225,12 @@ class _Version(argparse.Action):
 
         print(f"camil {version('camil')}")
         parser.exit()
+
+
+def network(text: str) -> str:
+    if not text:  # such as an unset variable of a shell, which must not mean the default network
+        raise argparse.ArgumentTypeError("an empty name is no network")
+    return text
 
 
 def probability(text: str) -> float:

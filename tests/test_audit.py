@@ -29,6 +29,7 @@ from camil.evaluation.planted_errors import (
 )
 from camil.labelling.audit import audit, audited
 from camil.labelling.networks import TrackReading
+from camil.labelling.report import audit_text
 from camil.midi.instruments import FAMILIES, INSTRUMENTS
 from camil.midi.segments import segments_of
 
@@ -141,6 +142,15 @@ def test_part_without_a_program_is_left_out(song):
     labels = camil.label(song, FakeLabeller(ANSWERS))
     labels.loc[labels["track"] == "01-Klavier", "labelled"] = False
     assert audited(labels)["name"].tolist() == ["Bass gtr", "Pad"]
+
+
+def test_file_without_any_program_has_an_empty_audit_with_all_columns(song):
+    labels = camil.label(song, FakeLabeller(ANSWERS))
+    whole = audited(labels)
+    empty = audited(labels.assign(labelled=False))
+    assert empty.empty
+    assert empty.columns.tolist() == whole.columns.tolist()
+    assert audit_text(empty).split()[:3] == ["file", "part", "written"]
 
 
 def test_unreadable_file_is_reported_and_csv_has_all_columns(song, tmp_path):

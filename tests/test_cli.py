@@ -179,6 +179,16 @@ def test_closed_standard_output_is_wrong_usage(folder):
     assert "Traceback" not in finished.stderr
 
 
+def test_closed_standard_error_does_not_end_the_command(folder, run):
+    command = [*COMMAND, "label", str(folder), "--csv", "--pretrained", run]
+    closed = f"{shlex.join(command)} 2>&-"
+    finished = subprocess.run(
+        ["bash", "-c", closed], capture_output=True, text=True, env=ENVIRONMENT
+    )
+    assert finished.returncode == 1
+    assert len(pd.read_csv(io.StringIO(finished.stdout))["file"].unique()) == 3
+
+
 def test_form_that_contradicts_the_output_is_refused(folder, capsys):
     assert main(["label", str(folder), "-o", "labels.csv", "--json"]) == 2
     assert "ending of another form" in capsys.readouterr().err
@@ -290,8 +300,8 @@ def test_copies_of_earlier_calls_are_not_labelled_again(tmp_path, answers, monke
     monkeypatch.chdir(tmp_path)
     write_song(tmp_path / "songs/a.mid", programs=(40,))
     answers(({"Pipe": 0.9},))
-    for _ in range(2):
-        assert main(["label", ".", "--apply"]) == 0
+    for output in ([], ["-o", "labelled"]):
+        assert main(["label", ".", "--apply", *output]) == 0
     assert [str(path) for path in sorted(Path("labelled").rglob("*.mid"))] == [
         "labelled/songs/a.mid"
     ]

@@ -16,6 +16,7 @@ from camil.midi.instruments import FAMILIES, InstrumentClass, InstrumentTable
 
 # None of their General MIDI names is among the names below.
 PIANO, GUITAR, BASS, VIOLIN, STRINGS = 0, 25, 33, 44, 48
+FIDDLE = 110
 TRUMPET, SAX, FLUTE, MARIMBA = 60, 67, 77, 15
 
 
@@ -78,6 +79,8 @@ def test_compound_names_denote_their_head(name, program):
         ("Piano & Strings", PIANO), ("Piano & Strings", STRINGS),  # either
         ("Kontrabass", 32), ("Bass", 43), ("Bass", 52), ("Basso", 42),  # double bass, choir
         ("12-string", 25), ("Bass clef", PIANO),
+        ("Violin", FIDDLE), ("Violino 1", FIDDLE), ("Violini II", FIDDLE), ("Vln. 1", FIDDLE),
+        ("1. Geigen", FIDDLE), ("Solovioline", FIDDLE), ("Fiddle", 40),
     ],
 )  # fmt: skip
 def test_ambiguous_names_are_silent(name, program):

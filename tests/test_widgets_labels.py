@@ -115,6 +115,20 @@ def test_saved_copies_and_tables_can_be_read(song, tmp_path):
     assert not list((tmp_path / "out").rglob("*.partial"))
 
 
+def test_files_whose_names_are_not_utf_8_are_labelled_apart_and_saved(song, tmp_path):
+    names = ["caf\udce8.mid", "caf\udce9.mid"]  # the bytes E8 and E9, as Python reads them
+    for name in names:
+        (song.parent / name).write_bytes(song.read_bytes())
+    (song.parent / "broken-\udce9.mid").write_text("no music")
+    labels = label(song.parent, FirstIsReed())
+    copies = page.save(labels, song.parent, tmp_path / "out")
+    tracks = pd.read_csv(tmp_path / "out/tracks.csv")
+    assert tracks.groupby("file").size().tolist() == [2, 2, 2]
+    assert [copy.exists() for copy in copies] == [True] * 3
+    assert len(set(copies)) == 3
+    assert pd.read_csv(tmp_path / "out/skipped.csv")["file"].str.contains("broken").any()
+
+
 def test_choosing_another_track_shows_and_plays_it(song, shown):
     page.browse_tracks(label(song, FirstIsReed()), song)
     (desk,) = shown

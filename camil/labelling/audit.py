@@ -87,7 +87,8 @@ def audited(labels: pd.DataFrame, instruments: InstrumentTable = FAMILIES) -> pd
     found["suspicion"] = suspicion(found["probability"])
     found["suggested"] = _suggested(parts, found, instruments)
     found["suggested_name"] = _names(found["suggested"])
-    found["name"] = parts["track"].str.partition("-")[2]  # the reader adds the part's number
+    # The reader adds the part's number.
+    found["name"] = [track.partition("-")[2] for track in parts["track"]]
     found["name_verdict"] = _verdicts(found, instruments)
     found[[f"p_{name}" for name in answers]] = joint
     found = found.sort_values("suspicion", ascending=False, kind="stable", ignore_index=True)

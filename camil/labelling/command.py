@@ -5,11 +5,12 @@ import sys
 import warnings
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import pandas as pd
 
 from camil.labelling.files import (
     OTHER,
@@ -19,11 +20,13 @@ from camil.labelling.files import (
     SkippedFile,
     map_files,
 )
-from camil.labelling.label import SUFFIXES, midi_files, skipped
+from camil.labelling.inputs import copy_paths, find_inputs, path_fault
+from camil.labelling.label import as_utf8, skipped
 from camil.labelling.label import label as label_path
 from camil.labelling.label_job import LabelJob
-from camil.labelling.output import TABLES, Progress, terminal_width, write
+from camil.labelling.output import TABLES, CSVTable, Progress, Table, terminal_width, write
 from camil.labelling.report import audit_text
+from camil.workbook.files import check_writable
 
 FORMS = {".csv": "csv", ".json": "json"}  # of files
 SHOWN = 25  # suspicious tracks in the terminal
@@ -34,14 +37,6 @@ class Outcome(NamedTuple):
 
     labelled: int
     skipped: int
-
-
-@dataclass
-class MidiInput:
-    """A file to label, and its path within the folder of copies."""
-
-    path: Path
-    relative: Path
 
 
 def label(options: Namespace) -> Outcome:
@@ -60,6 +55,9 @@ def label(options: Namespace) -> Outcome:
     form = table_format(options)
     inputs, missing = find_inputs(options)
     copies = copy_paths(inputs, options) if options.apply else []
+    output = "" if options.apply else options.output
+    if output:
+        check_writable(output)
     for why in missing:
         _print_error(why)
     if not inputs:
@@ -67,30 +65,46 @@ def label(options: Namespace) -> Outcome:
     with redirect_stdout(sys.stderr):  # standard output is for labels
         labeller = LabellerByName(options.pretrained)
     threshold = THRESHOLD if options.threshold is None else options.threshold
-    # A file name that is not UTF-8 must not prevent the table from being written.
-    names = [os.fsencode(one.path).decode("utf-8", "replace") for one in inputs]
+    names = [as_utf8(str(one.path)) for one in inputs]
     work = LabelJob(names, copies, labeller, threshold, options.transcription, options.join)
-    table = TABLES[form](options.output if form != "text" and not options.apply else "", threshold)
-    counts, omitted = Counter(), [{"file": "", "why": why} for why in missing]
-    progress = Progress(len(inputs))
-    files = [one.path for one in inputs]
-    with closing(map_files(files, work, options.processes or cores())) as results:
-        for name, result in zip(names, results, strict=True):
-            progress.step()
-            if isinstance(result, SkippedFile):
-                progress.clear()
-                _print_error(result.why)
-                omitted.append({"file": name, "why": result.why})
-            else:
-                record, tracks = result
-                counts += count_labels(record)
-                progress.clear(if_shown_with=sys.stdout)
-                table.add(record, tracks)
-    progress.clear()
+    table = TABLES[form](output, threshold)
+    results = map_files([one.path for one in inputs], work, options.processes or cores())
+    with closing(results):
+        counts, omitted = _add_results(names, results, table)
+    omitted = [{"file": "", "why": as_utf8(why)} for why in missing] + omitted
     table.finish(omitted)
     if len(inputs) + len(missing) > 1 or options.output:
         print(summary(counts, len(omitted), options.apply), file=sys.stderr)
     return Outcome(counts["files"], len(omitted))
+
+
+def _add_results(
+    names: Sequence[str], results: Iterable[Any], table: Table
+) -> tuple[Counter, list[dict[str, str]]]:
+    """Add files to the table, as they are labelled.
+
+    Returns:
+        The sums of `count_labels`, and the skipped files with the reason.
+    """
+    counts, omitted = Counter(), []
+    progress = Progress(len(names))
+    for name, result in zip(names, results, strict=True):
+        progress.step()
+        if isinstance(result, SkippedFile):
+            progress.clear()
+            _print_error(result.why)
+            omitted.append({"file": name, "why": as_utf8(result.why)})
+        else:
+            record, tracks = result
+            counts += count_labels(record)
+            progress.clear(if_shown_with=sys.stdout)
+            table.add(record, tracks)
+            if isinstance(table, CSVTable):  # the other forms have the notes on the copy
+                for note in record.get("notes", ()):
+                    progress.clear()
+                    _print_error(note)
+    progress.clear()
+    return counts, omitted
 
 
 def audit(options: Namespace) -> Outcome:
@@ -106,13 +120,20 @@ def audit(options: Namespace) -> Outcome:
     from camil.labelling.audit import audited
 
     form = table_format(options)
-    if not os.path.exists(options.path):
-        raise ValueError(f"{options.path}: there is no such file or folder.")
+    if why := path_fault(options.path):
+        raise ValueError(why)
+    if options.output:
+        check_writable(options.output)
     with redirect_stdout(sys.stderr), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         labeller = LabellerByName(options.pretrained)
         processes = options.processes or cores()
-        labels = label_path(options.path, labeller, processes=processes, progress=Progress.over)
+        try:
+            labels = label_path(options.path, labeller, processes=processes, progress=Progress.over)
+        except (ValueError, OSError):
+            if options.output:  # a table of an earlier call must not remain
+                write("[]\n" if form == "json" else "", options.output)
+            raise
     found = audited(labels, labeller.instruments)
     omitted = skipped(found)
     faults = omitted.loc[omitted["track"] == "", "why"].tolist()
@@ -122,18 +143,20 @@ def audit(options: Namespace) -> Outcome:
     if form == "text":
         print(audit_text(wrong.head(options.top or SHOWN), terminal_width()))
     else:
-        rows = found.head(options.top or len(found))
-        if form == "csv":
-            text = rows.to_csv(index=False, float_format="%.4f")
-        else:
-            text = rows.to_json(orient="records", indent=1, double_precision=4) + "\n"
-        write(text, options.output)
+        write(audit_file_text(found.head(options.top or len(found)), form), options.output)
     print(
         f"another instrument than that of the program is the most probable for {len(wrong):,} of "
         f"{len(found):,} parts" + (f"; {len(faults):,} files skipped" if faults else ""),
         file=sys.stderr,
     )
     return Outcome(max(found["file"].nunique(), 1), len(faults))
+
+
+def audit_file_text(rows: pd.DataFrame, form: str) -> str:
+    """Rows of an audit as CSV, or as a JSON list of records."""
+    if form == "csv":
+        return rows.to_csv(index=False, float_format="%.4f")
+    return rows.to_json(orient="records", indent=1, double_precision=4) + "\n"
 
 
 def table_format(options: Namespace) -> str:
@@ -164,62 +187,6 @@ def table_format(options: Namespace) -> str:
     if options.csv or options.json:
         return "csv" if options.csv else "json"
     return "text" if getattr(options, "apply", False) else FORMS.get(suffix, "text")
-
-
-def find_inputs(options: Namespace) -> tuple[list[MidiInput], list[str]]:
-    """The MIDI files of all paths, each once, and why other paths have none.
-
-    Copies that an earlier call wrote into a subfolder of a searched folder are left out.
-    """
-    copies = Path(options.output or options.copies).resolve() if options.apply else None
-    found: dict[Path, MidiInput] = {}
-    missing = []
-    for path in map(Path, options.paths):
-        if path.is_dir():
-            try:
-                files = midi_files(path)
-            except ValueError as error:
-                missing.append(f"{error}.")
-                continue
-            inside = copies is not None and path.resolve() in copies.parents
-            for file in files:
-                if not (inside and copies in file.resolve().parents):
-                    found.setdefault(file.resolve(), MidiInput(file, file.relative_to(path)))
-        elif path.exists():
-            found.setdefault(path.resolve(), MidiInput(path, Path(path.name)))
-        else:
-            missing.append(f"{path}: there is no such file or folder.")
-    return list(found.values()), missing
-
-
-def copy_paths(inputs: Sequence[MidiInput], options: Namespace) -> list[Path]:
-    """The path of the labelled copy of each file.
-
-    Raises:
-        ValueError: if two copies would have the same path, or a copy would overwrite an original
-            without ``output`` naming it.
-    """
-    output = Path(options.output or options.copies)
-    if output.suffix.lower() in SUFFIXES and not output.is_dir():
-        if len(inputs) > 1:
-            raise ValueError(
-                f"{len(inputs)} files cannot all be copied to {output}; name a folder."
-            )
-        return [output for _ in inputs]
-    copies = [output / one.relative for one in inputs]
-    first: dict[Path, Path] = {}
-    for one, copy in zip(inputs, copies, strict=True):
-        other = first.setdefault(copy, one.path)
-        if other != one.path:
-            raise ValueError(
-                f"{other} and {one.path} would both be copied to {copy}; label their folder, or "
-                "one of them at a time."
-            )
-    originals = {one.path.resolve() for one in inputs}
-    for copy in copies:
-        if not options.output and copy.resolve() in originals:
-            raise ValueError(f"a copy would overwrite {copy}; name another folder with -o.")
-    return copies
 
 
 def count_labels(record: dict[str, Any]) -> Counter:

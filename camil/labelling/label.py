@@ -42,7 +42,7 @@ def label(
     The programs in a file are not used. A part is the notes that one program plays on one channel
     of one MIDI track, so each channel of a type-0 file is a part. Damaged files are repaired as far
     as possible; a Python warning is issued for each, and `repairs` lists the repairs. In a folder,
-    a file that cannot be read is skipped; `skipped` lists it with the reason.
+    a file or subfolder that cannot be read is skipped; `skipped` lists it with the reason.
 
     Args:
         path: a ``.mid``, ``.midi`` or ``.kar`` file, or a folder, which is searched recursively.
@@ -60,7 +60,8 @@ def label(
             a line every ten seconds.
 
     Returns:
-        One row per segment: ``file`` (its name; in a folder, its path from there), ``track``,
+        One row per segment: ``file`` (its name; in a folder, its path from there; bytes that are
+        not UTF-8 are escaped), ``track``,
         ``channel`` (1 to 16), ``program`` (0 to 127, as in the file), ``labelled`` (False if the
         file states no General MIDI program for the part), ``start_beat``, ``end_beat`` (quarter
         notes), ``start_seconds``, ``end_seconds``, ``predicted`` (a class, or ``uncertain``), the
@@ -84,18 +85,18 @@ def label(
     path = Path(path)
     labeller = pretrained if callable(pretrained) else LabellerByName(pretrained)
     if not path.is_dir():
-        one = label_file(path, path.name, labeller, threshold, transcription)
+        one = label_file(path, as_utf8(path.name), labeller, threshold, transcription)
         warn_of_repairs(path, one.repairs)
         return _table([one], [])
+    files, unreadable = midi_files(path)
+    names = [name_within(path, file) for file in files]
     tables, faults = [], []
-    files = midi_files(path)
-    names = [file.relative_to(path).as_posix() for file in files]
     options = {"labeller": labeller, "threshold": threshold, "transcribed": transcription}
     results = map_files(files, partial(_work, names=names, **options), processes)
     shown = progress(files) if progress else each(files, "file")
     for file, name, one in zip(shown, names, results, strict=True):
         if isinstance(one, SkippedFile):
-            faults.append({"file": name, "track": "", "why": one.why})
+            faults.append({"file": name, "track": "", "why": as_utf8(one.why)})
         else:
             warn_of_repairs(file, one.repairs)
             tables.append(one)
@@ -104,6 +105,8 @@ def label(
             f"none of the {len(files)} files in {path} can be labelled; the first: "
             f"{faults[0]['file']}: {faults[0]['why']}"
         )
+    for below, why in unreadable.items():
+        faults.append({"file": name_within(path, below), "track": "", "why": as_utf8(why)})
     return _table(tables, faults)
 
 
@@ -152,13 +155,14 @@ def track_labels(labels: pd.DataFrame, threshold: float = THRESHOLD) -> pd.DataF
 
 
 def skipped(labels: pd.DataFrame) -> pd.DataFrame:
-    """Files and tracks without a label.
+    """Files, subfolders and tracks without a label.
 
     Args:
         labels: from `label`, as it was returned.
 
     Returns:
-        One row per file or track: ``file``, ``track`` (empty for a whole file) and ``why``.
+        One row per file, subfolder or track: ``file``, ``track`` (empty unless it is a track) and
+        ``why``.
     """
     return pd.DataFrame(labels.attrs["skipped"], columns=["file", "track", "why"])
 
@@ -205,17 +209,38 @@ def likely_drums(labels: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(labels.attrs["likely_drums"], columns=columns)
 
 
-def midi_files(folder: Path) -> list[Path]:
-    """All MIDI files in a folder and its subfolders, sorted.
+def midi_files(folder: Path) -> tuple[list[Path], dict[Path, str]]:
+    """All MIDI files in a folder and its subfolders, sorted, and why subfolders cannot be read.
 
     Raises:
-        ValueError: if there is none.
+        ValueError: if there is no file that can be read.
     """
-    found = [Path(parent, name) for parent, _, names in os.walk(folder) for name in names]
+    unreadable: dict[Path, str] = {}
+
+    def report(error: OSError) -> None:
+        path = error.filename
+        unreadable[Path(path)] = f"the folder {path} cannot be read: {error.strerror}"
+
+    walk = os.walk(folder, onerror=report)
+    found = [Path(parent, name) for parent, _, names in walk for name in names]
     files = sorted(file for file in found if file.suffix.lower() in SUFFIXES)
     if not files:
-        raise ValueError(f"the folder {folder} contains no .mid, .midi or .kar file")
-    return files
+        none = f"the folder {folder} contains no .mid, .midi or .kar file"
+        raise ValueError("; ".join(unreadable.values()) or none)
+    return files, unreadable
+
+
+def name_within(folder: Path, path: Path) -> str:
+    """The name, in tables, of a file or subfolder of a folder."""
+    return as_utf8(path.relative_to(folder).as_posix())
+
+
+def as_utf8(text: str) -> str:
+    """A text that tables can hold: bytes of a file name that are not UTF-8 are escaped.
+
+    A table of pandas, or a file, with such a name as Python reads it raises UnicodeEncodeError.
+    """
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _decisions(

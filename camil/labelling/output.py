@@ -64,7 +64,7 @@ class CSVTable:
             print(text, end="", flush=True)
 
     def finish(self, skipped: list[dict[str, str]]) -> None:
-        if self.parts:
+        if self.output:  # without parts too: a table of an earlier call must not remain
             write_text(self.output, "".join(self.parts))
 
 
@@ -82,6 +82,7 @@ class JSONDocument:
         write(f"{text}\n", self.output)
 
 
+Table = TextTables | CSVTable | JSONDocument
 TABLES = {"text": TextTables, "csv": CSVTable, "json": JSONDocument}
 
 

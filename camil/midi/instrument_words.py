@@ -106,7 +106,7 @@ _AMBIGUOUS = {
     "guitar": "105",
     "harmonika": "21,23",
     "fiddle": "40",
-    "violin": "110",
+    **dict.fromkeys(_WORDS["40"].split(", "), "110"),  # violins
     "strings": "92",
     **dict.fromkeys(("string", "str"), "24-31,92"),  # also the strings of a guitar
     "timbales": "112-119",

@@ -12,7 +12,7 @@ from IPython.display import Audio, Markdown, display
 from matplotlib.figure import Figure
 
 from camil import figures
-from camil.labelling.label import SUFFIXES, label, skipped, track_labels
+from camil.labelling.label import SUFFIXES, label, midi_files, name_within, skipped, track_labels
 from camil.labelling.networks import Labeller
 from camil.labelling.reasons import reason_for
 from camil.midi.instruments import FAMILIES, InstrumentTable
@@ -271,4 +271,11 @@ def _html(figure: Figure, written: Audio, labelled: Audio) -> str:
 
 
 def _path_of(path: Path | str, file: str) -> Path:
-    return Path(path) / file if Path(path).is_dir() else Path(path)
+    path = Path(path)
+    if not path.is_dir():
+        return path
+    if (path / file).exists():
+        return path / file
+    # The name is escaped in the table, because it is not UTF-8.
+    files, _ = midi_files(path)
+    return next(one for one in files if name_within(path, one) == file)

@@ -1,4 +1,4 @@
-"""Read and write text and JSON files; writes are atomic."""
+"""Read and write text and JSON files; writes of regular files are atomic."""
 
 import json
 import os
@@ -7,12 +7,45 @@ from typing import Any
 
 
 def write_text(path: Path | str, text: str) -> None:
-    """Write a UTF-8 text file completely or not at all; its folder is created."""
+    """Write a UTF-8 text file completely or not at all; its folder is created.
+
+    Symbolic links are followed. What exists and is no regular file, such as a pipe, is written in
+    place.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
     path = Path(path)
+    if _is_special(path):
+        path.write_text(text, encoding="utf-8")
+        return
+    path = path.resolve()  # else the link would be replaced
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     partial.write_text(text, encoding="utf-8")
     os.replace(partial, path)
+
+
+def check_writable(path: Path | str) -> None:
+    """Check that `write_text` can write a file, before its content is computed.
+
+    Raises:
+        PermissionError: if the file, or its folder, is not writable.
+        NotADirectoryError: if the folder of the file cannot be a folder.
+    """
+    path = Path(path)
+    if _is_special(path):
+        written = path
+    else:
+        written = next(one for one in path.resolve().parents if os.path.exists(one))
+        if not written.is_dir():
+            raise NotADirectoryError(f"{path} cannot be written: {written} is not a folder.")
+    if not os.access(written, os.W_OK):
+        raise PermissionError(f"{path} cannot be written: no permission to write to {written}.")
+
+
+def _is_special(path: Path) -> bool:
+    return os.path.exists(path) and not os.path.isfile(path)
 
 
 def write_json(path: Path | str, content: Any) -> None:
