@@ -205,6 +205,15 @@ def test_output_is_written_into_a_pipe(song, tmp_path):
     assert pipe.is_fifo()
 
 
+@pytest.mark.parametrize("command", ["label", "audit"])
+@pytest.mark.parametrize("form", [[], ["--csv"], ["--json"]])
+def test_table_does_not_overwrite_a_midi_file(song, capsys, command, form):
+    before = song.read_bytes()
+    assert main([command, "song.mid", "-o", "song.mid", *form]) == 2
+    assert "has the ending of a MIDI file" in capsys.readouterr().err
+    assert song.read_bytes() == before
+
+
 def test_note_on_a_copy_is_printed_with_every_form(tmp_path, capsys):
     midi = mido.MidiFile()
     for pitch in (40, 75):  # a bass and a flute on one channel
