@@ -27,7 +27,8 @@ def write_joined(
     The events of a part move into its first MIDI track, onto the channel of that track. The part
     gets the program of its label, or that of its first track if the label is uncertain. Likely
     drums move to channel 10, where they play the standard kit. Notes, times, tempi and controllers
-    stay the same.
+    stay the same. Another part whose program was stated on one of these tracks gets a program
+    change of its own.
 
     A track is not joined, and only gets the program of its part, if one of its notes would sound
     together with one of the same pitch, or if its controllers change or differ from those of the
@@ -53,8 +54,9 @@ def write_joined(
         program = programs.get(group[0].name, group[0].program)
         programs |= {part.name: program for part in group}
     copy = LabelledCopy(readable(path.read_bytes()).data, parts, programs)
-    data, apart = copy.content(), []
     drums = [named[name] for name in likely_drums["track"]]
+    involved = {part.name for group in (*groups, drums) for part in group}
+    data, apart = copy.content(involved), []
     if groups or drums:
         content = data[slice(*midi_content(data))]
         data, apart = with_joined_tracks(content, parts, groups, drums)

@@ -2,7 +2,7 @@
 
 import io
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 
 import mido
@@ -21,10 +21,10 @@ def with_joined_tracks(
 ) -> tuple[bytes, list[str]]:
     """A MIDI file in which each group of parts is one track, and drums play on channel 10.
 
-    The messages of a group move into the MIDI track of its first part, onto the channel of that
-    part. A part is left where it is if its MIDI track has several parts, if one of its notes would
-    sound together with one of the same pitch, or if its controllers change or differ from those of
-    the first part.
+    The messages of a group move into the MIDI track of its first part, and those on the channels of
+    the parts onto the channel of that part. A part is left where it is if its MIDI track has
+    several parts, if one of its notes would sound together with one of the same pitch, or if its
+    controllers change or differ from those of the first part.
 
     Args:
         data: a valid MIDI file without a container.
@@ -47,10 +47,11 @@ def with_joined_tracks(
         for other in others:
             source = midi.tracks[other.midi_track]
             are_whole = parts_of[first.midi_track] == parts_of[other.midi_track] == 1
-            settings = _settings(source)
-            agree = settings is not None and settings == _settings(target)
+            settings = _settings(source, other.channel)
+            agree = settings is not None and settings == _settings(target, first.channel)
             if are_whole and agree and not _meet(first, other):
-                target[:] = _merged(target, source, first.channel)
+                moved = [_moved(one, other.channel, first.channel) for one in source]
+                target[:] = _merged(target, moved)
                 first = join_tracks([first, other])
                 joined.append(other.midi_track)
             else:
@@ -60,15 +61,15 @@ def with_joined_tracks(
         if parts_of[part.midi_track] > 1:
             apart.append(part.name)
         else:
-            track[:] = [_on_channel(one, DRUM_CHANNEL) for one in track]
+            track[:] = [_as_drums(one, part.channel) for one in track]
     midi.tracks = [one for number, one in enumerate(midi.tracks) if number not in joined]
     file = io.BytesIO()
     midi.save(file=file)
     return file.getvalue(), apart
 
 
-def _merged(target: mido.MidiTrack, source: mido.MidiTrack, channel: int) -> mido.MidiTrack:
-    """The messages of two tracks, without the names of the second one, whose channel changes."""
+def _merged(target: Sequence[mido.Message], source: Sequence[mido.Message]) -> mido.MidiTrack:
+    """The messages of two tracks, without the names of the second one."""
     events = [(tick, 1, message) for tick, message in _timed(target)]
     struck = set()
     for tick, message in _timed(source):
@@ -78,7 +79,7 @@ def _merged(target: mido.MidiTrack, source: mido.MidiTrack, channel: int) -> mid
         elif message.type in _NOTES and (tick, message.note) not in struck:
             rank = 0  # at one tick, notes end before others begin
         if message.type not in _NAMES:
-            events.append((tick, rank, _on_channel(message, channel)))
+            events.append((tick, rank, message))
     events.sort(key=lambda event: event[:2])
     ticks = np.diff([tick for tick, _, _ in events], prepend=0).tolist()
     return mido.MidiTrack(
@@ -86,24 +87,35 @@ def _merged(target: mido.MidiTrack, source: mido.MidiTrack, channel: int) -> mid
     )
 
 
-def _timed(track: mido.MidiTrack) -> Iterator[tuple[int, mido.Message]]:
+def _timed(track: Sequence[mido.Message]) -> Iterator[tuple[int, mido.Message]]:
     """Ticks from the start of the track, and messages."""
     return zip(accumulate(message.time for message in track), track, strict=True)
 
 
-def _on_channel(message: mido.Message, channel: int) -> mido.Message:
-    """The message on another channel, if it is on one."""
-    if message.is_meta or not hasattr(message, "channel"):
-        return message
-    if message.type == "program_change" and channel == DRUM_CHANNEL:
+def _is_on(message: mido.Message, channel: int) -> bool:
+    return not message.is_meta and getattr(message, "channel", None) == channel
+
+
+def _moved(message: mido.Message, before: int, after: int) -> mido.Message:
+    """The message on another channel, if it is on the first one."""
+    return message.copy(channel=after) if _is_on(message, before) else message
+
+
+def _as_drums(message: mido.Message, channel: int) -> mido.Message:
+    """The message on the drum channel, if it is on the given one."""
+    if message.type == "program_change" and message.channel == channel:
         message = message.copy(program=0)  # the standard kit
-    return message.copy(channel=channel)
+    return _moved(message, channel, DRUM_CHANNEL)
 
 
-def _settings(track: mido.MidiTrack) -> set[tuple[int, ...]] | None:
-    """The controllers of a track with their values; None if one has several values."""
-    messages = [_on_channel(one, 0) for one in track if not one.is_meta and hasattr(one, "channel")]
-    values = {tuple(one.bytes()) for one in messages if one.type not in (*_NOTES, "program_change")}
+def _settings(track: Iterable[mido.Message], channel: int) -> set[tuple[int, ...]] | None:
+    """The controllers of a channel with their values; None if one has several values."""
+    messages = [one for one in track if _is_on(one, channel)]
+    values = {
+        tuple(one.copy(channel=0).bytes())
+        for one in messages
+        if one.type not in (*_NOTES, "program_change")
+    }
     numbers = {one[: 2 if one[0] in (0xA0, 0xB0) else 1] for one in values}
     return values if len(numbers) == len(values) else None
 

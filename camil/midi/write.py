@@ -132,7 +132,13 @@ class LabelledCopy:
         channel = self.events.status & 0x0F
         self.address = ports_of(self.events)[self.events.track] * 16 + channel
 
-    def content(self) -> bytes:
+    def content(self, moved: Collection[str] = ()) -> bytes:
+        """The file with the new programs.
+
+        Args:
+            moved: names of parts whose program changes will move to another channel or be removed.
+                All parts of their channels state their programs themselves in the copy.
+        """
         copy = bytearray(self.data)
         programs = self._programs()
         for index, program in programs.items():
@@ -143,6 +149,9 @@ class LabelledCopy:
         # A program inserted on one track would change the other tracks of its channel.
         shared = {int(self.address[line[0][0].begin[0]]) for line in lines
                   if self._insertions(line, programs, False)}  # fmt: skip
+        shared |= {int(self.address[one.begin[0]])
+                   for part, one in zip(self.parts, self.instruments, strict=True)
+                   if part.name in moved}  # fmt: skip
         inserted = []
         for line in lines:
             explicit = int(self.address[line[0][0].begin[0]]) in shared

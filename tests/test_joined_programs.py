@@ -1,0 +1,78 @@
+"""Instruments and volumes that copies with joined tracks play, read with mido as a player does."""
+
+import warnings
+
+import mido
+import pandas as pd
+import pytest
+from midi_tracks import played, track_of, write_file
+
+from camil.labelling.joined_files import write_joined
+
+FIRST = [(0, 480, 60), (960, 1440, 62)]
+HITS = [(0, 240, 36), (480, 720, 38)]
+
+
+def without_program(track):
+    return [(tick, message) for tick, message in track if message.type != "program_change"]
+
+
+def joined_copy(path, labels=(), joined=(), drums=()):
+    """The copy of a file, and the notes that were issued; labels and groups are by part name."""
+    tracks = pd.DataFrame(dict(labels).items(), columns=["track", "predicted"])
+    merges = pd.DataFrame([(names[0], names) for names in joined], columns=["part", "tracks"])
+    copy = path.with_name("copy.mid")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        write_joined(path, tracks, copy, merges, pd.DataFrame({"track": list(drums)}))
+    return copy, [str(one.message) for one in caught]
+
+
+@pytest.mark.parametrize("program", [48, 0])  # of the first track
+def test_part_keeps_the_program_that_a_joined_track_states_for_it(tmp_path, program):
+    path = write_file(
+        tmp_path / "song.mid",
+        track_of("a", 3, FIRST, program),
+        track_of("b", 5, [(1920, 2400, 65)], 48),
+        without_program(track_of("c", 5, [(2400, 2880, 41)])),
+    )
+    copy, _ = joined_copy(path, {"00-a": "uncertain"}, [["00-a", "01-b"]])
+    before, after = played(path), played(copy)
+    assert before[3] == (2400, 41, 48, 100)
+    assert before[2] == (1920, 65, 48, 100)
+    assert after == [*before[:2], (1920, 65, program, 100), before[3]]
+
+
+def test_part_keeps_the_program_that_a_drum_track_states_for_it(tmp_path):
+    path = write_file(
+        tmp_path / "song.mid",
+        track_of("kit", 3, HITS, 48),
+        without_program(track_of("c", 3, [(2400, 2880, 41)])),
+    )
+    copy, _ = joined_copy(path, drums=["00-kit"])
+    assert played(path) == [(0, 36, 48, 100), (480, 38, 48, 100), (2400, 41, 48, 100)]
+    expected = [(0, 36, "drums 0", 100), (480, 38, "drums 0", 100), (2400, 41, 48, 100)]
+    assert played(copy) == expected
+
+
+@pytest.mark.parametrize("is_drum", [False, True])
+def test_programs_and_volumes_of_other_channels_stay_on_them(tmp_path, is_drum):
+    setup = [
+        (0, mido.Message("program_change", channel=8, program=24)),
+        (0, mido.Message("control_change", channel=8, control=7, value=50)),
+    ]
+    path = write_file(
+        tmp_path / "song.mid",
+        track_of("a", 3, FIRST, 40),
+        [*setup, *track_of("b", 5, [(480, 720, 38)], 40)],
+        without_program(track_of("c", 8, [(2400, 2880, 41)])),
+    )
+    chosen = {"drums": ["01-b"]} if is_drum else {"joined": [["00-a", "01-b"]]}
+    copy, notes = joined_copy(path, **chosen)
+    assert notes == []
+    expected = played(path)
+    assert expected[1] == (480, 38, 40, 100)
+    assert expected[3] == (2400, 41, 24, 50)
+    if is_drum:
+        expected[1] = (480, 38, "drums 0", 100)
+    assert played(copy) == expected
