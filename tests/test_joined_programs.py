@@ -76,3 +76,48 @@ def test_programs_and_volumes_of_other_channels_stay_on_them(tmp_path, is_drum):
     if is_drum:
         expected[1] = (480, 38, "drums 0", 100)
     assert played(copy) == expected
+
+
+@pytest.mark.parametrize("second", [(1920, 2400), (0, 480)])  # after or before the first track
+@pytest.mark.parametrize("changed", ["a", "b"])
+@pytest.mark.parametrize(("predicted", "program"), [("Pipe", 73), ("uncertain", 40)])
+def test_unused_program_changes_do_not_take_over_the_joined_part(
+    tmp_path, second, changed, predicted, program
+):
+    late = [(6000, 6480, 62)]  # in the other track, after the unused change
+    tracks = {
+        "a": track_of("a", 3, [(960, 1440, 60), *(late if changed == "b" else [])], 40),
+        "b": track_of("b", 5, [(*second, 65), *(late if changed == "a" else [])], 0),
+    }
+    change = mido.Message("program_change", channel={"a": 3, "b": 5}[changed], program=11)
+    tracks[changed].insert(0, (0, change))  # replaced by the next one
+    tracks[changed].append((5000, change))
+    path = write_file(tmp_path / "song.mid", *tracks.values())
+    copy, _ = joined_copy(path, {"00-a": predicted}, [["00-a", "01-b"]])
+    assert [note[:3] for note in played(copy)] == [
+        (tick, pitch, program) for tick, pitch, _, _ in played(path)
+    ]
+
+
+def test_part_keeps_the_unused_program_of_a_joined_track(tmp_path):
+    change = mido.Message("program_change", channel=3, program=11)
+    path = write_file(
+        tmp_path / "song.mid",
+        [*track_of("a", 3, FIRST, 40), (1440, change)],
+        track_of("b", 5, [(1920, 2400, 65)], 40),
+        without_program(track_of("c", 3, [(2400, 2880, 41)])),
+    )
+    copy, _ = joined_copy(path, joined=[["00-a", "01-b"]])
+    assert [note[2] for note in played(path)] == [40, 40, 40, 11]
+    assert played(copy) == played(path)
+
+
+def test_joined_tracks_without_programs_play_that_of_their_label(tmp_path):
+    path = write_file(
+        tmp_path / "song.mid",
+        without_program(track_of("a", 3, [(960, 1440, 60)])),
+        without_program(track_of("b", 5, [(0, 480, 65), (1920, 2400, 65)])),
+        [(0, mido.Message("program_change", channel=5, program=73))],
+    )
+    copy, _ = joined_copy(path, {"00-a": "Pipe"}, [["00-a", "01-b"]])
+    assert [note[2] for note in played(copy)] == [73, 73, 73]

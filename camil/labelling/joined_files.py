@@ -59,7 +59,7 @@ def write_joined(
     data, apart = copy.content(involved), []
     if groups or drums:
         content = data[slice(*midi_content(data))]
-        data, apart = with_joined_tracks(content, parts, groups, drums)
+        data, apart = with_joined_tracks(content, parts, groups, drums, programs)
         if apart:
             names = ", ".join(apart)
             warnings.warn(f"{path}: these tracks could not be joined: {names}", stacklevel=2)

@@ -2,7 +2,7 @@
 
 import io
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 
 import mido
@@ -17,7 +17,11 @@ _NAMES = ("track_name", "instrument_name", "midi_port", "channel_prefix")
 
 
 def with_joined_tracks(
-    data: bytes, parts: Sequence[Track], groups: Sequence[Sequence[Track]], drums: Sequence[Track]
+    data: bytes,
+    parts: Sequence[Track],
+    groups: Sequence[Sequence[Track]],
+    drums: Sequence[Track],
+    programs: Mapping[str, int],
 ) -> tuple[bytes, list[str]]:
     """A MIDI file in which each group of parts is one track, and drums play on channel 10.
 
@@ -31,6 +35,8 @@ def with_joined_tracks(
         parts: all parts of the file, from `camil.midi.score.read_midi`.
         groups: the parts to join, one group per new track.
         drums: the parts that are drums.
+        programs: the program of each part of a group in the file, by name; it is the same for all
+            parts of a group, and each of their tracks states it before its first note.
 
     Returns:
         The file, and the names of the parts that were left where they are: all of them, in the
@@ -51,7 +57,7 @@ def with_joined_tracks(
             agree = settings is not None and settings == _settings(target, first.channel)
             if are_whole and agree and not _meet(first, other):
                 moved = [_moved(one, other.channel, first.channel) for one in source]
-                target[:] = _merged(target, moved)
+                target[:] = _merged(target, moved, first.channel, programs[first.name])
                 first = join_tracks([first, other])
                 joined.append(other.midi_track)
             else:
@@ -68,8 +74,14 @@ def with_joined_tracks(
     return file.getvalue(), apart
 
 
-def _merged(target: Sequence[mido.Message], source: Sequence[mido.Message]) -> mido.MidiTrack:
-    """The messages of two tracks, without the names of the second one."""
+def _merged(
+    target: Sequence[mido.Message], source: Sequence[mido.Message], channel: int, program: int
+) -> mido.MidiTrack:
+    """The messages of two tracks, without the names of the second one.
+
+    Changes of the channel to other programs are left out. They concern no note of their own track,
+    but would change notes of the other one.
+    """
     events = [(tick, 1, message) for tick, message in _timed(target)]
     struck = set()
     for tick, message in _timed(source):
@@ -81,15 +93,29 @@ def _merged(target: Sequence[mido.Message], source: Sequence[mido.Message]) -> m
         if message.type not in _NAMES:
             events.append((tick, rank, message))
     events.sort(key=lambda event: event[:2])
-    ticks = np.diff([tick for tick, _, _ in events], prepend=0).tolist()
-    return mido.MidiTrack(
-        message.copy(time=tick) for tick, (_, _, message) in zip(ticks, events, strict=True)
+    return _track_of(
+        (tick, message)
+        for tick, _, message in events
+        if not (_is_change(message, channel) and message.program != program)
     )
 
 
 def _timed(track: Sequence[mido.Message]) -> Iterator[tuple[int, mido.Message]]:
     """Ticks from the start of the track, and messages."""
     return zip(accumulate(message.time for message in track), track, strict=True)
+
+
+def _track_of(events: Iterable[tuple[int, mido.Message]]) -> mido.MidiTrack:
+    """A track of messages, given with their ticks from its start."""
+    ticks, messages = zip(*events, strict=True)
+    times = np.diff(ticks, prepend=0).tolist()
+    return mido.MidiTrack(
+        message.copy(time=time) for time, message in zip(times, messages, strict=True)
+    )
+
+
+def _is_change(message: mido.Message, channel: int) -> bool:
+    return message.type == "program_change" and message.channel == channel
 
 
 def _is_on(message: mido.Message, channel: int) -> bool:
@@ -103,7 +129,7 @@ def _moved(message: mido.Message, before: int, after: int) -> mido.Message:
 
 def _as_drums(message: mido.Message, channel: int) -> mido.Message:
     """The message on the drum channel, if it is on the given one."""
-    if message.type == "program_change" and message.channel == channel:
+    if _is_change(message, channel):
         message = message.copy(program=0)  # the standard kit
     return _moved(message, channel, DRUM_CHANNEL)
 
