@@ -121,3 +121,43 @@ def test_joined_tracks_without_programs_play_that_of_their_label(tmp_path):
     )
     copy, _ = joined_copy(path, {"00-a": "Pipe"}, [["00-a", "01-b"]])
     assert [note[2] for note in played(copy)] == [73, 73, 73]
+
+
+@pytest.mark.parametrize(
+    ("volume", "moves"), [([(0, 7, 120)], True), ([(0, 7, 30)], False), ([], False)]
+)
+def test_drums_of_the_file_keep_kit_and_volume(tmp_path, volume, moves):
+    path = write_file(
+        tmp_path / "song.mid",
+        track_of("kit", 9, HITS, 25, controls=[(0, 7, 120)]),
+        track_of("hat", 3, [(0, 240, 42), (240, 480, 42)], 11, controls=volume),
+    )
+    copy, notes = joined_copy(path, drums=["01-hat"])
+    if moves:
+        assert notes == []
+        assert {note[2:] for note in played(copy)} == {("drums 25", 120)}
+        assert [note[:2] for note in played(copy)] == [note[:2] for note in played(path)]
+    else:
+        assert notes == [f"{path}: these tracks could not be joined: 01-hat"]
+        assert played(copy) == played(path)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "moves"),
+    [
+        ([], [], True),
+        ([(0, 7, 90)], [(0, 7, 90)], True),
+        ([(0, 7, 90)], [(0, 7, 30)], False),
+        ([(0, 7, 90), (300, 7, 30)], [(0, 7, 90), (300, 7, 30)], False),
+    ],
+)
+def test_moved_drums_keep_their_volumes(tmp_path, first, second, moves):
+    path = write_file(
+        tmp_path / "song.mid",
+        track_of("kit", 3, HITS, 25, controls=first),
+        track_of("hat", 5, [(0, 240, 42), (240, 480, 42)], 11, controls=second),
+    )
+    copy, notes = joined_copy(path, drums=["00-kit", "01-hat"])
+    assert len(notes) == (not moves)
+    kits = {42: "drums 0" if moves else 11, 36: "drums 0", 38: "drums 0"}
+    assert played(copy) == [(tick, pitch, kits[pitch], v) for tick, pitch, _, v in played(path)]

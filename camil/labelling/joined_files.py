@@ -26,14 +26,15 @@ def write_joined(
 
     The events of a part move into its first MIDI track, onto the channel of that track. The part
     gets the program of its label, or that of its first track if the label is uncertain. Likely
-    drums move to channel 10, where they play the standard kit. Notes, times, tempi and controllers
-    stay the same. Another part whose program was stated on one of these tracks gets a program
-    change of its own.
+    drums move to channel 10, where they play the kit of the file's drums, or else the standard kit.
+    Notes, times, tempi and controllers stay the same. Another part whose program was stated on one
+    of these tracks gets a program change of its own.
 
     A track is not joined, and only gets the program of its part, if one of its notes would sound
     together with one of the same pitch, or if its controllers change or differ from those of the
-    first track. A MIDI track with several parts is neither joined nor moved to channel 10. A Python
-    warning names these tracks.
+    first track. Likely drums are not moved to channel 10 if their controllers change or differ from
+    those of other drums there. A MIDI track with several parts is neither joined nor moved. A
+    Python warning names these tracks.
 
     Args:
         path: the MIDI file.

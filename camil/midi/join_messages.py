@@ -3,7 +3,7 @@
 import io
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate
+from itertools import accumulate, chain
 
 import mido
 import numpy as np
@@ -11,6 +11,8 @@ import numpy as np
 from camil.midi.join import join_tracks
 from camil.midi.score import Track
 from camil.midi.standards import DRUM_CHANNEL
+
+STANDARD_KIT = 0  # its program
 
 _NOTES = ("note_on", "note_off")
 _NAMES = ("track_name", "instrument_name", "midi_port", "channel_prefix")
@@ -28,7 +30,10 @@ def with_joined_tracks(
     The messages of a group move into the MIDI track of its first part, and those on the channels of
     the parts onto the channel of that part. A part is left where it is if its MIDI track has
     several parts, if one of its notes would sound together with one of the same pitch, or if its
-    controllers change or differ from those of the first part.
+    controllers change or differ from those of the first part. Drums play the kit of the drums that
+    the file already has on channel 10, or else the standard kit. They are left where they are if
+    their MIDI track has several parts, or if their controllers change or differ from those of other
+    drums on channel 10.
 
     Args:
         data: a valid MIDI file without a container.
@@ -47,14 +52,40 @@ def with_joined_tracks(
     except Exception:  # mido raises errors of many classes for texts and metres that it cannot read
         return data, [part.name for group in (*groups, drums) for part in group]
     parts_of = Counter(part.midi_track for part in parts)
+    whole = {track for track, count in parts_of.items() if count == 1}
+    has_drums = any(part.channel == DRUM_CHANNEL for part in parts)
+    joined, apart = _join(midi, groups, whole, programs)
+    apart += _move_drums(midi, drums, whole, has_drums)
+    midi.tracks = [one for number, one in enumerate(midi.tracks) if number not in joined]
+    file = io.BytesIO()
+    midi.save(file=file)
+    return file.getvalue(), apart
+
+
+def _join(
+    midi: mido.MidiFile,
+    groups: Sequence[Sequence[Track]],
+    whole: set[int],
+    programs: Mapping[str, int],
+) -> tuple[list[int], list[str]]:
+    """Move the messages of each group into its first track.
+
+    Args:
+        midi: the file, which is changed.
+        groups, programs: as for `with_joined_tracks`.
+        whole: indices of the MIDI tracks with one part.
+
+    Returns:
+        Indices of the tracks that were joined to others, and names of the parts that were not.
+    """
     joined, apart = [], []
     for first, *others in groups:
         target = midi.tracks[first.midi_track]
         for other in others:
             source = midi.tracks[other.midi_track]
-            are_whole = parts_of[first.midi_track] == parts_of[other.midi_track] == 1
             settings = _settings(source, other.channel)
             agree = settings is not None and settings == _settings(target, first.channel)
+            are_whole = {first.midi_track, other.midi_track} <= whole
             if are_whole and agree and not _meet(first, other):
                 moved = [_moved(one, other.channel, first.channel) for one in source]
                 target[:] = _merged(target, moved, first.channel, programs[first.name])
@@ -62,16 +93,36 @@ def with_joined_tracks(
                 joined.append(other.midi_track)
             else:
                 apart.append(other.name)
+    return joined, apart
+
+
+def _move_drums(
+    midi: mido.MidiFile, drums: Sequence[Track], whole: set[int], has_drums: bool
+) -> list[str]:
+    """Move drums to channel 10.
+
+    Args:
+        midi: the file, which is changed.
+        drums: parts to move.
+        whole: indices of the MIDI tracks with one part.
+        has_drums: whether the file has drums there, which keep their kit and controllers.
+
+    Returns:
+        Names of the parts that were left where they are.
+    """
+    kit = None if has_drums else STANDARD_KIT
+    apart = []
     for part in drums:
         track = midi.tracks[part.midi_track]
-        if parts_of[part.midi_track] > 1:
-            apart.append(part.name)
+        settings = _settings(track, part.channel)
+        of_drums = _settings(chain(*midi.tracks), DRUM_CHANNEL)
+        agree = not has_drums or (settings is not None and settings == of_drums)
+        if part.midi_track in whole and agree:
+            track[:] = _as_drums(track, part.channel, kit)
+            has_drums = True
         else:
-            track[:] = [_as_drums(one, part.channel) for one in track]
-    midi.tracks = [one for number, one in enumerate(midi.tracks) if number not in joined]
-    file = io.BytesIO()
-    midi.save(file=file)
-    return file.getvalue(), apart
+            apart.append(part.name)
+    return apart
 
 
 def _merged(
@@ -127,11 +178,20 @@ def _moved(message: mido.Message, before: int, after: int) -> mido.Message:
     return message.copy(channel=after) if _is_on(message, before) else message
 
 
-def _as_drums(message: mido.Message, channel: int) -> mido.Message:
-    """The message on the drum channel, if it is on the given one."""
-    if _is_change(message, channel):
-        message = message.copy(program=0)  # the standard kit
-    return _moved(message, channel, DRUM_CHANNEL)
+def _as_drums(track: mido.MidiTrack, channel: int, kit: int | None) -> mido.MidiTrack:
+    """The track on the drum channel with another kit, or without program changes if that is None.
+
+    Args:
+        channel: the channel of the messages that change theirs.
+    """
+    events = []
+    for tick, message in _timed(track):
+        is_change = _is_change(message, channel)
+        if is_change and kit is not None:
+            message = message.copy(program=kit)
+        if not is_change or kit is not None:
+            events.append((tick, _moved(message, channel, DRUM_CHANNEL)))
+    return _track_of(events)
 
 
 def _settings(track: Iterable[mido.Message], channel: int) -> set[tuple[int, ...]] | None:
