@@ -1,4 +1,4 @@
-"""Instruments and volumes that copies with joined tracks play, read with mido as a player does."""
+"""Instruments and volumes that copies of transcriptions play, read with mido as a player does."""
 
 import warnings
 
@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 from midi_tracks import played, track_of, write_file
 
+from camil import write_labelled
 from camil.labelling.joined_files import write_joined
+from camil.labelling.transcriptions import per_track
 
 FIRST = [(0, 480, 60), (960, 1440, 62)]
 HITS = [(0, 240, 36), (480, 720, 38)]
@@ -161,3 +163,35 @@ def test_moved_drums_keep_their_volumes(tmp_path, first, second, moves):
     assert len(notes) == (not moves)
     kits = {42: "drums 0" if moves else 11, 36: "drums 0", 38: "drums 0"}
     assert played(copy) == [(tick, pitch, kits[pitch], v) for tick, pitch, _, v in played(path)]
+
+
+TRUMPET, BRASS = 56, 61
+
+
+@pytest.mark.parametrize(
+    ("predicted", "first", "second", "expected"),
+    [
+        ("Brass", TRUMPET, 0, {TRUMPET}),
+        ("Brass", 0, TRUMPET, {BRASS}),
+        ("Brass", None, TRUMPET, {BRASS}),
+        ("Brass", TRUMPET, None, {TRUMPET}),
+        ("Brass", 0, 40, {BRASS}),
+        ("uncertain", TRUMPET, 0, {TRUMPET, 0}),
+        ("other", 11, 40, {11, 40}),
+    ],
+)
+def test_tracks_of_a_labelled_part_play_one_program(tmp_path, predicted, first, second, expected):
+    tracks = track_of("a", 3, FIRST, first or 0), track_of("b", 5, [(480, 960, 65)], second or 0)
+    tracks = [
+        without_program(track) if program is None else track
+        for track, program in zip(tracks, (first, second), strict=True)
+    ]
+    path = write_file(tmp_path / "song.mid", *tracks)
+    labels = pd.DataFrame(
+        {"track": ["00-a"], "predicted": [predicted], "suggested_program": [BRASS]}
+    )
+    merges = pd.DataFrame({"part": ["00-a"], "tracks": [["00-a", "01-b"]]})
+    write_labelled(path, per_track(labels, merges), tmp_path / "copy.mid")
+    assert {program for _, _, program, _ in played(tmp_path / "copy.mid")} == expected
+    if len(expected) == 2:
+        assert played(tmp_path / "copy.mid") == played(path)

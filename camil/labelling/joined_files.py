@@ -25,10 +25,10 @@ def write_joined(
     """Write a labelled copy of a transcription in which each joined part is one track.
 
     The events of a part move into its first MIDI track, onto the channel of that track. The part
-    gets the program of its label, or that of its first track if the label is uncertain. Likely
-    drums move to channel 10, where they play the kit of the file's drums, or else the standard kit.
-    Notes, times, tempi and controllers stay the same. Another part whose program was stated on one
-    of these tracks gets a program change of its own.
+    gets the program of its label, or that of its first track if the label is ``uncertain`` or
+    ``other``. Likely drums move to channel 10, where they play the kit of the file's drums, or else
+    the standard kit. Notes, times, tempi and controllers stay the same. Another part whose program
+    was stated on one of these tracks gets a program change of its own.
 
     A track is not joined, and only gets the program of its part, if one of its notes would sound
     together with one of the same pitch, or if its controllers change or differ from those of the

@@ -55,20 +55,22 @@ def labelled_programs(
 
     Args:
         parts: parts of the file, from `read_midi`.
-        tracks: from `track_labels`, of this file only; ``suggested_program`` may be missing.
+        tracks: from `track_labels`, of this file only; ``suggested_program`` may be missing. A
+            column ``part`` names the first track of the part that several tracks were joined to;
+            all of them get its program.
         instruments: classes of the labels, with the default program of each.
     """
     suggested = tracks.get("suggested_program", pd.Series(-1, index=tracks.index))
-    labels = dict(
-        zip(tracks["track"], zip(tracks["predicted"], suggested, strict=True), strict=True)
-    )
+    of = tracks.get("part", tracks["track"])
+    labels = zip(tracks["track"], of, tracks["predicted"], suggested, strict=True)
+    named = {part.name: part for part in parts}
     programs = {}
-    for part in parts:
-        predicted, suggestion = labels.get(part.name, ("", -1))
-        if predicted in instruments.names and not part.is_drum:
+    for name, first, predicted, suggestion in labels:
+        if name in named and predicted in instruments.names and not named[name].is_drum:
+            part = named[first]
             written = part.program if part.labelled else -1
             new = program_of_label(predicted, int(suggestion), written, instruments)
-            programs[part.name] = part.program if new is None else new
+            programs[name] = part.program if new is None else new
     return programs
 
 
