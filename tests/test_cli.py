@@ -428,10 +428,15 @@ def test_scattered_part_of_a_transcription_is_joined_labelled_and_copied(
     assert main(["label", str(song), "--csv", *options]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 3  # a row per part, as without --apply
     assert main(["label", str(song), *options]) == 0
-    output = capsys.readouterr().out
+    output, summary = capsys.readouterr()
     assert ": 00-one, 01-two" in output
     assert output.count("likely drums") == 1
+    assert "copy with 3 programs changed" in output
+    assert "; 3 programs changed in the copies" in summary
     assert main(["label", str(song), *options, "--join"]) == 0
+    output, summary = capsys.readouterr()
+    assert "copy with 3 programs changed" in output
+    assert "; 3 programs changed in the copies" in summary
     assert programs_of(copy) == [73, 32]
     assert [part.name for part in pretty_midi.PrettyMIDI(str(copy)).instruments] == [
         "one", "low", "kit",

@@ -19,6 +19,12 @@ def without_program(track):
     return [(tick, message) for tick, message in track if message.type != "program_change"]
 
 
+def stated(path):
+    """The programs that each track states."""
+    tracks = mido.MidiFile(path).tracks
+    return [{one.program for one in track if one.type == "program_change"} for track in tracks]
+
+
 def joined_copy(path, labels=(), joined=(), drums=()):
     """The copy of a file, and the notes that were issued; labels and groups are by part name."""
     tracks = pd.DataFrame(dict(labels).items(), columns=["track", "predicted"])
@@ -191,7 +197,16 @@ def test_tracks_of_a_labelled_part_play_one_program(tmp_path, predicted, first, 
         {"track": ["00-a"], "predicted": [predicted], "suggested_program": [BRASS]}
     )
     merges = pd.DataFrame({"part": ["00-a"], "tracks": [["00-a", "01-b"]]})
-    write_labelled(path, per_track(labels, merges), tmp_path / "copy.mid")
-    assert {program for _, _, program, _ in played(tmp_path / "copy.mid")} == expected
+    copy = tmp_path / "copy.mid"
+    changed = write_labelled(path, per_track(labels, merges), copy)
+    assert {program for _, _, program, _ in played(copy)} == expected
+    assert changed == sum(
+        one != other for one, other in zip(stated(path), stated(copy), strict=True)
+    )
     if len(expected) == 2:
-        assert played(tmp_path / "copy.mid") == played(path)
+        assert played(copy) == played(path)
+        expected = {first}
+    no_drums = pd.DataFrame(columns=["track"])
+    changed = write_joined(path, labels, tmp_path / "joined.mid", merges, no_drums)
+    assert [{program} for program in expected] == stated(tmp_path / "joined.mid")
+    assert changed == sum({program} != expected for program in (first, second))

@@ -21,7 +21,7 @@ def write_joined(
     merges: pd.DataFrame,
     likely_drums: pd.DataFrame,
     instruments: InstrumentTable = FAMILIES,
-) -> None:
+) -> int:
     """Write a labelled copy of a transcription in which each joined part is one track.
 
     The events of a part move into its first MIDI track, onto the channel of that track. The part
@@ -43,6 +43,10 @@ def write_joined(
         merges, likely_drums: from `camil.labelling.label`, of this file only.
         instruments: classes of the labels, with the default program of each.
 
+    Returns:
+        The number of parts of the file, before they are joined, that play another program in the
+        copy; likely drums are not counted.
+
     Raises:
         MidiError: if the file cannot be read.
     """
@@ -56,7 +60,7 @@ def write_joined(
         programs |= {part.name: program for part in group}
     copy = LabelledCopy(readable(path.read_bytes()).data, parts, programs)
     drums = [named[name] for name in likely_drums["track"]]
-    involved = {part.name for group in (*groups, drums) for part in group}
+    involved = {part.midi_track for group in (*groups, drums) for part in group}
     data, apart = copy.content(involved), []
     if groups or drums:
         content = data[slice(*midi_content(data))]
@@ -67,3 +71,4 @@ def write_joined(
     moved = {part.name for _, *others in groups for part in others} | {part.name for part in drums}
     copy.warn_of_shared_channels(path, moved - set(apart))
     write_whole(output, data)
+    return copy.changed

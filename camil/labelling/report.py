@@ -151,7 +151,7 @@ def file_text(record: dict[str, Any], width: int | None = None) -> str:
         count, first = len(record["repairs"]), printable(record["repairs"][0])
         lines.append(f"  damaged, {count} repair{'s' if count > 1 else ''}; the first: {first}")
     if "copy" in record:
-        changed = sum(track["new_program"] is not None for track in record["tracks"])
+        changed = record["programs_changed"]
         programs = f"{changed} program{'s' * (changed != 1)} changed"
         kind = "file overwritten" if record["overwritten"] else "copy"
         lines.append(f"  {kind} with {programs}: {printable(record['copy'])}")

@@ -79,7 +79,7 @@ def write_labelled(
     tracks: pd.DataFrame,
     output: Path | str,
     instruments: InstrumentTable = FAMILIES,
-) -> None:
+) -> int:
     """Write a copy of a MIDI file in which every labelled part plays its predicted instrument.
 
     Program changes of labelled parts get another program; a part without one gets one just before
@@ -95,6 +95,9 @@ def write_labelled(
         output: the file to write, whole or not at all; its folder is created if necessary.
         instruments: classes of the labels, with the default program of each.
 
+    Returns:
+        The number of parts of the file that play another program in the copy.
+
     Raises:
         MidiError: if the file cannot be read.
     """
@@ -104,6 +107,7 @@ def write_labelled(
     copy = LabelledCopy(readable(path.read_bytes()).data, parts, programs)
     copy.warn_of_shared_channels(path)
     write_whole(output, copy.content())
+    return copy.changed
 
 
 def write_whole(output: Path | str, data: bytes) -> None:
@@ -134,12 +138,19 @@ class LabelledCopy:
         channel = self.events.status & 0x0F
         self.address = ports_of(self.events)[self.events.track] * 16 + channel
 
-    def content(self, moved: Collection[str] = ()) -> bytes:
+    @property
+    def changed(self) -> int:
+        """The number of parts with another program than the one that the file states."""
+        stated = [part.program if part.labelled else None for part in self.parts]
+        pairs = zip(self.targets, stated, strict=True)
+        return sum(target not in (None, old) for target, old in pairs)
+
+    def content(self, moved: Collection[int] = ()) -> bytes:
         """The file with the new programs.
 
         Args:
-            moved: names of parts whose program changes will move to another channel or be removed.
-                All parts of their channels state their programs themselves in the copy.
+            moved: indices of MIDI tracks whose program changes will move to another channel or be
+                removed. All parts on their channels get program changes of their own.
         """
         copy = bytearray(self.data)
         programs = self._programs()
@@ -150,10 +161,8 @@ class LabelledCopy:
         lines = self._lines()
         # A program inserted on one track would change the other tracks of its channel.
         shared = {int(self.address[line[0][0].begin[0]]) for line in lines
-                  if self._insertions(line, programs, False)}  # fmt: skip
-        shared |= {int(self.address[one.begin[0]])
-                   for part, one in zip(self.parts, self.instruments, strict=True)
-                   if part.name in moved}  # fmt: skip
+                  if line[0][0].midi_track in moved
+                  or self._insertions(line, programs, False)}  # fmt: skip
         inserted = []
         for line in lines:
             explicit = int(self.address[line[0][0].begin[0]]) in shared
