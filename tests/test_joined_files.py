@@ -241,3 +241,19 @@ def test_folder_lists_the_joined_parts_of_each_file(song):
     labels = label(song.parent, ByRegister(), transcription=True)
     assert set(merges(labels)["file"]) == {"song.mid"}
     assert label(song.parent, ByRegister()).attrs["merges"] == []
+
+
+def test_file_of_likely_drums_alone_has_a_table_without_rows(song, tmp_path):
+    score = read_midi(song.with_name("whole.mid"))
+    score.tracks = [track for track in score.tracks if track.is_drum]
+    path = tmp_path / "drums.mid"
+    path.write_bytes(scatter(score, np.random.default_rng(0), "measures", fragments=1).data)
+    labels = label(path, ByRegister(), transcription=True)
+    whole = label(song, ByRegister(), transcription=True)
+    pd.testing.assert_series_equal(labels.dtypes, whole.dtypes)
+    assert len(labels) == len(track_labels(labels)) == 0
+    assert len(likely_drums(labels)) == len(skipped(labels)) == 1
+    (tmp_path / "song.mid").write_bytes(song.read_bytes())
+    both = label(tmp_path, ByRegister(), transcription=True)
+    pd.testing.assert_frame_equal(both, whole)
+    assert likely_drums(both)["file"].unique().tolist() == ["drums.mid", "song.mid"]

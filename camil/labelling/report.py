@@ -124,7 +124,7 @@ def percent(share: float) -> str:
 
 
 def file_text(record: dict[str, Any], width: int | None = None) -> str:
-    """A record of `file_record` as a table with one line per part.
+    """A record of `file_record` as a table with one line per part, if it has any.
 
     Args:
         width: number of columns of the terminal, which lines are fitted into; None for no limit.
@@ -137,6 +137,7 @@ def file_text(record: dict[str, Any], width: int | None = None) -> str:
     if not any(row[3] for row in rows[1:]):
         rows = [row[:3] for row in rows]
     table = aligned(rows, width, flexible={0: 16, 1: 12, 3: 12}, optional=(3, 1))
+    table = table if record["tracks"] else []
     lines = []
     for one in record.get("merges", ()):
         names = ", ".join(printable(name) for name in one["tracks"])
