@@ -438,14 +438,44 @@ def test_scattered_part_of_a_transcription_is_joined_labelled_and_copied(
     assert main(["label", str(song), "--csv", *options]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 3  # a row per part, as without --apply
     assert main(["label", str(song), *options]) == 0
-    output = capsys.readouterr().out
+    output, summary = capsys.readouterr()
     assert ": 00-one, 01-two" in output
     assert output.count("likely drums") == 1
+    assert "copy with 3 programs changed" in output
+    assert "; 3 programs changed in the copies" in summary
     assert main(["label", str(song), *options, "--join"]) == 0
+    output, summary = capsys.readouterr()
+    assert "copy with 3 programs changed" in output
+    assert "; 3 programs changed in the copies" in summary
     assert programs_of(copy) == [73, 32]
     assert [part.name for part in pretty_midi.PrettyMIDI(str(copy)).instruments] == [
         "one", "low", "kit",
     ]  # fmt: skip
+
+
+def test_transcription_of_drums_alone_is_copied_to_channel_10(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("camil.labelling.command.LabellerByName", lambda name: ByRegister())
+    midi, kit = pretty_midi.PrettyMIDI(initial_tempo=120), pretty_midi.Instrument(0, name="kit")
+    for i in range(128):
+        beat = (36, 42, 38, 42)[i % 4]  # bass drum, hi-hat, snare, hi-hat
+        kit.notes.append(pretty_midi.Note(80, beat, i / 4, i / 4 + 0.1))
+    midi.instruments = [kit]
+    song, copy = tmp_path / "song.mid", tmp_path / "copy.mid"
+    midi.write(str(song))
+    options = ["label", str(song), "--transcription"]
+    assert main([*options, "--apply", "--join", "-o", str(copy)]) == 0
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert first == str(song)
+    assert second.startswith("  likely drums, ")
+    assert second.endswith(": 00-kit")
+    (copied,) = pretty_midi.PrettyMIDI(str(copy)).instruments
+    assert copied.is_drum
+    assert [note.pitch for note in copied.notes] == [note.pitch for note in kit.notes]
+    assert main([*options, "--csv"]) == 0
+    (header,) = capsys.readouterr().out.splitlines()
+    assert header.startswith("file,track,")
+    assert main(["label", str(copy), "--transcription"]) == 2  # drums already, so nothing is found
+    assert "no pitched track" in capsys.readouterr().err
 
 
 class CrashesAtLongParts(Fake):

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pretty_midi
 import pytest
+from midi_tracks import track_of, write_file
 from register_labeller import ByRegister
 
 from camil import label, read_midi, track_labels, write_labelled
@@ -43,33 +44,6 @@ def song(tmp_path_factory):
     score = read_midi(folder / "whole.mid")
     (folder / "song.mid").write_bytes(scatter(score, np.random.default_rng(0), "measures").data)
     return folder / "song.mid"
-
-
-def write_file(path, *tracks):
-    """A file of tracks, given as lists of (tick, message)."""
-    midi = mido.MidiFile(type=1, ticks_per_beat=480)
-    for events in tracks:
-        times = np.diff([tick for tick, _ in events], prepend=0).tolist()
-        midi.tracks.append(
-            mido.MidiTrack(m.copy(time=time) for time, (_, m) in zip(times, events, strict=True))
-        )
-    midi.save(path)
-    return path
-
-
-def track_of(name, channel, notes, program=0, controls=()):
-    """A track of notes (begin, end, pitch)."""
-    events = [
-        (0, 0, mido.MetaMessage("track_name", name=name)),
-        (0, 1, mido.Message("program_change", channel=channel, program=program)),
-    ]
-    for tick, control, value in controls:
-        message = mido.Message("control_change", channel=channel, control=control, value=value)
-        events.append((tick, 2, message))
-    for begin, end, pitch in notes:
-        on = mido.Message("note_on", channel=channel, note=pitch, velocity=60 + pitch % 50)
-        events += [(begin, 4, on), (end, 3 + 2 * (begin == end), on.copy(velocity=0))]
-    return [(tick, message) for tick, _, message in sorted(events, key=lambda one: one[:2])]
 
 
 def tracks_of(path):
@@ -267,3 +241,19 @@ def test_folder_lists_the_joined_parts_of_each_file(song):
     labels = label(song.parent, ByRegister(), transcription=True)
     assert set(merges(labels)["file"]) == {"song.mid"}
     assert label(song.parent, ByRegister()).attrs["merges"] == []
+
+
+def test_file_of_likely_drums_alone_has_a_table_without_rows(song, tmp_path):
+    score = read_midi(song.with_name("whole.mid"))
+    score.tracks = [track for track in score.tracks if track.is_drum]
+    path = tmp_path / "drums.mid"
+    path.write_bytes(scatter(score, np.random.default_rng(0), "measures", fragments=1).data)
+    labels = label(path, ByRegister(), transcription=True)
+    whole = label(song, ByRegister(), transcription=True)
+    pd.testing.assert_series_equal(labels.dtypes, whole.dtypes)
+    assert len(labels) == len(track_labels(labels)) == 0
+    assert len(likely_drums(labels)) == len(skipped(labels)) == 1
+    (tmp_path / "song.mid").write_bytes(song.read_bytes())
+    both = label(tmp_path, ByRegister(), transcription=True)
+    pd.testing.assert_frame_equal(both, whole)
+    assert likely_drums(both)["file"].unique().tolist() == ["drums.mid", "song.mid"]

@@ -224,7 +224,8 @@ def test_labels_of_parts_are_given_to_their_tracks(song):
     names = [track.name for track in found.score.tracks if not track.is_drum]
     labels = pd.DataFrame({"file": "song.mid", "track": names, "predicted": range(len(names))})
     tracks = per_track(labels, found.merges)
-    assert list(tracks) == ["file", "track", "predicted"]
+    assert list(tracks) == ["file", "track", "predicted", "part"]
+    assert tracks["part"].tolist() == [found.part_of[name] for name in tracks["track"]]
     expected = {
         track.name: names.index(found.part_of[track.name])
         for track, drum in zip(scattered.score.tracks, scattered.is_drum, strict=True)

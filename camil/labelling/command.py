@@ -196,7 +196,7 @@ def table_format(options: Namespace) -> str:
 
 def count_labels(record: dict[str, Any]) -> Counter:
     """Numbers of labels of a file by kind."""
-    counts = Counter(files=1)
+    counts = Counter(files=1, changed=record.get("programs_changed", 0))
     for track in record["tracks"]:
         counts["parts"] += 1
         if track["predicted"] == UNCERTAIN:
@@ -204,7 +204,6 @@ def count_labels(record: dict[str, Any]) -> Counter:
         else:
             counts[OTHER if track["predicted"] == OTHER else "class"] += 1
         counts["differs"] += track["differs"]
-        counts["changed"] += track["new_program"] is not None
     return counts
 
 

@@ -90,14 +90,18 @@ def label_file(
 
     Raises:
         MidiError: if the file cannot be read.
-        ValueError: if no track has two notes within two measures.
+        ValueError: if no pitched track has two notes within two measures, and no track is marked
+            as likely drums.
     """
     score = read_midi(path, strict=False)
     if not transcribed:
         return label_score(score, path, name, labeller, threshold)
     with one_thread():
         found = transcription(score, labeller)
-    labelled = label_score(found.score, path, name, labeller, threshold)
+    if found.likely_drums.empty:
+        labelled = label_score(found.score, path, name, labeller, threshold)
+    else:  # they are a result, also if no other track can be labelled
+        labelled = _labelled(found.score, name, labeller, threshold)
     labelled.merges = found.merges.to_dict("records")
     labelled.likely_drums = found.likely_drums.to_dict("records")
     return labelled
@@ -107,13 +111,19 @@ def label_score(
     score: Score, path: Path, name: str, labeller: Labeller, threshold: float
 ) -> LabelledFile:
     """Label the score of a file, as `label_file` does."""
+    labelled = _labelled(score, name, labeller, threshold)
+    if labelled.segments.empty:
+        raise ValueError(f"{path} has no pitched track with two notes within two measures.")
+    return labelled
+
+
+def _labelled(score: Score, name: str, labeller: Labeller, threshold: float) -> LabelledFile:
+    """The labels of a score; the table of segments may have no rows."""
     pitched = [track for track in score.tracks if not track.is_drum]
     with one_thread():
         readings = labeller(pitched, score)
     pairs = zip(pitched, readings, strict=True)
     read = [(track, reading) for track, reading in pairs if reading is not None]
-    if not read:
-        raise ValueError(f"{path} has no pitched track with two notes within two measures.")
     labelled = {track.name for track, _ in read}
     skipped = [
         {"file": name, "track": track.name, "why": DRUMS if track.is_drum else TOO_SHORT}
@@ -218,6 +228,10 @@ def _rows(
     threshold: float,
 ) -> pd.DataFrame:
     """One row per segment of a file, in the order of its tracks."""
+    if not read:  # no rows, with the same columns and types
+        nothing = np.zeros((1, len(labeller.classes)))
+        blank = TrackReading(np.zeros((1, 2)), nothing, nothing[0])
+        return _rows(name, [(score.tracks[0], blank)], score, labeller, threshold).iloc[:0]
     counts = [len(reading.spans) for _, reading in read]
     start, end = np.concatenate([reading.spans for _, reading in read]).T
     probabilities = np.concatenate([reading.probabilities for _, reading in read])

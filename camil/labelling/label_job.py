@@ -51,17 +51,17 @@ class LabelJob:
             overwritten = copy.exists() and copy.samefile(path)
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always", UserWarning)
-                self._write_copy(path, tracks, labels, copy)
-            record |= {"copy": str(copy), "overwritten": overwritten}
+                changed = self._write_copy(path, tracks, labels, copy)
+            record |= {"copy": str(copy), "overwritten": overwritten, "programs_changed": changed}
             record["notes"] = [str(one.message) for one in caught]
         return record, tracks
 
     def _write_copy(
         self, path: Path, tracks: pd.DataFrame, labels: LabelledFile, copy: Path
-    ) -> None:
+    ) -> int:
+        """Write the copy; returns the number of parts of the file that play another program."""
         merges = pd.DataFrame(labels.merges, columns=["part", "tracks"])
         if self.joined:
             drums = pd.DataFrame(labels.likely_drums, columns=["track"])
-            write_joined(path, tracks, copy, merges, drums, self.labeller.instruments)
-        else:
-            write_labelled(path, per_track(tracks, merges), copy, self.labeller.instruments)
+            return write_joined(path, tracks, copy, merges, drums, self.labeller.instruments)
+        return write_labelled(path, per_track(tracks, merges), copy, self.labeller.instruments)

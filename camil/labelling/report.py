@@ -124,7 +124,7 @@ def percent(share: float) -> str:
 
 
 def file_text(record: dict[str, Any], width: int | None = None) -> str:
-    """A record of `file_record` as a table with one line per part.
+    """A record of `file_record` as a table with one line per part, if it has any.
 
     Args:
         width: number of columns of the terminal, which lines are fitted into; None for no limit.
@@ -137,6 +137,7 @@ def file_text(record: dict[str, Any], width: int | None = None) -> str:
     if not any(row[3] for row in rows[1:]):
         rows = [row[:3] for row in rows]
     table = aligned(rows, width, flexible={0: 16, 1: 12, 3: 12}, optional=(3, 1))
+    table = table if record["tracks"] else []
     lines = []
     for one in record.get("merges", ()):
         names = ", ".join(printable(name) for name in one["tracks"])
@@ -151,7 +152,7 @@ def file_text(record: dict[str, Any], width: int | None = None) -> str:
         count, first = len(record["repairs"]), printable(record["repairs"][0])
         lines.append(f"  damaged, {count} repair{'s' if count > 1 else ''}; the first: {first}")
     if "copy" in record:
-        changed = sum(track["new_program"] is not None for track in record["tracks"])
+        changed = record["programs_changed"]
         programs = f"{changed} program{'s' * (changed != 1)} changed"
         kind = "file overwritten" if record["overwritten"] else "copy"
         lines.append(f"  {kind} with {programs}: {printable(record['copy'])}")

@@ -108,11 +108,13 @@ def per_track(labels: pd.DataFrame, merges: pd.DataFrame) -> pd.DataFrame:
         merges: the parts that were joined, ``part`` and ``tracks``, of the same file.
 
     Returns:
-        One row per track of a labelled part, in the order of ``labels``.
+        One row per track of a labelled part, in the order of ``labels``; ``part`` is the name of
+        its part.
     """
     members = dict(zip(merges["part"], merges["tracks"], strict=True))
     tracks = [members.get(name, [name]) for name in labels["track"]]
-    return labels.assign(track=tracks).explode("track", ignore_index=True)
+    by_track = labels.assign(track=tracks, part=labels["track"])
+    return by_track.explode("track", ignore_index=True)
 
 
 def merged(score: Score, groups: Sequence[Sequence[int]]) -> Score:

@@ -55,20 +55,22 @@ def labelled_programs(
 
     Args:
         parts: parts of the file, from `read_midi`.
-        tracks: from `track_labels`, of this file only; ``suggested_program`` may be missing.
+        tracks: from `track_labels`, of this file only; ``suggested_program`` may be missing. A
+            column ``part`` names the first track of the part that several tracks were joined to;
+            all of them get its program.
         instruments: classes of the labels, with the default program of each.
     """
     suggested = tracks.get("suggested_program", pd.Series(-1, index=tracks.index))
-    labels = dict(
-        zip(tracks["track"], zip(tracks["predicted"], suggested, strict=True), strict=True)
-    )
+    of = tracks.get("part", tracks["track"])
+    labels = zip(tracks["track"], of, tracks["predicted"], suggested, strict=True)
+    named = {part.name: part for part in parts}
     programs = {}
-    for part in parts:
-        predicted, suggestion = labels.get(part.name, ("", -1))
-        if predicted in instruments.names and not part.is_drum:
+    for name, first, predicted, suggestion in labels:
+        if name in named and predicted in instruments.names and not named[name].is_drum:
+            part = named[first]
             written = part.program if part.labelled else -1
             new = program_of_label(predicted, int(suggestion), written, instruments)
-            programs[part.name] = part.program if new is None else new
+            programs[name] = part.program if new is None else new
     return programs
 
 
@@ -77,7 +79,7 @@ def write_labelled(
     tracks: pd.DataFrame,
     output: Path | str,
     instruments: InstrumentTable = FAMILIES,
-) -> None:
+) -> int:
     """Write a copy of a MIDI file in which every labelled part plays its predicted instrument.
 
     Program changes of labelled parts get another program; a part without one gets one just before
@@ -93,6 +95,9 @@ def write_labelled(
         output: the file to write, whole or not at all; its folder is created if necessary.
         instruments: classes of the labels, with the default program of each.
 
+    Returns:
+        The number of parts of the file that play another program in the copy.
+
     Raises:
         MidiError: if the file cannot be read.
     """
@@ -102,6 +107,7 @@ def write_labelled(
     copy = LabelledCopy(readable(path.read_bytes()).data, parts, programs)
     copy.warn_of_shared_channels(path)
     write_whole(output, copy.content())
+    return copy.changed
 
 
 def write_whole(output: Path | str, data: bytes) -> None:
@@ -132,7 +138,20 @@ class LabelledCopy:
         channel = self.events.status & 0x0F
         self.address = ports_of(self.events)[self.events.track] * 16 + channel
 
-    def content(self) -> bytes:
+    @property
+    def changed(self) -> int:
+        """The number of parts with another program than the one that the file states."""
+        stated = [part.program if part.labelled else None for part in self.parts]
+        pairs = zip(self.targets, stated, strict=True)
+        return sum(target not in (None, old) for target, old in pairs)
+
+    def content(self, moved: Collection[int] = ()) -> bytes:
+        """The file with the new programs.
+
+        Args:
+            moved: indices of MIDI tracks whose program changes will move to another channel or be
+                removed. All parts on their channels get program changes of their own.
+        """
         copy = bytearray(self.data)
         programs = self._programs()
         for index, program in programs.items():
@@ -142,7 +161,8 @@ class LabelledCopy:
         lines = self._lines()
         # A program inserted on one track would change the other tracks of its channel.
         shared = {int(self.address[line[0][0].begin[0]]) for line in lines
-                  if self._insertions(line, programs, False)}  # fmt: skip
+                  if line[0][0].midi_track in moved
+                  or self._insertions(line, programs, False)}  # fmt: skip
         inserted = []
         for line in lines:
             explicit = int(self.address[line[0][0].begin[0]]) in shared
