@@ -36,7 +36,12 @@ class LabelJob:
     joined: bool = False
 
     def __call__(self, path: Path, index: int) -> tuple[dict[str, Any], pd.DataFrame]:
-        """The record of `file_record` and the labels per part."""
+        """The record of `file_record` and the labels per part.
+
+        With a copy, the record also has its path as ``copy``, ``overwritten`` (whether it replaced
+        the original), ``programs_changed`` (the number of parts of the file that play another
+        program) and ``notes``, the warnings.
+        """
         with warnings.catch_warnings(), one_thread():
             warnings.simplefilter("ignore")
             labels = label_file(
