@@ -162,7 +162,7 @@ def test_tracks_that_would_interfere_stay_apart(tmp_path, first, second, is_join
     if is_joined:
         write_joined(path, tracks, copy, joined, NO_DRUMS)
     else:
-        with pytest.warns(UserWarning, match="could not be joined: 01-b"):
+        with pytest.warns(UserWarning, match="could not be joined or moved: 01-b"):
             write_joined(path, tracks, copy, joined, NO_DRUMS)
     before, after = tracks_of(path), tracks_of(copy)
     program = {73} if predicted == "Pipe" else {40}
@@ -183,7 +183,7 @@ def test_track_with_several_parts_is_not_joined(tmp_path):
     tracks = pd.DataFrame({"track": ["00-a"], "predicted": ["Pipe"]})
     joined = pd.DataFrame({"part": ["00-a"], "tracks": [["00-a", "02-b"]]})
     drums = pd.DataFrame({"track": ["01-a"]})
-    with pytest.warns(UserWarning, match="could not be joined: 02-b, 01-a"):
+    with pytest.warns(UserWarning, match="could not be joined or moved: 02-b, 01-a"):
         write_joined(path, tracks, tmp_path / "copy.mid", joined, drums)
     before, after = tracks_of(path), tracks_of(tmp_path / "copy.mid")
     assert {name: one[0] for name, one in after.items()} == {n: one[0] for n, one in before.items()}
@@ -220,7 +220,7 @@ def test_file_that_mido_cannot_read_is_labelled_and_not_joined(tmp_path):
     )
     tracks = pd.DataFrame({"track": ["00-a"], "predicted": ["Pipe"]})
     joined = pd.DataFrame({"part": ["00-a"], "tracks": [["00-a", "01-b"]]})
-    with pytest.warns(UserWarning, match="could not be joined: 00-a, 01-b"):
+    with pytest.warns(UserWarning, match="could not be joined or moved: 00-a, 01-b"):
         write_joined(path, tracks, tmp_path / "copy.mid", joined, NO_DRUMS)
     assert [part.program for part in read_midi(tmp_path / "copy.mid", False).tracks] == [73, 73]
 

@@ -67,7 +67,9 @@ def write_joined(
         data, apart = with_joined_tracks(content, parts, groups, drums, programs)
         if apart:
             names = ", ".join(apart)
-            warnings.warn(f"{path}: these tracks could not be joined: {names}", stacklevel=2)
+            warnings.warn(
+                f"{path}: these tracks could not be joined or moved: {names}", stacklevel=2
+            )
     moved = {part.name for _, *others in groups for part in others} | {part.name for part in drums}
     copy.warn_of_shared_channels(path, moved - set(apart))
     write_whole(output, data)

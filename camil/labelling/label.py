@@ -74,8 +74,9 @@ def label(
 
     Raises:
         MidiError: if the file cannot be read.
-        ValueError: if no track has two notes within two measures, if the folder has no MIDI file or
-            none that can be labelled, or if the run classifies audio.
+        ValueError: if no pitched track has two notes within two measures (nor, with
+            ``transcription``, is likely drums), if the folder has no MIDI file or none that can be
+            labelled, or if the run classifies audio.
         FileNotFoundError: if there is no such file or no classifier.
 
     Example:
