@@ -1,5 +1,7 @@
 """Profiles are checked against the notebooks before any job starts."""
 
+import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -176,3 +178,55 @@ def test_source_state_changes_with_every_file(tmp_path):
     assert len({first, changed, removed}) == 3
     assert source_state("") == source_state(tmp_path / "nowhere") == ""
     assert source_state(tmp_path / "b.mid")
+
+
+def songs_and_manifest(folder):
+    """A folder with a song, and a manifest above it; returns the song and the manifest."""
+    song, manifest = folder / "songs" / "a.mid", folder / "manifest.csv"
+    song.parent.mkdir()
+    song.write_bytes(b"a")
+    manifest.write_text("path,group\nsongs/a.mid,one\n")
+    return song, manifest
+
+
+def test_state_of_a_plain_folder_is_that_of_its_files_alone(tmp_path):
+    """Corpora of earlier commits are therefore not rebuilt."""
+    song, manifest = songs_and_manifest(tmp_path)
+    manifest.unlink()
+    os.utime(song, ns=(0, 5))
+    assert source_state(song.parent) == hashlib.sha256(b"a.mid 1 5").hexdigest()
+
+
+def test_source_state_changes_with_the_manifest_above_the_folder(tmp_path):
+    song, manifest = songs_and_manifest(tmp_path)
+    first = source_state(song.parent)
+    assert source_state(song.parent) == first
+    manifest.write_text("path,group,split\nsongs/a.mid,one,test\n")
+    assert source_state(song.parent) != first
+
+
+@pytest.mark.parametrize("name", ["manifest.csv", "list.txt"])
+def test_source_state_changes_with_every_listed_file(tmp_path, monkeypatch, name):
+    song, manifest = songs_and_manifest(tmp_path)
+    (tmp_path / "list.txt").write_text("songs/a.mid\n")
+    first = source_state(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    assert source_state(name) == first
+    song.write_bytes(b"ab")
+    changed = source_state(name)
+    song.unlink()
+    removed = source_state(name)
+    manifest.write_text("path,group\nsongs/a.mid,other\n")
+    assert len({first, changed, removed, source_state(name)}) == 4
+
+
+def test_unusable_list_or_manifest_has_a_state(tmp_path):
+    """It is reported by the notebook that reads the source."""
+    _, manifest = songs_and_manifest(tmp_path)
+    first = source_state(manifest)
+    manifest.write_text("song;composer\n")
+    assert len({first, source_state(manifest), source_state(tmp_path)}) == 3
+    (tmp_path / "binary.txt").write_bytes(b"\xff\x00")
+    assert source_state(tmp_path / "binary.txt")
+    (tmp_path / "name.txt").write_text("a\0b.mid\n")
+    assert source_state(tmp_path / "name.txt")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import yaml
 
+from camil.sources.manifest import listed_files
+from camil.sources.midi_folder import MidiFolder
 from camil.workbook.files import write_text
 
 NAMES = ("SOURCE", "SOUNDFONTS", "UNSEEN")
@@ -38,6 +40,9 @@ def remembered(profile: str, given: Mapping[str, str], runs: Path | str = "runs"
 def source_state(source: Path | str) -> str:
     """A checksum of the names, sizes and times of all files of a source.
 
+    These are the files below a folder, or a list and the files that it names, and the manifest that
+    states their groups and splits.
+
     Args:
         source: a folder or a file; empty for a source without files.
 
@@ -47,19 +52,31 @@ def source_state(source: Path | str) -> str:
     root = Path(source)
     if not source or not root.exists():
         return ""
-    if root.is_file():
-        entries = [_entry(root, root.parent)]
+    path = root.resolve()  # as the paths of manifests and of listed files are
+    if path.is_file():
+        files, top = [path], path.parent
     else:
-        folders = os.walk(root)
-        entries = [
-            _entry(Path(folder) / name, root) for folder, _, names in folders for name in names
-        ]
+        folders = os.walk(path)
+        files, top = [Path(folder, name) for folder, _, names in folders for name in names], path
+    # A set, because a manifest in the folder is found twice.
+    entries = {_entry(file, top) for file in [*files, *_referenced(root)]}
     return hashlib.sha256("\n".join(sorted(entries)).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _entry(file: Path, root: Path) -> str:
+def _referenced(root: Path) -> list[Path]:
+    """The files that a list names, and the manifest of a folder or of a list."""
+    try:
+        source = MidiFolder(root, audio=False)
+        listed = listed_files(source.file_list) if source.file_list else []
+    except (OSError, ValueError):  # an unusable list or manifest, which is reported when it is read
+        return []
+    return [*listed, source.manifest] if source.manifest else listed
+
+
+def _entry(file: Path, top: Path) -> str:
+    name = file.relative_to(top) if file.is_relative_to(top) else file
     try:
         status = file.stat()
-    except OSError:  # a broken link, which is reported when it is read
-        return f"{file.relative_to(root)}"
-    return f"{file.relative_to(root)} {status.st_size} {status.st_mtime_ns}"
+    except (OSError, ValueError):  # a broken link or an invalid name, reported when it is read
+        return f"{name}"
+    return f"{name} {status.st_size} {status.st_mtime_ns}"
