@@ -5,16 +5,17 @@ import re
 from functools import cached_property, partial
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import yaml
 
 from camil.audio import Recording
-from camil.midi.instruments import read_instruments
+from camil.midi.instruments import PROGRAMS, read_instruments
 from camil.midi.score import Score, Track, read_midi
 from camil.midi.segments import STEPS_PER_QUARTER, Segment, segments_of
 from camil.sources.protocol import SPLITS as SPLIT_FOLDERS
 from camil.sources.protocol import Song, TrackSegments, silence
+from camil.sources.slakh_layout import lakh_file, stems_of
 
 SPLITS = ("redux", "original", "split2")
 MIDI_SOURCES = ("stem", "all_src")
@@ -54,9 +55,10 @@ class Slakh:
 
     A stem's class is the ``inst_class`` of ``metadata.yaml``, or, with another instrument table,
     the class of its ``program_num``. The paths in the metadata are not used, as some are wrong. A
-    stem is used if its MIDI and audio files exist and can be read to the end, and if it is not
-    listed in `FAULTY`. Tracks made from one Lakh file form a group and belong to the split of the
-    first of them, even if the split assigns the others elsewhere.
+    stem is used if the metadata states its class and program, if its MIDI and audio files exist and
+    can be read to the end, and if it is not listed in `FAULTY`. Tracks made from one Lakh file form
+    a group and belong to the split of the first of them, even if the split assigns the others
+    elsewhere.
 
     Args:
         folder: holds ``TrackNNNNN`` folders, directly or in the split's folders.
@@ -132,7 +134,7 @@ class Slakh:
         for path in sorted(paths, key=lambda path: path.name):
             split = self._split_of(path)
             if split != "omitted":
-                group = self._md5.get(path.name) or _lakh_file(path) or path.name
+                group = self._md5.get(path.name) or lakh_file(path) or path.name
                 songs.append(Song(path.name, path, group, split))
         side = {song.group: song.split for song in reversed(songs)}
         return [song._replace(split=side[song.group]) for song in songs]
@@ -145,21 +147,11 @@ class Slakh:
                 "all_src", no readable ``all_src.mid``.
         """
         lakh = self._score(song.path / "all_src.mid") if self.midi_source == "all_src" else None
-        tracks = []
-        for stem, about in sorted(_stems(song.path).items()):
-            instrument = self._instrument(about)
-            if instrument is None:
-                continue
-            audio, segments, why, repaired = partial(silence, self.sample_rate), [], "", []
-            try:
-                segments, audio, repaired = self._stem(song, stem, about, lakh)
-            except ValueError as error:
-                why = str(error)
-            if segments or why:
-                program, timbre = int(about["program_num"]), str(about.get("plugin_name", ""))
-                found = TrackSegments(stem, instrument, program, timbre, segments, audio, why)
-                found.warnings = repaired
-                tracks.append(found)
+        found = [
+            self._track(song, stem, about, lakh)
+            for stem, about in sorted(stems_of(song.path).items())
+        ]
+        tracks = [track for track in found if track.segments or track.skipped]
         if lakh and tracks:
             tracks[0].warnings = lakh.warnings
         return tracks
@@ -167,6 +159,19 @@ class Slakh:
     def sketch(self, song: Song) -> list[int]:
         """Empty: groups follow from the Lakh file."""
         return []
+
+    def _track(self, song: Song, stem: str, about: Any, lakh: Score | None) -> TrackSegments:
+        """A stem with segments or a reason in ``skipped``; with neither if it is of no class."""
+        track = TrackSegments(stem, "", 0, "", [], partial(silence, self.sample_rate))
+        try:
+            if instrument := self._instrument(about):
+                track.instrument, track.program = instrument, about["program_num"]
+                track.timbre = str(about.get("plugin_name", ""))
+                found = self._stem(song, stem, about, lakh)
+                track.segments, track.audio, track.warnings = found
+        except ValueError as error:
+            track.skipped = str(error)
+        return track
 
     def _stem(self, song: Song, stem: str, about: dict, lakh: Score | None) -> tuple:
         """Segments, audio and warnings of a stem; raises ValueError if it cannot be used."""
@@ -204,15 +209,30 @@ class Slakh:
             "repair": self.repair,
         }
 
-    def _instrument(self, about: dict) -> str | None:
-        if about.get("is_drum"):
+    def _instrument(self, about: Any) -> str | None:
+        """The class of a stem, None if it has none; raises ValueError if the metadata is wrong."""
+        if not isinstance(about, dict):
+            raise ValueError("metadata.yaml must state inst_class and program_num of the stem")
+        if about.get("is_drum"):  # its program_num is 128
             return None
+        program, name = about.get("program_num"), about.get("inst_class")
+        if type(program) is not int or not 0 <= program < PROGRAMS:
+            raise ValueError(
+                f"program_num in metadata.yaml must be an integer from 0 to 127, got {program!r}"
+            )
+        family = self.instruments.of_program(program)
         if self._by_program:
-            return self.instruments.of_program(int(about["program_num"]))
-        name = about.get("inst_class")
-        if name == "Strings (continued)" and self.merge_strings:
-            name = "Strings"
-        return name if name in self.instruments.names else None
+            return family
+        if name == "Strings (continued)":
+            return "Strings" if self.merge_strings else None
+        if name in self.instruments.names:
+            return name
+        if family:
+            raise ValueError(
+                f"inst_class in metadata.yaml is {name!r}, which is no class, but program_num "
+                f"{program} belongs to {family}; correct one of them"
+            )
+        return None
 
     @cached_property
     def _changes(self) -> dict[str, dict]:
@@ -251,26 +271,6 @@ def _original_split(path: Path) -> str:
     return "train" if number <= 1500 else "validation" if number <= 1875 else "test"
 
 
-def _lakh_file(path: Path) -> str | None:
-    """The MD5 of the Lakh file, read without parsing the YAML, as it is needed for every song."""
-    try:
-        found = re.search(r"^UUID:\s*(\w+)", (path / "metadata.yaml").read_text(), re.MULTILINE)
-    except (OSError, UnicodeDecodeError):
-        return None
-    return found and found[1]
-
-
-def _stems(path: Path) -> dict[str, dict]:
-    try:
-        with open(path / "metadata.yaml", encoding="utf-8") as file:
-            stems = yaml.safe_load(file)["stems"]
-        return {name: about for name, about in stems.items() if "program_num" in about}
-    except OSError as error:
-        raise ValueError(f"{path.name} has no readable metadata.yaml") from error
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"the metadata.yaml of {path.name} lists no stems") from error
-
-
 def _audio_of(path: Path, stem: str) -> Path:
     files = [path / "stems" / f"{stem}{suffix}" for suffix in (".flac", ".wav")]
     found = next((file for file in files if file.is_file()), None)
@@ -281,8 +281,9 @@ def _audio_of(path: Path, stem: str) -> Path:
 
 def _lakh_track(lakh: Score, stem: str, about: dict) -> Track:
     """Stem SXX is instrument XX of the Lakh file, if the programs agree."""
-    number = int(stem.removeprefix("S"))
-    track = lakh.tracks[number] if number < len(lakh.tracks) else None
+    number = stem.removeprefix("S")
+    in_file = number.isdecimal() and int(number) < len(lakh.tracks)
+    track = lakh.tracks[int(number)] if in_file else None
     if track is None or track.program != about["program_num"]:
         raise ValueError("all_src.mid has no such part")
     return track
