@@ -108,3 +108,14 @@ def test_first_segment_passes_over_a_song_with_unforeseen_damage(folder, monkeyp
 
     monkeypatch.setattr(source, "read", damaged)
     assert first_segment(source)[0].name == "Track00002"
+
+
+@pytest.mark.parametrize("other", ["", "babyslakh_16k", "test", "omitted"])
+def test_track_in_two_folders_raises_with_both(tmp_path, other):
+    paths = [tmp_path / "train" / "Track00001", tmp_path / other / "Track00001"]
+    for number, path in enumerate(paths):
+        make_track(path, {}, uuid=f"ab{number}")
+    make_track(tmp_path / "train" / "Track00002", {})
+    with pytest.raises(ValueError, match="contains Track00001 twice") as error:
+        Slakh(tmp_path).songs()
+    assert all(str(path) in str(error.value) for path in paths)

@@ -1,7 +1,6 @@
 """Slakh2100: Lakh songs with a recording of every track, rendered with sampled instruments."""
 
 import json
-import re
 from functools import cached_property, partial
 from os import PathLike
 from pathlib import Path
@@ -15,7 +14,7 @@ from camil.midi.score import Score, Track, read_midi
 from camil.midi.segments import STEPS_PER_QUARTER, Segment, segments_of
 from camil.sources.protocol import SPLITS as SPLIT_FOLDERS
 from camil.sources.protocol import Song, TrackSegments, silence
-from camil.sources.slakh_layout import lakh_file, stems_of
+from camil.sources.slakh_layout import lakh_file, stems_of, track_folders
 
 SPLITS = ("redux", "original", "split2")
 MIDI_SOURCES = ("stem", "all_src")
@@ -61,7 +60,7 @@ class Slakh:
     elsewhere.
 
     Args:
-        folder: holds ``TrackNNNNN`` folders, directly or in the split's folders.
+        folder: holds ``TrackNNNNN`` folders, directly or one folder below, as in ``train``.
         split: "redux", by folder, without duplicates; "original", by track number, with the
             omitted tracks; or "split2", the second edition, which needs ``split_lists``. Flat
             folders have no redux split unless ``split_lists`` defines it.
@@ -119,19 +118,10 @@ class Slakh:
         """All tracks of the split; those made from one Lakh file (``UUID``) share a group.
 
         Raises:
-            ValueError: if the folder is missing or contains no ``TrackNNNNN``.
+            ValueError: if the folder is missing, contains no ``TrackNNNNN``, or one of them twice.
         """
-        if not self.folder.is_dir():
-            raise ValueError(f"the Slakh folder {self.folder} does not exist; check the path")
-        paths = [*self.folder.glob("Track[0-9]*"), *self.folder.glob("*/Track[0-9]*")]
-        paths = [path for path in paths if re.fullmatch(r"Track\d+", path.name)]
-        if not paths:
-            raise ValueError(
-                f"the folder {self.folder} contains no TrackNNNNN folder, neither directly "
-                f"nor in {', '.join(SPLIT_FOLDERS)}"
-            )
         songs = []
-        for path in sorted(paths, key=lambda path: path.name):
+        for path in track_folders(self.folder):
             split = self._split_of(path)
             if split != "omitted":
                 group = self._md5.get(path.name) or lakh_file(path) or path.name
