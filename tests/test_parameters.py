@@ -5,16 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from camil.workbook.parameters import (
+from camil.workbook.parameters import ParameterError, check_parameters, use_project_folder
+from camil.workbook.valid_values import (
     CHECKS,
-    ParameterError,
     above_zero,
     at_least,
-    check_parameters,
+    below_one,
     fraction,
     holds,
+    inner_fraction,
     one_of,
-    use_project_folder,
+    within,
 )
 
 PROJECT = Path(__file__).parent.parent
@@ -50,6 +51,8 @@ def test_unknown_parameter_raises_with_closest_name():
         ("rate = '1e-4'", r"rate = '1e-4' .* must be a number. .*1.0e-4"),
         ("epochs = 2.5", "epochs = 2.5 .* must be a whole number"),
         ("epochs = True", "epochs = True .* must be a whole number"),
+        ("rate = float('inf')", "rate = inf must be a finite number"),
+        ("rate = float('nan')", "rate = nan must be a finite number"),
         ("name = 3", "name = 3 .* must be text"),
         ("many = 'x'", "many = 'x' .* must be list"),
     ],
@@ -66,6 +69,12 @@ def test_wrong_type_raises_with_value_and_required_type(injected, message):
         (above_zero, 0.1, 0),
         (fraction, 1.0, 1.01),
         (fraction, 0.5, 0.0),
+        (inner_fraction, 0.5, 1.0),
+        (inner_fraction, 0.05, 0.0),
+        (below_one, 0.0, 1.0),
+        (below_one, 0.99, -0.1),
+        (within(0, 1), 0, -0.1),
+        (within(0, 1), 1, 1.1),
         (one_of("a", "b"), "b", "c"),
     ],
 )

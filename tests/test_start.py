@@ -12,6 +12,7 @@ import pytest
 
 from camil.workbook.parameters import ParameterError, declared_types, parameter_cells
 from camil.workbook.start import PATHS, all_exist, check_notebook, check_source, exists, start
+from camil.workbook.valid_values import CHECKS
 
 PROJECT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
@@ -124,6 +125,48 @@ def test_required_paths_of_every_notebook_are_checked(notebook):
         if ast.literal_eval(node.value)
     }
     assert texts - NAMES <= PATHS[notebook.stem].keys()
+
+
+@pytest.mark.parametrize(
+    ("notebook", "name", "value"),
+    [
+        ("02_pretrain", "note_dropout", 1.5),
+        ("02_pretrain", "tempo_jitter", -0.1),
+        ("02_pretrain", "margin", float("inf")),
+        ("02b_objectives", "segments", 0),
+        ("02c_sound", "clusters", 0),
+        ("03_classify", "velocity_jitter", 1.0),
+        ("09_questions", "reference_segments", 0),
+        ("11_songs", "members", 0),
+        ("11_songs", "size", 0),
+        ("11_songs", "programs", -1.0),
+        ("11_songs", "strength", 2.0),
+        ("12_audit", "share", 2.0),
+        ("12_audit", "shown", -1),
+        ("12_audit", "processes", 0),
+        ("13_ablation", "seeds", 0),
+        ("13_ablation", "training_songs", -1),
+        ("15_other_collections", "random_groups", 1),
+        ("15_other_collections", "threshold", 1.5),
+        ("16_few_labels", "fine_tuning_rate", 0.0),
+        ("16_few_labels", "validation_segments", 0),
+    ],
+)
+def test_value_out_of_range_is_refused_without_a_kernel(notebook, name, value, monkeypatch):
+    monkeypatch.setitem(PATHS, notebook, {})
+    path = PROJECT / "notebooks" / f"{notebook}.ipynb"
+    with pytest.raises(ParameterError, match=f"^{name} = {value} must "):
+        check_notebook(path, {name: value})
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_every_number_has_a_check_and_every_default_passes(notebook, monkeypatch):
+    types = declared_types(parameter_cells(notebook))
+    numbers = {name for name, declared in types.items() if declared in ("int", "float")}
+    assert numbers <= CHECKS.keys()
+    # Not the paths: runs and corpora of the defaults need not exist.
+    monkeypatch.setitem(PATHS, notebook.stem, {})
+    check_notebook(notebook, {})
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)

@@ -7,17 +7,14 @@ from typing import Any
 
 from camil.workbook.account import Account
 from camil.workbook.parameters import (
-    Check,
     ParameterError,
     check_parameters,
     check_values,
     declared_types,
-    given,
-    holds,
-    is_corpus,
     parameter_cells,
     use_project_folder,
 )
+from camil.workbook.valid_values import Check, given, holds, is_corpus
 
 # Data sets that 01_preprocess reads from `source`, unless it downloads them to it.
 FROM_FILES = ("midi", "slakh", "cocochorales")
