@@ -4,6 +4,7 @@ This module does not import torch, which takes seconds.
 """
 
 import importlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +26,8 @@ def at_least(low: float) -> Check:
 
 
 def above_zero(value: float) -> str | None:
-    """Check that the value is a positive number."""
-    return None if value > 0 else "must be above 0"
+    """Check that the value is a finite positive number."""
+    return None if 0 < value < math.inf else "must be above 0 and finite"
 
 
 def within(low: float, high: float) -> Check:
@@ -47,6 +48,29 @@ def inner_fraction(value: float) -> str | None:
 def below_one(value: float) -> str | None:
     """Check that the value is at least 0 and below 1."""
     return None if 0 <= value < 1 else "must be at least 0 and below 1 (0: off)"
+
+
+def each(check: Check, *kinds: type, optional: bool = False) -> Check:
+    """Check that the value is a list of values that pass a check.
+
+    Args:
+        check: check of one value.
+        kinds: the accepted types.
+        optional: accept an empty list.
+    """
+
+    def check_all(values: list) -> str | None:
+        if not values and not optional:
+            return "is empty; name at least one value"
+        for value in values:
+            if type(value) not in kinds:
+                names = " or ".join(kind.__name__ for kind in kinds)
+                return f"contains {value!r}, which must be of type {names}"
+            if problem := check(value):
+                return f"contains {value!r}, which {problem}"
+        return None
+
+    return check_all
 
 
 def given(value: str) -> str | None:
@@ -174,4 +198,10 @@ CHECKS: dict[str, Check] = {
     "threshold": within(0, 1),
     "validation_segments": at_least(1),
     "fine_tuning_rate": above_zero,
+    "learning_rates": each(above_zero, int, float),
+    "epoch_counts": each(at_least(1), int),
+    "shares": each(fraction, int, float),
+    "draws": each(at_least(0), int),
+    "epochs_per_share": each(at_least(1), int),
+    "fine_tuned_shares": each(fraction, int, float, optional=True),
 }
