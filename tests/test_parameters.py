@@ -1,3 +1,4 @@
+import errno
 import os
 import subprocess
 import sys
@@ -5,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from camil.workbook.parameters import ParameterError, check_parameters, use_project_folder
+from camil.workbook.lock import FolderInUseError
+from camil.workbook.parameters import (
+    ParameterError,
+    as_sentence,
+    check_parameters,
+    use_project_folder,
+)
 from camil.workbook.valid_values import (
     CHECKS,
     above_zero,
@@ -15,6 +22,8 @@ from camil.workbook.valid_values import (
     holds,
     inner_fraction,
     one_of,
+    output_file,
+    output_folder,
     within,
 )
 
@@ -150,3 +159,34 @@ def test_instrument_table_must_be_readable(tmp_path):
     assert "is not a usable instrument table" in check(str(tmp_path / "none.yaml"))
     (tmp_path / "one.yaml").write_text("name: x\ninstruments: []\n")
     assert "two or more different classes" in check(str(tmp_path / "one.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (ValueError("choose another"), "choose another"),
+        (OSError(errno.ENOSPC, "The disk is full", "c"), "c: The disk is full"),
+        (FileNotFoundError(errno.ENOENT, "No such file", "/proc/x"), "/proc/x: No such file"),
+        (PermissionError("no permission to write to c"), "no permission to write to c"),
+        (FolderInUseError("c is being written"), "c is being written"),
+    ],
+)
+def test_expected_errors_become_sentences(error, sentence):
+    with pytest.raises(ParameterError, match=f"^{sentence}$"), as_sentence():
+        raise error
+
+
+def test_other_errors_keep_their_traceback():
+    with pytest.raises(RuntimeError, match="shapes differ"), as_sentence():
+        raise RuntimeError("shapes differ")
+
+
+def test_outputs_must_not_be_files_or_lie_below_files(tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    wrong = f"cannot be written, because {file} is a file; name another path"
+    assert output_folder(str(file)) == output_folder(str(file / "a" / "b")) == wrong
+    assert output_file(str(file / "a")) == output_file(str(file / "a" / "b")) == wrong
+    assert output_file(str(file)) is output_folder(str(tmp_path)) is None
+    assert output_folder(str(tmp_path / "a" / "b")) is output_file("new/a") is None
+    assert output_folder(" ") == output_file("") == "is empty; name a file or folder"

@@ -9,7 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
+from notebook_runs import run_notebook
 
+from camil.corpus import Corpus
 from camil.workbook.parameters import ParameterError, declared_types, parameter_cells
 from camil.workbook.start import PATHS, all_exist, check_notebook, check_source, exists, start
 from camil.workbook.valid_values import CHECKS
@@ -55,6 +58,39 @@ def test_start_refuses_a_missing_input_and_an_empty_output(corpus):
         start("02_pretrain", namespace(corpus="corpora/none", pretrained_audio=""))
     with pytest.raises(ParameterError, match="run = '' is empty"):
         start("11_songs", namespace(corpus=str(corpus), run=""))
+
+
+def test_start_reports_a_damaged_run_as_one_sentence(tmp_path):
+    for name in ("metrics.json", "run.json"):
+        (tmp_path / name).write_text("{")
+    namespace = {"In": ["", 'run: str = ""\nfigure: str = ""']}
+    with pytest.raises(ParameterError, match=r"run\.json is not readable as JSON"):
+        start("04_confusion", namespace | {"run": str(tmp_path), "figure": "new/figure"})
+
+
+@pytest.mark.parametrize(("name", "below"), [("corpus", ""), ("corpus", "a"), ("figure", "a")])
+def test_outputs_in_place_of_files_are_refused(name, below, tmp_path):
+    (tmp_path / "file").touch()
+    path = str(tmp_path / "file" / below)
+    with pytest.raises(ParameterError, match=f"^{name} = .*/file is a file; name another"):
+        check_notebook(PROJECT / "notebooks/01_preprocess.ipynb", {name: path})
+
+
+@pytest.mark.parametrize("notebook", ["03_classify", "08_baselines"])
+def test_unusable_runs_and_corpora_are_one_sentence(notebook, tiny_corpus, tmp_path, monkeypatch):
+    """A damaged run to build on, and a corpus without validation songs."""
+    (tmp_path / "run.json").write_text("{")
+    given = {"03_classify": {"pretrained": str(tmp_path)}, "08_baselines": {}}[notebook]
+    monkeypatch.setattr(Corpus, "rows", rows_of_training)
+    with pytest.raises(ParameterError, match=r"not readable as JSON|no validation songs"):
+        run_notebook(notebook, tiny={}, corpus=str(tiny_corpus), **given)
+
+
+def rows_of_training(data, split, *_):
+    """In place of `Corpus.rows`, for a corpus whose songs are all in training."""
+    if split != "train":
+        raise ValueError("no validation songs")
+    return torch.arange(len(data))
 
 
 def test_notebook_file_is_checked_without_a_kernel(tmp_path, corpus):

@@ -63,7 +63,7 @@ def write_corpus(
 
     Raises:
         ValueError: if no song has a segment, or the shard is not of the form "3/8".
-        RuntimeError: if another run is writing this corpus.
+        FolderInUseError: if another run is writing this corpus.
         OSError: if the disk is full; finished parts are kept.
     """
     folder = Path(folder)

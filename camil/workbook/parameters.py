@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from camil.workbook.lock import FolderInUseError
 from camil.workbook.valid_values import CHECKS, Check, Registered
 
 
@@ -98,11 +99,23 @@ def parameter_cells(notebook: Path | str) -> list[str]:
 
 @contextmanager
 def as_sentence() -> Iterator[None]:
-    """Show errors that follow from a parameter's value as one sentence, without a traceback."""
+    """Show errors that follow from a parameter's value as one sentence, without a traceback.
+
+    Raises:
+        ParameterError: for invalid values, files that cannot be read or written, a full disk, a
+            failed download, and folders that another process writes.
+    """
     try:
         yield
-    except (ValueError, FileNotFoundError, ConnectionError) as error:
-        raise ParameterError(str(error)) from None
+    except (ValueError, OSError, FolderInUseError) as error:
+        raise ParameterError(sentence_of(error)) from None
+
+
+def sentence_of(error: Exception) -> str:
+    """The message of an error; one of the operating system without its number."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def declared_types(cells: list[str]) -> dict[str, str]:

@@ -5,6 +5,7 @@ This module does not import torch, which takes seconds.
 
 import importlib
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,6 +77,25 @@ def each(check: Check, *kinds: type, optional: bool = False) -> Check:
 def given(value: str) -> str | None:
     """Check that the value is not empty."""
     return None if value.strip() else "is empty; name a file or folder"
+
+
+def output_folder(value: str) -> str | None:
+    """Check that the value is the path of a folder, or of one that can be made."""
+    return given(value) or _file_above(Path(value))
+
+
+def output_file(value: str) -> str | None:
+    """Check that the value is the path of a file whose folder exists or can be made."""
+    return given(value) or _file_above(Path(value).parent)
+
+
+def _file_above(folder: Path) -> str | None:
+    """The error if a folder cannot be made because it, or a folder above it, is a file."""
+    absolute = Path(os.path.abspath(folder))
+    existing = next(one for one in (absolute, *absolute.parents) if os.path.exists(one))
+    if existing.is_dir():
+        return None
+    return f"cannot be written, because {existing} is a file; name another path"
 
 
 def holds(file: str, hint: str, optional: bool = False) -> Check:
