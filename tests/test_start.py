@@ -13,6 +13,7 @@ import torch
 from notebook_runs import run_notebook
 
 from camil.corpus import Corpus
+from camil.workbook.execute import main
 from camil.workbook.parameters import ParameterError, declared_types, parameter_cells
 from camil.workbook.start import PATHS, all_exist, check_notebook, check_source, exists, start
 from camil.workbook.valid_values import CHECKS
@@ -117,6 +118,44 @@ def test_a_wrong_path_is_one_sentence_within_three_seconds(tmp_path):
         "notebooks/03_classify.ipynb: corpus = 'nowhere' names a folder that does not exist; make "
         "one with 01_preprocess."
     ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-y", "{a"], "-y '{a' is not YAML: while parsing a flow mapping"),
+        (["-y", "{a: 2001-99-99}"], "is not YAML: month must be in"),
+        (["-y", "[1]"], "-y '[1]' must name parameters and their values"),
+        (["-y", "abc"], "-y 'abc' must name parameters and their values"),
+        (["-y", "{1: 2}"], "-y '{1: 2}' must name parameters and their values"),
+        (["-y", "{soundfonts: [3]}"], "soundfonts = [3] contains 3, which is not the path of a"),
+    ],
+)
+def test_wrong_arguments_are_one_sentence(arguments, message, monkeypatch, capsys):
+    assert run_main(monkeypatch, "notebooks/01_preprocess.ipynb", "out.ipynb", *arguments) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("notebooks/01_preprocess.ipynb: ")
+    assert message in line
+
+
+@pytest.mark.parametrize(
+    ("notebook", "line"),
+    [
+        ("notebooks/1.ipynb", "notebooks/1.ipynb: No such file or directory"),
+        ("README.md", "README.md: The file is not a Jupyter notebook."),
+        ("constraints.txt", "constraints.txt: The file is not a Jupyter notebook."),
+    ],
+)
+def test_what_is_no_notebook_is_one_sentence(notebook, line, monkeypatch, capsys):
+    assert run_main(monkeypatch, notebook, "out.ipynb") == 1
+    assert capsys.readouterr().err.splitlines() == [line]
+
+
+def run_main(monkeypatch, *arguments):
+    """The exit status of ``python -m camil.workbook.execute`` in the project's folder."""
+    monkeypatch.chdir(PROJECT)
+    monkeypatch.setattr(sys, "argv", ["execute", *arguments])
+    return main()
 
 
 def test_source_must_exist_where_it_is_read(tmp_path):

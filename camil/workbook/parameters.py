@@ -92,8 +92,16 @@ def check_values(
 
 
 def parameter_cells(notebook: Path | str) -> list[str]:
-    """Source of the cells of a notebook file that are tagged ``parameters``."""
-    cells = json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]
+    """Source of the cells of a notebook file that are tagged ``parameters``.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ParameterError: if it is not a notebook.
+    """
+    try:
+        cells = json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]
+    except (ValueError, LookupError, TypeError):
+        raise ParameterError("The file is not a Jupyter notebook.") from None
     return ["".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", [])]
 
 

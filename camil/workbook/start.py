@@ -28,7 +28,10 @@ def exists(value: str) -> str | None:
 
 def all_exist(values: list) -> str | None:
     """Check that all values are paths of files."""
-    missing = [str(value) for value in values if not Path(value).is_file()]
+    for value in values:
+        if not isinstance(value, str):
+            return f"contains {value!r}, which is not the path of a file"
+    missing = [value for value in values if not Path(value).is_file()]
     return f"names files that do not exist: {', '.join(missing)}" if missing else None
 
 
