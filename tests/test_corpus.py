@@ -114,6 +114,11 @@ def test_a_share_without_songs_raises_with_the_parameter(corpus):
         corpus.rows("train", 0.001)
 
 
+def test_an_unknown_split_raises_with_the_splits(corpus):
+    with pytest.raises(ValueError, match=r"no split 'nix'; choose one of train, validation, test"):
+        corpus.rows("nix")
+
+
 def test_a_folder_without_corpus_raises_with_the_notebook(tmp_path):
     with pytest.raises(FileNotFoundError, match="01_preprocess"):
         Corpus(tmp_path)

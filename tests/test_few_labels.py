@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from notebook_runs import execute
+from notebook_runs import execute, run_notebook
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.pipeline import make_pipeline
@@ -21,6 +21,7 @@ from camil.evaluation import few_labels, label_shares, tuning
 from camil.evaluation.few_labels import FewLabels, evenly_spaced, run_of
 from camil.evaluation.probing import REGULARIZATION
 from camil.workbook.files import write_json
+from camil.workbook.parameters import ParameterError
 
 SMALL = {"width": 2, "depth": 10}
 
@@ -312,3 +313,9 @@ def test_notebook_scores_every_row_at_every_share(tiny_corpus, pretrained, tmp_p
     assert "Macro-F1 on test songs, mean over draws 0 and 1 of the labelled songs. Data" in text
     assert (tmp_path / "results.png").stat().st_size > 5000
     assert len(list((tmp_path / "results-parts").glob("*.json"))) == 10
+
+
+def test_notebook_refuses_fine_tuning_at_a_share_that_it_does_not_study(tiny_corpus):
+    parameters = {"corpus": str(tiny_corpus), "shares": [0.5], "epochs_per_share": [1]}
+    with pytest.raises(ParameterError, match=r"\[1.0\] must be among the shares \[0.5\]"):
+        run_notebook("16_few_labels", tiny={"device": "cpu"}, **parameters)

@@ -13,7 +13,7 @@ from beeps import write
 from register_labeller import ByRegister
 
 from camil.cli import main
-from camil.labelling.label import label, skipped
+from camil.labelling.label import label, skipped, track_labels
 
 
 @pytest.fixture(autouse=True)
@@ -226,3 +226,17 @@ def test_note_on_a_copy_is_printed_with_every_form(tmp_path, capsys):
         output, errors = capsys.readouterr()
         assert output.count("share channel 1 and got different instruments") == in_output
         assert errors.count("camil: shared.mid: the parts") == in_errors
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 2, float("nan")])
+def test_threshold_that_is_no_probability_raises(song, threshold):
+    message = f"threshold = {threshold} must be between 0 and 1"
+    with pytest.raises(ValueError, match=message):
+        label(song.parent, ByRegister(), threshold)
+    with pytest.raises(ValueError, match=message):
+        track_labels(label(song, ByRegister()), threshold)
+
+
+def test_label_refuses_an_empty_path(song):
+    with pytest.raises(ValueError, match="the path is empty; name a file or folder"):
+        label("", ByRegister())

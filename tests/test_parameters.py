@@ -1,3 +1,4 @@
+import errno
 import os
 import subprocess
 import sys
@@ -5,16 +6,25 @@ from pathlib import Path
 
 import pytest
 
+from camil.workbook.lock import FolderInUseError
 from camil.workbook.parameters import (
-    CHECKS,
     ParameterError,
+    as_sentence,
+    check_parameters,
+    use_project_folder,
+)
+from camil.workbook.valid_values import (
+    CHECKS,
     above_zero,
     at_least,
-    check_parameters,
+    below_one,
     fraction,
     holds,
+    inner_fraction,
     one_of,
-    use_project_folder,
+    output_file,
+    output_folder,
+    within,
 )
 
 PROJECT = Path(__file__).parent.parent
@@ -50,6 +60,8 @@ def test_unknown_parameter_raises_with_closest_name():
         ("rate = '1e-4'", r"rate = '1e-4' .* must be a number. .*1.0e-4"),
         ("epochs = 2.5", "epochs = 2.5 .* must be a whole number"),
         ("epochs = True", "epochs = True .* must be a whole number"),
+        ("rate = float('inf')", "rate = inf must be a finite number"),
+        ("rate = float('nan')", "rate = nan must be a finite number"),
         ("name = 3", "name = 3 .* must be text"),
         ("many = 'x'", "many = 'x' .* must be list"),
     ],
@@ -66,6 +78,12 @@ def test_wrong_type_raises_with_value_and_required_type(injected, message):
         (above_zero, 0.1, 0),
         (fraction, 1.0, 1.01),
         (fraction, 0.5, 0.0),
+        (inner_fraction, 0.5, 1.0),
+        (inner_fraction, 0.05, 0.0),
+        (below_one, 0.0, 1.0),
+        (below_one, 0.99, -0.1),
+        (within(0, 1), 0, -0.1),
+        (within(0, 1), 1, 1.1),
         (one_of("a", "b"), "b", "c"),
     ],
 )
@@ -141,3 +159,34 @@ def test_instrument_table_must_be_readable(tmp_path):
     assert "is not a usable instrument table" in check(str(tmp_path / "none.yaml"))
     (tmp_path / "one.yaml").write_text("name: x\ninstruments: []\n")
     assert "two or more different classes" in check(str(tmp_path / "one.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (ValueError("choose another"), "choose another"),
+        (OSError(errno.ENOSPC, "The disk is full", "c"), "c: The disk is full"),
+        (FileNotFoundError(errno.ENOENT, "No such file", "/proc/x"), "/proc/x: No such file"),
+        (PermissionError("no permission to write to c"), "no permission to write to c"),
+        (FolderInUseError("c is being written"), "c is being written"),
+    ],
+)
+def test_expected_errors_become_sentences(error, sentence):
+    with pytest.raises(ParameterError, match=f"^{sentence}$"), as_sentence():
+        raise error
+
+
+def test_other_errors_keep_their_traceback():
+    with pytest.raises(RuntimeError, match="shapes differ"), as_sentence():
+        raise RuntimeError("shapes differ")
+
+
+def test_outputs_must_not_be_files_or_lie_below_files(tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    wrong = f"cannot be written, because {file} is a file; name another path"
+    assert output_folder(str(file)) == output_folder(str(file / "a" / "b")) == wrong
+    assert output_file(str(file / "a")) == output_file(str(file / "a" / "b")) == wrong
+    assert output_file(str(file)) is output_folder(str(tmp_path)) is None
+    assert output_folder(str(tmp_path / "a" / "b")) is output_file("new/a") is None
+    assert output_folder(" ") == output_file("") == "is empty; name a file or folder"

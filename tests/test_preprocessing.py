@@ -11,7 +11,7 @@ from camil.corpus.build import shard_of
 from camil.corpus.corpus import Corpus
 from camil.sources.midi_folder import MidiFolder
 from camil.sources.protocol import Song, TrackSegments
-from camil.workbook.lock import locked
+from camil.workbook.lock import FolderInUseError, locked
 
 
 def test_a_corpus_contains_the_segments_of_its_source(folder, tmp_path):
@@ -88,11 +88,11 @@ def test_a_changed_file_leads_to_another_corpus(folder, tmp_path):
 def test_two_runs_on_one_corpus_exclude_each_other(folder, tmp_path):
     with (
         locked(tmp_path / ".lock"),
-        pytest.raises(RuntimeError, match=f"written by process {os.getpid()}"),
+        pytest.raises(FolderInUseError, match=f"written by process {os.getpid()}"),
     ):
         make(folder, tmp_path)
     with locked(tmp_path / ".lock", shared=True):  # a shard at work
-        with pytest.raises(RuntimeError, match="is being written by"):
+        with pytest.raises(FolderInUseError, match="is being written by"):
             make(folder, tmp_path)
         make(folder, tmp_path, "1/2")
 

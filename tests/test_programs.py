@@ -215,7 +215,46 @@ def test_copy_is_written_atomically(tmp_path, monkeypatch):
     monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError("disk")))
     with pytest.raises(OSError, match="disk"):
         labelled(path, "Reed")
-    assert not (tmp_path / "copy.mid").exists()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"file": ["a.mid", "b.mid"], "track": ["00-x", "00-x"]}, "2 files, among them a.mid and"),
+        ({"file": ["a.mid", "b.mid"], "track": ["00-x", "01-y"]}, "2 files, among them a.mid and"),
+        ({"track": ["00-x", "00-x"]}, r"track 00-x has several labels.*track_labels\(segments\)"),
+    ],
+    ids=("same names", "different names", "segments"),
+)
+def test_labels_of_other_files_or_segments_raise(tmp_path, columns, message):
+    track = []
+    note(track, 0, 60, program=0)
+    path = saved(tmp_path / "a.mid", track)
+    tracks = pd.DataFrame(columns | {"predicted": ["Pipe", "Reed"]})
+    with pytest.raises(ValueError, match=message):
+        write_labelled(path, tracks, tmp_path / "copy.mid")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_missing_suggestion_gives_default_program(tmp_path):
+    track = []
+    note(track, 0, 60, program=0)
+    path = saved(tmp_path / "a.mid", track)
+    [name] = [part.name for part in read_midi(path).tracks]
+    row = {"track": name, "predicted": "Reed", "suggested_program": float("nan")}
+    write_labelled(path, pd.DataFrame([row]), tmp_path / "copy.mid")
+    assert programs_of_notes(tmp_path / "copy.mid") == [(0, 60, DEFAULTS["Reed"])]
+
+
+def test_folder_as_output_raises_and_leaves_no_file(tmp_path):
+    track = []
+    note(track, 0, 60, program=0)
+    path = saved(tmp_path / "a.mid", track)
+    (tmp_path / "copy.mid").mkdir()
+    with pytest.raises(IsADirectoryError, match=r"copy\.mid is a folder; name a file"):
+        labelled(path, "Reed")
+    assert not (tmp_path / "copy.mid.partial").exists()
 
 
 def random_file(path, seed):

@@ -62,6 +62,11 @@ def test_run_that_lacks_a_file_is_not_finished(folder):
     assert not Run(folder, PARAMETERS, CORPUS).finished
 
 
+def test_run_with_a_damaged_record_is_not_finished(folder):
+    (folder / "run.json").write_text("{")
+    assert not Run(folder, PARAMETERS, CORPUS).finished
+
+
 def test_run_whose_file_was_changed_is_not_finished(folder):
     (folder / "metrics.json").write_text('{"macro_f1": 1}')
     assert not Run(folder, PARAMETERS, CORPUS).finished

@@ -9,9 +9,14 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
+from notebook_runs import run_notebook
 
+from camil.corpus import Corpus
+from camil.workbook.execute import main
 from camil.workbook.parameters import ParameterError, declared_types, parameter_cells
 from camil.workbook.start import PATHS, all_exist, check_notebook, check_source, exists, start
+from camil.workbook.valid_values import CHECKS
 
 PROJECT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
@@ -56,6 +61,39 @@ def test_start_refuses_a_missing_input_and_an_empty_output(corpus):
         start("11_songs", namespace(corpus=str(corpus), run=""))
 
 
+def test_start_reports_a_damaged_run_as_one_sentence(tmp_path):
+    for name in ("metrics.json", "run.json"):
+        (tmp_path / name).write_text("{")
+    namespace = {"In": ["", 'run: str = ""\nfigure: str = ""']}
+    with pytest.raises(ParameterError, match=r"run\.json is not readable as JSON"):
+        start("04_confusion", namespace | {"run": str(tmp_path), "figure": "new/figure"})
+
+
+@pytest.mark.parametrize(("name", "below"), [("corpus", ""), ("corpus", "a"), ("figure", "a")])
+def test_outputs_in_place_of_files_are_refused(name, below, tmp_path):
+    (tmp_path / "file").touch()
+    path = str(tmp_path / "file" / below)
+    with pytest.raises(ParameterError, match=f"^{name} = .*/file is a file; name another"):
+        check_notebook(PROJECT / "notebooks/01_preprocess.ipynb", {name: path})
+
+
+@pytest.mark.parametrize("notebook", ["03_classify", "08_baselines"])
+def test_unusable_runs_and_corpora_are_one_sentence(notebook, tiny_corpus, tmp_path, monkeypatch):
+    """A damaged run to build on, and a corpus without validation songs."""
+    (tmp_path / "run.json").write_text("{")
+    given = {"03_classify": {"pretrained": str(tmp_path)}, "08_baselines": {}}[notebook]
+    monkeypatch.setattr(Corpus, "rows", rows_of_training)
+    with pytest.raises(ParameterError, match=r"not readable as JSON|no validation songs"):
+        run_notebook(notebook, tiny={}, corpus=str(tiny_corpus), **given)
+
+
+def rows_of_training(data, split, *_):
+    """In place of `Corpus.rows`, for a corpus whose songs are all in training."""
+    if split != "train":
+        raise ValueError("no validation songs")
+    return torch.arange(len(data))
+
+
 def test_notebook_file_is_checked_without_a_kernel(tmp_path, corpus):
     cell = {"source": DECLARED, "metadata": {"tags": ["parameters"]}}
     path = tmp_path / "11_songs.ipynb"
@@ -80,6 +118,44 @@ def test_a_wrong_path_is_one_sentence_within_three_seconds(tmp_path):
         "notebooks/03_classify.ipynb: corpus = 'nowhere' names a folder that does not exist; make "
         "one with 01_preprocess."
     ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-y", "{a"], "-y '{a' is not YAML: while parsing a flow mapping"),
+        (["-y", "{a: 2001-99-99}"], "is not YAML: month must be in"),
+        (["-y", "[1]"], "-y '[1]' must name parameters and their values"),
+        (["-y", "abc"], "-y 'abc' must name parameters and their values"),
+        (["-y", "{1: 2}"], "-y '{1: 2}' must name parameters and their values"),
+        (["-y", "{soundfonts: [3]}"], "soundfonts = [3] contains 3, which is not the path of a"),
+    ],
+)
+def test_wrong_arguments_are_one_sentence(arguments, message, monkeypatch, capsys):
+    assert run_main(monkeypatch, "notebooks/01_preprocess.ipynb", "out.ipynb", *arguments) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("notebooks/01_preprocess.ipynb: ")
+    assert message in line
+
+
+@pytest.mark.parametrize(
+    ("notebook", "line"),
+    [
+        ("notebooks/1.ipynb", "notebooks/1.ipynb: No such file or directory"),
+        ("README.md", "README.md: The file is not a Jupyter notebook."),
+        ("constraints.txt", "constraints.txt: The file is not a Jupyter notebook."),
+    ],
+)
+def test_what_is_no_notebook_is_one_sentence(notebook, line, monkeypatch, capsys):
+    assert run_main(monkeypatch, notebook, "out.ipynb") == 1
+    assert capsys.readouterr().err.splitlines() == [line]
+
+
+def run_main(monkeypatch, *arguments):
+    """The exit status of ``python -m camil.workbook.execute`` in the project's folder."""
+    monkeypatch.chdir(PROJECT)
+    monkeypatch.setattr(sys, "argv", ["execute", *arguments])
+    return main()
 
 
 def test_source_must_exist_where_it_is_read(tmp_path):
@@ -124,6 +200,59 @@ def test_required_paths_of_every_notebook_are_checked(notebook):
         if ast.literal_eval(node.value)
     }
     assert texts - NAMES <= PATHS[notebook.stem].keys()
+
+
+@pytest.mark.parametrize(
+    ("notebook", "name", "value"),
+    [
+        ("02_pretrain", "note_dropout", 1.5),
+        ("02_pretrain", "tempo_jitter", -0.1),
+        ("02_pretrain", "margin", float("inf")),
+        ("02b_objectives", "segments", 0),
+        ("02c_sound", "clusters", 0),
+        ("03_classify", "velocity_jitter", 1.0),
+        ("09_questions", "reference_segments", 0),
+        ("11_songs", "members", 0),
+        ("11_songs", "size", 0),
+        ("11_songs", "programs", -1.0),
+        ("11_songs", "strength", 2.0),
+        ("12_audit", "share", 2.0),
+        ("12_audit", "shown", -1),
+        ("12_audit", "processes", 0),
+        ("13_ablation", "seeds", 0),
+        ("13_ablation", "training_songs", -1),
+        ("14_tuning", "epoch_counts", []),
+        ("14_tuning", "epoch_counts", [2.5]),
+        ("14_tuning", "learning_rates", [0.001, "1e-4"]),
+        ("14_tuning", "learning_rates", [float("inf")]),
+        ("15_other_collections", "random_groups", 1),
+        ("15_other_collections", "threshold", 1.5),
+        ("16_few_labels", "fine_tuning_rate", 0.0),
+        ("16_few_labels", "validation_segments", 0),
+        ("16_few_labels", "shares", []),
+        ("16_few_labels", "shares", [2.0]),
+        ("16_few_labels", "draws", [True]),
+        ("16_few_labels", "epochs_per_share", [3, 0]),
+        ("16_few_labels", "fine_tuned_shares", [0.0]),
+    ],
+)
+def test_value_out_of_range_is_refused_without_a_kernel(notebook, name, value, monkeypatch):
+    monkeypatch.setitem(PATHS, notebook, {})
+    path = PROJECT / "notebooks" / f"{notebook}.ipynb"
+    with pytest.raises(
+        ParameterError, match=rf"^{name} = {re.escape(repr(value))} (.*must|is empty)"
+    ):
+        check_notebook(path, {name: value})
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_every_number_has_a_check_and_every_default_passes(notebook, monkeypatch):
+    types = declared_types(parameter_cells(notebook))
+    numbers = {name for name, declared in types.items() if declared in ("int", "float")}
+    assert numbers <= CHECKS.keys()
+    # Not the paths: runs and corpora of the defaults need not exist.
+    monkeypatch.setitem(PATHS, notebook.stem, {})
+    check_notebook(notebook, {})
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)

@@ -20,8 +20,8 @@ from camil.midi.instruments import FAMILIES
 from camil.sources.protocol import Song, Source
 from camil.workbook.files import read_json
 from camil.workbook.lock import locked
-from camil.workbook.parameters import is_shard
 from camil.workbook.provenance import commit, package_version, versions
+from camil.workbook.valid_values import is_shard
 
 SECONDS_PER_SONG = 600
 # The rooms, in addition to `audio.py`, on whose code the content of a corpus depends.
@@ -63,7 +63,7 @@ def write_corpus(
 
     Raises:
         ValueError: if no song has a segment, or the shard is not of the form "3/8".
-        RuntimeError: if another run is writing this corpus.
+        FolderInUseError: if another run is writing this corpus.
         OSError: if the disk is full; finished parts are kept.
     """
     folder = Path(folder)

@@ -22,6 +22,7 @@ from camil.midi.instruments import FAMILIES, InstrumentTable
 from camil.midi.segments import NOTE_COLUMNS
 from camil.workbook.files import read_json
 
+SPLITS = ("train", "validation", "test")
 LISTS = {*NOTE_COLUMNS, "whole"}  # columns of segments.parquet that are not in `Corpus.table`
 
 
@@ -129,8 +130,10 @@ class Corpus:
             ``(rows,)`` int64 on the device, ascending.
 
         Raises:
-            ValueError: if there is no such segment.
+            ValueError: if there is no such split or segment.
         """
+        if split not in SPLITS:
+            raise ValueError(f"There is no split {split!r}; choose one of {', '.join(SPLITS)}.")
         inside = self.table["split"] == split
         songs = np.unique(self.table.loc[inside, "song"])
         if fraction < 1:

@@ -143,8 +143,15 @@ def warn_of_repairs(path: Path, repairs: Sequence[MidiWarning]) -> None:
         warnings.warn(f"{path} is damaged and was repaired: {text}{more}", stacklevel=3)
 
 
+def check_threshold(threshold: float) -> None:
+    """Raise ValueError unless the threshold is a probability."""
+    if not 0 <= threshold <= 1:
+        raise ValueError(f"threshold = {threshold} must be between 0 and 1")
+
+
 def most_probable(probabilities: np.ndarray, names: Sequence[str], threshold: float) -> np.ndarray:
     """The most probable name of each row, or ``uncertain`` below the threshold."""
+    check_threshold(threshold)
     best = np.asarray(names, dtype=object)[probabilities.argmax(axis=1)]
     return np.where(probabilities.max(axis=1) >= threshold, best, UNCERTAIN)
 

@@ -9,9 +9,10 @@ from camil.labelling.transcriptions import per_track
 from camil.midi.container import midi_content
 from camil.midi.instruments import FAMILIES, InstrumentTable
 from camil.midi.join_messages import with_joined_tracks
+from camil.midi.new_programs import labelled_programs
 from camil.midi.repair import readable
 from camil.midi.score import read_midi
-from camil.midi.write import LabelledCopy, labelled_programs, write_whole
+from camil.midi.write import LabelledCopy, write_whole
 
 
 def write_joined(

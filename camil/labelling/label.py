@@ -18,6 +18,7 @@ from camil.labelling.files import (
     LabelledFile,
     LabellerByName,
     SkippedFile,
+    check_threshold,
     label_file,
     map_files,
     most_probable,
@@ -61,28 +62,31 @@ def label(
 
     Returns:
         One row per segment: ``file`` (its name; in a folder, its path from there; bytes that are
-        not UTF-8 are escaped), ``track``,
-        ``channel`` (1 to 16), ``program`` (0 to 127, as in the file), ``labelled`` (False if the
-        file states no General MIDI program for the part), ``start_beat``, ``end_beat`` (quarter
-        notes), ``start_seconds``, ``end_seconds``, ``predicted`` (a class, or ``uncertain``), the
-        probabilities ``p_Guitar`` ... ``p_Reed`` of the segment, and those of the whole track,
-        ``track_Guitar`` ... ``track_Reed``. Both are given that the part belongs to one of the
-        classes. ``track_other`` is the probability that it belongs to none (NaN if the network does
-        not predict it), ``track_suggested_program`` the most probable program within the most
-        probable class (or within the other programs if these are more probable; -1 if the network
-        predicts no programs), ``track_suggested_program_probability`` its probability there.
+        not UTF-8 are escaped), ``track``, ``channel`` (1 to 16), ``program`` (0 to 127, as in the
+        file), ``labelled`` (False if the file states no General MIDI program for the part),
+        ``start_beat``, ``end_beat`` (quarter notes), ``start_seconds``, ``end_seconds``,
+        ``predicted`` (a class, or ``uncertain``), the probabilities ``p_Guitar`` ... ``p_Reed`` of
+        the segment, and those of the whole track, ``track_Guitar`` ... ``track_Reed``. Both are
+        given that the part belongs to one of the classes. ``track_other`` is the probability that
+        it belongs to none (NaN if the network does not predict it), ``track_suggested_program`` the
+        most probable program within the most probable class (or within the other programs if these
+        are more probable; -1 if the network predicts no programs),
+        ``track_suggested_program_probability`` its probability there.
 
     Raises:
         MidiError: if the file cannot be read.
         ValueError: if no pitched track has two notes within two measures (nor, with
             ``transcription``, is likely drums), if the folder has no MIDI file or none that can be
-            labelled, or if the run classifies audio.
+            labelled, if the run classifies audio, or if the path or threshold is invalid.
         FileNotFoundError: if there is no such file or no classifier.
 
     Example:
         >>> segments = label("song.mid")
         >>> track_labels(segments)[["track", "predicted", "probability"]]
     """
+    if path == "":  # such as an unset variable; pathlib takes it for the current folder
+        raise ValueError("the path is empty; name a file or folder, or '.' for the current folder")
+    check_threshold(threshold)
     path = Path(path)
     labeller = pretrained if callable(pretrained) else LabellerByName(pretrained)
     if not path.is_dir():

@@ -12,7 +12,7 @@ import pretty_midi
 
 from camil.labelling.files import OTHER, UNCERTAIN, LabelledFile
 from camil.midi.instruments import InstrumentTable
-from camil.midi.write import program_of_label
+from camil.midi.new_programs import program_of_label
 
 DIFFERS = "*"  # marks labels that contradict the program in the file
 COLUMNS = ("part", "written", "label", "suggested program")

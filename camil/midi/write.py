@@ -16,62 +16,12 @@ import pandas as pd
 from camil.midi.container import midi_content
 from camil.midi.faults import Faults
 from camil.midi.instruments import FAMILIES, InstrumentTable
+from camil.midi.new_programs import labelled_programs
 from camil.midi.notes import Instrument, instruments_of, pair_notes
 from camil.midi.parse import Events, read_events
 from camil.midi.programs import ports_of, programs_of
 from camil.midi.repair import readable
 from camil.midi.score import Track, read_midi
-
-
-def program_of_label(
-    predicted: str, suggested: int, program: int, instruments: InstrumentTable = FAMILIES
-) -> int | None:
-    """The program of a labelled part in the copy; None if it keeps its own.
-
-    A part whose program is of the predicted class keeps it: a steel guitar that is labelled Guitar
-    does not become a nylon one. Another part gets the suggested program, the most probable one of
-    its class, or the default program of the class if the network suggests none. Parts labelled
-    ``other`` or ``uncertain`` keep their programs.
-
-    Args:
-        predicted: the label.
-        suggested: the suggested program; -1 for none.
-        program: the program in the file; -1 if it states none.
-        instruments: the classes, with the default program of each.
-    """
-    defaults = instruments.default_programs
-    if predicted not in defaults or instruments.of_program(program) == predicted:
-        return None
-    is_of_class = instruments.of_program(suggested) == predicted
-    return suggested if is_of_class else defaults[predicted]
-
-
-def labelled_programs(
-    parts: list[Track], tracks: pd.DataFrame, instruments: InstrumentTable = FAMILIES
-) -> dict[str, int]:
-    """The program, 0 to 127, of each labelled part, by the part's name; see `program_of_label`.
-
-    Uncertain parts, parts of no class and drums are absent.
-
-    Args:
-        parts: parts of the file, from `read_midi`.
-        tracks: from `track_labels`, of this file only; ``suggested_program`` may be missing. A
-            column ``part`` names the first track of the part that several tracks were joined to;
-            all of them get its program.
-        instruments: classes of the labels, with the default program of each.
-    """
-    suggested = tracks.get("suggested_program", pd.Series(-1, index=tracks.index))
-    of = tracks.get("part", tracks["track"])
-    labels = zip(tracks["track"], of, tracks["predicted"], suggested, strict=True)
-    named = {part.name: part for part in parts}
-    programs = {}
-    for name, first, predicted, suggestion in labels:
-        if name in named and predicted in instruments.names and not named[name].is_drum:
-            part = named[first]
-            written = part.program if part.labelled else -1
-            new = program_of_label(predicted, int(suggestion), written, instruments)
-            programs[name] = part.program if new is None else new
-    return programs
 
 
 def write_labelled(
@@ -100,6 +50,8 @@ def write_labelled(
 
     Raises:
         MidiError: if the file cannot be read.
+        ValueError: if the labels are of several files, or of segments.
+        OSError: if the copy cannot be written.
     """
     path = Path(path)
     parts = read_midi(path, strict=False).tracks
@@ -113,10 +65,15 @@ def write_labelled(
 def write_whole(output: Path | str, data: bytes) -> None:
     """Write a file whole or not at all; its folder is created if necessary."""
     output = Path(output)
+    if output.is_dir():
+        raise IsADirectoryError(f"{output} is a folder; name a file to write.")
     output.parent.mkdir(parents=True, exist_ok=True)
     unfinished = output.with_name(f"{output.name}.partial")
-    unfinished.write_bytes(data)
-    os.replace(unfinished, output)
+    try:
+        unfinished.write_bytes(data)
+        os.replace(unfinished, output)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 class LabelledCopy:

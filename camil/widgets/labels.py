@@ -16,8 +16,9 @@ from camil.labelling.label import SUFFIXES, label, midi_files, name_within, skip
 from camil.labelling.networks import Labeller
 from camil.labelling.reasons import reason_for
 from camil.midi.instruments import FAMILIES, InstrumentTable
+from camil.midi.new_programs import labelled_programs
 from camil.midi.score import Score, read_midi
-from camil.midi.write import labelled_programs, write_labelled
+from camil.midi.write import write_labelled
 from camil.training.progress import each, watched
 from camil.widgets.card import player_row
 from camil.widgets.image_html import as_image

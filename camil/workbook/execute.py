@@ -13,11 +13,12 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from camil.workbook.extras import optional
-from camil.workbook.parameters import ParameterError
+from camil.workbook.parameters import ParameterError, sentence_of
 from camil.workbook.start import check_notebook
 
 
@@ -29,11 +30,14 @@ def main() -> int:
     arguments.add_argument("-y", "--yaml", default="{}", help="parameters, as YAML")
     arguments.add_argument("--cell-timeout", type=int, default=12 * 3600, help="seconds")
     given = arguments.parse_args()
-    parameters = yaml.safe_load(given.yaml) or {}
     try:
+        parameters = parameters_of(given.yaml)
         check_notebook(given.notebook, parameters)
     except ParameterError as error:
         print(f"{given.notebook}: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(sentence_of(error), file=sys.stderr)
         return 1
     # Imported after the check: Papermill takes two seconds, and an error should not wait for it.
     optional("papermill", "Running a notebook unattended")
@@ -52,6 +56,24 @@ def main() -> int:
         print(f"\n{given.notebook} failed; see {given.output}", file=sys.stderr)
         return 1
     return 0
+
+
+def parameters_of(text: str) -> dict[str, Any]:
+    """The parameters in a YAML text, by name.
+
+    Raises:
+        ParameterError: if the text is not YAML, or no mapping whose keys are text.
+    """
+    try:
+        loaded = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that does not exist
+        raise ParameterError(f"-y {text!r} is not YAML: {' '.join(str(error).split())}") from None
+    given = {} if loaded is None else loaded
+    if not isinstance(given, dict) or not all(isinstance(name, str) for name in given):
+        raise ParameterError(
+            f"-y {text!r} must name parameters and their values, such as '{{epochs: 3, seed: 1}}'."
+        )
+    return given
 
 
 if __name__ == "__main__":

@@ -9,6 +9,10 @@ from pathlib import Path
 from filelock import ReadWriteLock, Timeout
 
 
+class FolderInUseError(RuntimeError):
+    """Another process writes the folder."""
+
+
 @contextmanager
 def locked(path: Path, shared: bool = False) -> Iterator[None]:
     """Hold a lock for the duration of the block; it is released when the process ends.
@@ -19,7 +23,7 @@ def locked(path: Path, shared: bool = False) -> Iterator[None]:
         shared: other processes may hold the lock at the same time if their lock is shared too.
 
     Raises:
-        RuntimeError: if another process holds the lock, with its id and machine.
+        FolderInUseError: if another process holds the lock, with its id and machine.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     holder = path.with_name(f"{path.name}.holder")
@@ -29,7 +33,7 @@ def locked(path: Path, shared: bool = False) -> Iterator[None]:
         held = lock.acquire_read() if shared else lock.acquire_write()
     except Timeout:
         name = holder.read_text(encoding="utf-8") if holder.is_file() else "another process"
-        raise RuntimeError(
+        raise FolderInUseError(
             f"{path.parent} is being written by {name}. Wait until it ends, or choose another "
             "folder."
         ) from None

@@ -6,16 +6,16 @@ cell with the user's values below it. This module does not import torch, which t
 
 import ast
 import difflib
-import importlib
 import json
+import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-Check = Callable[[Any], str | None]  # returns the error in a value as text, or None
+from camil.workbook.lock import FolderInUseError
+from camil.workbook.valid_values import CHECKS, Check, Registered
 
 
 class ParameterError(ValueError):
@@ -24,137 +24,6 @@ class ParameterError(ValueError):
     def _render_traceback_(self) -> list[str]:
         """The lines that IPython shows instead of a traceback."""
         return [f"ParameterError: {self}"]
-
-
-def one_of(*choices: Any) -> Check:
-    """Check that the value is one of the choices."""
-    return lambda value: (
-        None if value in choices else f"must be one of {', '.join(map(repr, choices))}"
-    )
-
-
-def at_least(low: float) -> Check:
-    """Check that the value is a number not below ``low``."""
-    return lambda value: None if value >= low else f"must be at least {low}"
-
-
-def above_zero(value: float) -> str | None:
-    """Check that the value is a positive number."""
-    return None if value > 0 else "must be above 0"
-
-
-def fraction(value: float) -> str | None:
-    """Check that the value is above 0 and at most 1."""
-    return None if 0 < value <= 1 else "must be above 0 and at most 1 (0.5 is half)"
-
-
-def given(value: str) -> str | None:
-    """Check that the value is not empty."""
-    return None if value.strip() else "is empty; name a file or folder"
-
-
-def holds(file: str, hint: str, optional: bool = False) -> Check:
-    """Check that the value is a folder that contains ``file``.
-
-    Args:
-        file: name of a file.
-        hint: how to make such a folder.
-        optional: accept an empty value.
-    """
-
-    def check(value: str) -> str | None:
-        if not value.strip():
-            return None if optional else f"is empty; {hint}"
-        if (Path(value) / file).is_file():
-            return None
-        missing = f"contains no {file}" if Path(value).is_dir() else "does not exist"
-        return f"names a folder that {missing}; {hint}"
-
-    return check
-
-
-is_corpus = holds("corpus.json", "make one with 01_preprocess")
-
-
-def is_shard(value: str) -> str | None:
-    """Check that the value is empty or a share of the work, such as ``3/8``."""
-    number, _, shards = value.partition("/")
-    whole = number.isdecimal() and shards.isdecimal()
-    if not value or (whole and 1 <= int(number) <= int(shards)):
-        return None
-    return "must be empty or like 3/8 (the third of eight)"
-
-
-def is_instrument_table(value: str) -> str | None:
-    """Check that the value is the path of a readable instrument table, or empty."""
-    # Imported when a value is checked: the room imports pandas.
-    from camil.midi.instruments import read_instruments
-
-    try:
-        read_instruments(value)
-    except (OSError, ValueError) as error:
-        return f"is not a usable instrument table: {error}"
-    return None
-
-
-@dataclass(frozen=True)
-class Registered:
-    """Check that the value is a name in a registry.
-
-    Attributes:
-        room: module of the registry, imported when a value is checked (torch takes seconds).
-        registry: name of the registry in that module, such as ``LOSSES``.
-    """
-
-    room: str
-    registry: str
-
-    def __call__(self, value: str) -> str | None:
-        return one_of(*getattr(importlib.import_module(self.room), self.registry))(value)
-
-
-# Checks of parameters by name, in every notebook and profile that has them.
-CHECKS: dict[str, Check] = {
-    "dataset": Registered("camil.sources", "SOURCES"),
-    "instruments": is_instrument_table,
-    "midi_source": one_of("stem", "all_src"),
-    "download": one_of("", "baby", "2100-redux"),
-    "songs": at_least(3),
-    "workers": at_least(0),
-    "shard": is_shard,
-    "split": one_of("redux", "original", "split2"),
-    "max_segments_per_track": at_least(1),
-    "sample_rate": at_least(8000),
-    "objective": Registered("camil.losses", "LOSSES"),
-    "encoder": Registered("camil.encoders", "ENCODERS"),
-    "mining": one_of("uniform", "semi-hard", "hardest"),
-    "memory_bank": at_least(0),
-    "temperature": above_zero,
-    "softness": above_zero,
-    "projection": at_least(0),
-    "imbalance": one_of("none", "weights", "balanced", "logit-adjustment"),
-    "transpose": at_least(0),
-    "patience": at_least(0),
-    "schedule": one_of("cosine", "warmup", "constant"),
-    "negatives": Registered("camil.samplers", "SAMPLERS"),
-    "negatives_per_anchor": at_least(1),
-    "margin": above_zero,
-    "modality": one_of("midi", "audio"),
-    "train_fraction": fraction,
-    "label_share": fraction,
-    "hidden_share": fraction,
-    "label_epochs": at_least(1),
-    "group": one_of("all", "ingredients", "changes", "songs"),
-    "width": at_least(1),
-    "depth": one_of(10, 18, 34),
-    "embedding": at_least(2),
-    "epochs": at_least(1),
-    "batch_size": at_least(2),
-    "learning_rate": above_zero,
-    "least_songs": at_least(2),
-    "points": at_least(4),
-    "seed": at_least(0),
-}
 
 
 def use_project_folder() -> None:
@@ -223,18 +92,38 @@ def check_values(
 
 
 def parameter_cells(notebook: Path | str) -> list[str]:
-    """Source of the cells of a notebook file that are tagged ``parameters``."""
-    cells = json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]
+    """Source of the cells of a notebook file that are tagged ``parameters``.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ParameterError: if it is not a notebook.
+    """
+    try:
+        cells = json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]
+    except (ValueError, LookupError, TypeError):
+        raise ParameterError("The file is not a Jupyter notebook.") from None
     return ["".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", [])]
 
 
 @contextmanager
 def as_sentence() -> Iterator[None]:
-    """Show errors that follow from a parameter's value as one sentence, without a traceback."""
+    """Show errors that follow from a parameter's value as one sentence, without a traceback.
+
+    Raises:
+        ParameterError: for invalid values, files that cannot be read or written, a full disk, a
+            failed download, and folders that another process writes.
+    """
     try:
         yield
-    except (ValueError, FileNotFoundError, ConnectionError) as error:
-        raise ParameterError(str(error)) from None
+    except (ValueError, OSError, FolderInUseError) as error:
+        raise ParameterError(sentence_of(error)) from None
+
+
+def sentence_of(error: Exception) -> str:
+    """The message of an error; one of the operating system without its number."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def declared_types(cells: list[str]) -> dict[str, str]:
@@ -257,11 +146,14 @@ def check_type(name: str, value: Any, declared: str) -> None:
     """Check that a value has its parameter's declared type; an int is accepted as a float.
 
     Raises:
-        ParameterError: if it has another type; the message names the value and the type.
+        ParameterError: if it has another type or is infinite or NaN; the message names the value
+            and the type.
     """
     kind = eval(declared, {})
     wanted = (int, float) if kind is float else kind
     if isinstance(value, wanted) and (kind is bool or not isinstance(value, bool)):
+        if kind is float and not math.isfinite(value):
+            raise ParameterError(f"{name} = {value!r} must be a finite number.")
         return
     message = f"{name} = {value!r} is of type {type(value).__name__}, but must be {_words(kind)}."
     if isinstance(value, str):

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from camil.workbook.parameters import (
-    CHECKS,
     ParameterError,
     check_type,
     declared_types,
     parameter_cells,
     unknown_name,
 )
+from camil.workbook.valid_values import CHECKS
 
 NOTEBOOKS = {
     "preprocess": "01_preprocess",

@@ -105,7 +105,10 @@ class Run:
         path = self.folder / "run.json"
         if int(os.environ.get("WORLD_SIZE", 1)) > 1 or not path.is_file():
             return False
-        record = read_json(path)
+        try:
+            record = read_json(path)
+        except ValueError:  # damaged, like a run whose files were changed
+            return False
         files = record.get("files")
         if not isinstance(files, dict) or changed_files(self.folder, files):
             return False

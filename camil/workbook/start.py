@@ -7,17 +7,15 @@ from typing import Any
 
 from camil.workbook.account import Account
 from camil.workbook.parameters import (
-    Check,
     ParameterError,
+    as_sentence,
     check_parameters,
     check_values,
     declared_types,
-    given,
-    holds,
-    is_corpus,
     parameter_cells,
     use_project_folder,
 )
+from camil.workbook.valid_values import Check, given, holds, is_corpus, output_file, output_folder
 
 # Data sets that 01_preprocess reads from `source`, unless it downloads them to it.
 FROM_FILES = ("midi", "slakh", "cocochorales")
@@ -30,7 +28,10 @@ def exists(value: str) -> str | None:
 
 def all_exist(values: list) -> str | None:
     """Check that all values are paths of files."""
-    missing = [str(value) for value in values if not Path(value).is_file()]
+    for value in values:
+        if not isinstance(value, str):
+            return f"contains {value!r}, which is not the path of a file"
+    missing = [value for value in values if not Path(value).is_file()]
     return f"names files that do not exist: {', '.join(missing)}" if missing else None
 
 
@@ -39,59 +40,62 @@ _audio_run = "make one with 03_classify, modality: audio, or with 02c_sound"
 _maybe_corpus = holds("corpus.json", "make one with 01_preprocess", optional=True)
 # Checks of the paths of each notebook: inputs must exist, and outputs must be named.
 PATHS: dict[str, dict[str, Check]] = {
-    "01_preprocess": {"soundfonts": all_exist, "corpus": given, "figure": given},
+    "01_preprocess": {"soundfonts": all_exist, "corpus": output_folder, "figure": output_file},
     "02_pretrain": {
         "corpus": is_corpus,
         "pretrained_audio": holds("run.json", _audio_run, optional=True),
-        "run": given,
+        "run": output_folder,
     },
     "02b_objectives": {
         "corpus": is_corpus,
         "run": holds("audio_encoder.safetensors", "make one with 02_pretrain"),
     },
-    "02c_sound": {"corpus": is_corpus, "run": given},
+    "02c_sound": {"corpus": is_corpus, "run": output_folder},
     "03_classify": {
         "corpus": is_corpus,
         "pretrained": holds("run.json", "make one with 02_pretrain", optional=True),
-        "run": given,
+        "run": output_folder,
     },
-    "04_confusion": {"run": holds("metrics.json", "make one with 03_classify"), "figure": given},
+    "04_confusion": {
+        "run": holds("metrics.json", "make one with 03_classify"),
+        "figure": output_file,
+    },
     "05_umap": {
         "corpus": is_corpus,
         "run": holds("audio_encoder.safetensors", "make one with 02_pretrain"),
-        "figure": given,
+        "figure": output_file,
     },
-    "06_results": {"runs": given, "figures": given},
-    "07_label": {"midi_file": exists, "output": given},
-    "08_baselines": {"corpus": is_corpus, "runs": given},
+    "06_results": {"runs": given, "figures": output_folder},
+    "07_label": {"midi_file": exists, "output": output_folder},
+    "08_baselines": {"corpus": is_corpus, "runs": output_folder},
     "09_questions": {
         "runs": given,
         "unseen": _maybe_corpus,
         "moved": _maybe_corpus,
-        "figures": given,
+        "figures": output_folder,
     },
     "10_transfer": {
         "corpus": is_corpus,
         "camil": _pretrained,
         "sic": _pretrained,
-        "figures": given,
+        "figures": output_folder,
     },
-    "11_songs": {"corpus": is_corpus, "run": given},
-    "12_audit": {"midi_folder": exists, "output": given},
-    "13_ablation": {"corpus": is_corpus, "other_corpus": _maybe_corpus, "output": given},
+    "11_songs": {"corpus": is_corpus, "run": output_folder},
+    "12_audit": {"midi_folder": exists, "output": output_folder},
+    "13_ablation": {"corpus": is_corpus, "other_corpus": _maybe_corpus, "output": output_file},
     "14_tuning": {
         "corpus": is_corpus,
         "teacher": holds("encoder.safetensors", _audio_run),
-        "output": given,
+        "output": output_file,
     },
     "15_other_collections": {
         "corpus": is_corpus,
         "other_corpus": is_corpus,
         "pretrained": holds("songs.safetensors", "make one with 11_songs"),
-        "output": given,
+        "output": output_file,
     },
-    "16_few_labels": {"corpus": is_corpus, "output": given},
-    "17_pretrain_songs": {"corpus": is_corpus, "output": given},
+    "16_few_labels": {"corpus": is_corpus, "output": output_file},
+    "17_pretrain_songs": {"corpus": is_corpus, "output": output_file},
 }
 
 
@@ -115,7 +119,9 @@ def start(notebook: str, namespace: dict[str, Any]) -> tuple[dict[str, Any], Acc
     use_project_folder()
     parameters = check_parameters(namespace, **PATHS.get(notebook, {}))
     check_source(parameters)
-    return parameters, Account(parameters, _data(parameters, PATHS.get(notebook, {})))
+    with as_sentence():
+        account = Account(parameters, _data(parameters, PATHS.get(notebook, {})))
+    return parameters, account
 
 
 def check_notebook(notebook: Path | str, parameters: Mapping[str, Any]) -> None:
@@ -160,5 +166,6 @@ def _defaults(cell: str) -> dict[str, Any]:
 
 def _data(parameters: Mapping[str, Any], checks: Mapping[str, Check]) -> str:
     """The first folder that the notebook reads its data from; empty if it has none."""
-    inputs = (name for name in ("corpus", "run", "pretrained") if checks.get(name, given) != given)
+    others = (None, output_folder)
+    inputs = (name for name in ("corpus", "run", "pretrained") if checks.get(name) not in others)
     return next((parameters[name] for name in inputs if parameters[name]), "")
