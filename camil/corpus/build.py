@@ -107,15 +107,18 @@ class _Job:
     ):
         self.folder, self.making = folder, folder / ".making"
         self.source, self.spectrogram = source, spectrogram
+        songs = source.songs()
+        self.sketches = any(song.group is None for song in songs)
         recipe = {
             "source": {"name": source.name} | source.description(),
             "mel": spectrogram and spectrogram.description(),
             "instruments": getattr(source, "instruments", FAMILIES).to_json(),
+            "sketches": self.sketches,
             "code": _code(),
             "packages": {name: package_version(name) for name in PACKAGES},
         }
         self.recipe = _digest(recipe)
-        self.plan = plan(source.songs(), self.recipe)
+        self.plan = plan(songs, self.recipe)
         self.parts = Parts(self.making / self.recipe)
         groups = [(song.group, song.split) for part in self.plan for song in part.songs]
         marks = [part.mark for part in self.plan]
@@ -157,7 +160,7 @@ class _Job:
     def _make_parts(self, plan: list[Part], workers: int) -> None:
         self.parts.folder.mkdir(parents=True, exist_ok=True)
         missing = [part for part in plan if not self.parts.is_done(part)]
-        work = PartWriter(self.parts.folder, self.source, self.spectrogram)
+        work = PartWriter(self.parts.folder, self.source, self.spectrogram, self.sketches)
         progress = _Progress(plan, missing)
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         workers = min(workers or cores, len(missing))

@@ -34,9 +34,9 @@ class MidiFolder:
     depend on the other files.
 
     Versions of one song (arrangements, editions) are joined by the column ``group`` of a manifest,
-    see `camil.sources.manifest`; a file that the manifest does not list, and every file without a
-    manifest, is grouped by its notes, see `camil.midi.versions`. The manifest's column ``split`` is
-    used if present.
+    see `camil.sources.manifest`; a file that the manifest does not list or lists without a group,
+    and every file without a manifest, is grouped by its notes, see `camil.midi.versions`, also with
+    files that have a group. The manifest's column ``split`` is used if present.
 
     Args:
         folder: searched recursively for ``.mid`` and ``.midi``. Also a manifest (``.csv``) or a
@@ -159,8 +159,8 @@ class MidiFolder:
         return tracks
 
     def sketch(self, song: Song) -> list[int]:
-        """The sketch of the song's notes; empty if a manifest states its group."""
-        return sketch_of(self._score(song)) if song.group is None else []
+        """The sketch of the song's notes, see `camil.midi.versions`."""
+        return sketch_of(self._score(song))
 
     def description(self) -> dict:
         """Licences and origins from the manifest, checksums of the soundfonts, and parameters."""
