@@ -6,6 +6,7 @@ ignored. A file list is a text file with one path per line.
 """
 
 import csv
+import os
 from pathlib import Path
 
 from camil.sources.protocol import SPLITS
@@ -34,8 +35,7 @@ def read_manifest(path: Path) -> dict[Path, dict[str, str]]:
                 f"{path}, line {line}: split must be one of {', '.join(SPLITS)} or empty, got "
                 f"{row['split']!r}"
             )
-    top = path.resolve().parent
-    return {top / row["path"]: row for row in rows}
+    return {_absolute(path, row["path"]): row for row in rows}
 
 
 def manifest_near(folder: Path) -> Path | None:
@@ -74,5 +74,9 @@ def listed_files(path: Path) -> list[Path]:
         raise ValueError(
             f"{path} is neither a folder, a manifest nor a text file with one path per line"
         ) from None
-    top = path.resolve().parent
-    return list(dict.fromkeys(top / line.strip() for line in lines if line.strip()))
+    return list(dict.fromkeys(_absolute(path, line.strip()) for line in lines if line.strip()))
+
+
+def _absolute(listing: Path, path: str) -> Path:
+    """The absolute form of a path in a manifest or list, without ``..``; links are kept."""
+    return Path(os.path.abspath(listing.resolve().parent / path))

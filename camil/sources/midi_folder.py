@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -97,6 +98,9 @@ class MidiFolder:
         Raises:
             ValueError: if the folder, the list, the manifest or a soundfont is missing or invalid,
                 or if there is no MIDI file.
+
+        Warns:
+            UserWarning: if the manifest of a folder lists files that are not in it.
         """
         files = listed_files(self.file_list) if self.file_list else self._files()
         if not files:
@@ -110,11 +114,14 @@ class MidiFolder:
             soundfont.presets  # noqa: B018 - loads it, so that an invalid one raises now
         names = [self._name(path) for path in files]
         shared = {name for name, count in Counter(names).items() if count > 1}
-        songs = []
+        songs, listed = [], set()
         for name, path in zip(names, files, strict=True):
             name = name + path.suffix if name in shared else name  # a.mid and a.midi
-            row = self._row(path)
+            key = self._key(path)
+            row = self._rows.get(key, {})
+            listed.add(key)
             songs.append(Song(name, path, row.get("group") or None, row.get("split") or None))
+        self._warn_of_rows_without_file(listed)
         return one_split_per_group(sorted(songs))
 
     def read(self, song: Song) -> list[TrackSegments]:
@@ -188,11 +195,27 @@ class MidiFolder:
     def _rows(self) -> dict[Path, dict[str, str]]:
         return read_manifest(self.manifest) if self.manifest else {}
 
-    def _row(self, path: Path) -> dict[str, str]:
-        """The file's row of the manifest; empty if there is none."""
-        if not self._rows:
-            return {}
-        return self._rows.get(path) or self._rows.get(path.resolve(), {})
+    def _key(self, path: Path) -> Path:
+        """The path of a file as the manifest lists it, if it does."""
+        absolute = Path(os.path.abspath(path))
+        if not self._rows or absolute in self._rows:
+            return absolute
+        within = path.parent.resolve() / path.name  # the folder is a link, and perhaps the file too
+        return within if within in self._rows else path.resolve()
+
+    def _warn_of_rows_without_file(self, listed: set[Path]) -> None:
+        """Warn if the manifest of a folder lists files that the folder does not contain."""
+        if self.file_list or not self._rows:
+            return
+        below = self.folder.resolve()
+        is_own = self.manifest.resolve().parent == below  # else it may list other folders, too
+        expected = [path for path in self._rows if is_own or path.is_relative_to(below)]
+        if missing := [path for path in expected if path not in listed]:
+            warnings.warn(
+                f"{len(missing)} of {len(expected)} rows of {self.manifest} match no MIDI file in "
+                f"{self.folder}; the first: {missing[0]}. Check the column path.",
+                stacklevel=2,  # in this file, so that Python shows it once, whoever lists songs
+            )
 
     def _files(self) -> list[Path]:
         if not self.folder.is_dir():
