@@ -49,6 +49,13 @@ def test_names_include_the_suffix_if_only_it_differs(folder):
     assert "one.midi" in names
 
 
+def test_names_include_every_suffix_if_two_would_be_equal_otherwise(tmp_path):
+    for name in ("a.mid", "a.midi", "a.mid.mid", "b.mid"):
+        write(tmp_path / name)
+    names = [song.name for song in MidiFolder(tmp_path).songs()]
+    assert names == ["a.mid", "a.mid.mid", "a.midi", "b.mid"]
+
+
 def test_without_a_manifest_songs_are_grouped_by_notes(folder):
     write(folder / "higher.mid", (25,), shift=2, up=5)
     source = MidiFolder(folder)

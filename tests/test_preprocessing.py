@@ -196,6 +196,12 @@ def test_parts_without_sketches_are_not_used_after_a_file_without_a_group_is_add
     assert set(table["split"]) == {"test"}
 
 
+def test_two_songs_of_one_name_raise_with_their_files(tmp_path):
+    songs = [Song("x", tmp_path / "x.mid", None), Song("x", tmp_path / "other" / "x.mid", None)]
+    with pytest.raises(ValueError, match=r"the name 'x': .*/x\.mid and .*/other/x\.mid; rename"):
+        preprocessing.plan(songs, "")
+
+
 def test_a_source_without_segments_raises_with_the_reason(tmp_path):
     (tmp_path / "m").mkdir()
     (tmp_path / "m" / "a.mid").write_bytes(b"MThd")

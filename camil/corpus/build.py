@@ -62,7 +62,8 @@ def write_corpus(
         The content of ``corpus.json``; for a shard, the numbers of its ``songs`` and ``segments``.
 
     Raises:
-        ValueError: if no song has a segment, or the shard is not of the form "3/8".
+        ValueError: if no song has a segment, two songs have the same name, or the shard is not of
+            the form "3/8".
         RuntimeError: if another run is writing this corpus.
         OSError: if the disk is full; finished parts are kept.
     """
@@ -211,7 +212,19 @@ class _Progress:
 
 
 def plan(songs: list[Song], recipe: str) -> list[Part]:
-    """Divide the songs into parts. The division depends only on the songs."""
+    """Divide the songs into parts. The division depends only on the songs.
+
+    Raises:
+        ValueError: if two songs have the same name.
+    """
+    path_of: dict[str, Path] = {}
+    for song in songs:
+        if song.name in path_of:
+            raise ValueError(
+                f"two songs have the name {song.name!r}: {path_of[song.name]} and {song.path}; "
+                "rename a file or leave it out"
+            )
+        path_of[song.name] = song.path
     size = min(max(len(songs) // 64, 1), MAX_SONGS)
     parts = []
     for begin in range(0, len(songs), size):

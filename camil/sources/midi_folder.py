@@ -93,7 +93,7 @@ class MidiFolder:
         return vars(self) | {"_last": None}
 
     def songs(self) -> list[Song]:
-        """All files, sorted by name: the path below the folder without its suffix.
+        """All files, sorted by name: the path below the folder, without its suffix if unique.
 
         Raises:
             ValueError: if the folder, the list, the manifest or a soundfont is missing or invalid,
@@ -112,11 +112,8 @@ class MidiFolder:
             raise ValueError(f"{what} no .mid or .midi file")
         for soundfont in self.soundfonts:
             soundfont.presets  # noqa: B018 - loads it, so that an invalid one raises now
-        names = [self._name(path) for path in files]
-        shared = {name for name, count in Counter(names).items() if count > 1}
         songs, listed = [], set()
-        for name, path in zip(names, files, strict=True):
-            name = name + path.suffix if name in shared else name  # a.mid and a.midi
+        for name, path in zip(self._names(files), files, strict=True):
             key = self._key(path)
             row = self._rows.get(key, {})
             listed.add(key)
@@ -233,6 +230,14 @@ class MidiFolder:
         if self._last is None or self._last[0] != song.path:
             self._last = song.path, read_midi(song.path, strict=not self.repair)
         return self._last[1]
+
+    def _names(self, files: Sequence[Path]) -> list[str]:
+        """The names of the songs, with the suffixes that are needed to tell them apart."""
+        stems = [self._name(path) for path in files]
+        full = [stem + path.suffix for stem, path in zip(stems, files, strict=True)]
+        count = Counter(stems)  # more than one of a.mid and a.midi
+        names = [one if count[one] == 1 else two for one, two in zip(stems, full, strict=True)]
+        return names if len(set(names)) == len(names) else full  # a.mid, a.midi and a.mid.mid
 
     def _name(self, path: Path) -> str:
         """The path below the folder without its suffix; escaped if it is not valid Unicode."""
