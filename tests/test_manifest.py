@@ -34,3 +34,39 @@ def test_rows_of_a_manifest_that_match_no_file_are_counted_in_a_warning(folder):
     (folder / "manifest.csv").write_text("\n".join(["path,group", *rows]))
     with pytest.warns(UserWarning, match=r"2 of 3 rows of .* match no MIDI file"):
         MidiFolder(folder, audio=False).songs()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"path,group\none.mid,g\xe9\n", "not encoded as UTF-8; save it as CSV UTF-8"),
+        ("path,group\none.mid,a\n".encode("utf-16"), "not encoded as UTF-8; save it as CSV UTF-8"),
+        (b"group,path\na,one.mid\nb\n", "line 3: '' is not the path of a file"),
+        (b"path,group\n\none.mid,a\n,\n", "line 4: '' is not the path of a file"),
+        (b"path,group\n.,a\n", "line 2: '.' is not the path of a file"),
+        (b"path,group\none.mid\0,a\n", "line 2: .* is not the path of a file"),
+        (b"path;group\none.mid;a\n", "separated by commas; it has path;group"),
+        (b"", "separated by commas; it has none"),
+        (b"path,group,split\none.mid,a,train\ntwo.mid,a,\n./one.mid,a,test\n",
+         "lines 2 and 4: ./one.mid has two different groups or splits"),
+        (b'path,group\n"one.mid,' + b"a" * 200_000, "not a valid CSV file: field larger"),
+    ],
+)  # fmt: skip
+def test_an_unusable_manifest_raises_with_its_name_and_line(folder, content, message):
+    (folder / "manifest.csv").write_bytes(content)
+    for source in (folder, folder / "manifest.csv"):
+        with pytest.raises(ValueError, match=rf"manifest\.csv.*{message}"):
+            MidiFolder(source, audio=False).songs()
+
+
+def test_a_list_with_a_line_that_is_no_file_raises_with_the_line(folder):
+    (folder / "list.txt").write_text("one.mid\n\n.\n")
+    with pytest.raises(ValueError, match=r"list\.txt, line 3: '\.' is not the path of a file"):
+        MidiFolder(folder / "list.txt", audio=False).songs()
+
+
+def test_spaces_in_a_manifest_and_equal_rows_are_ignored(folder):
+    rows = ["one.mid ,g1 ,test ", "two.mid, g1,", " one.mid,g1,test"]
+    (folder / "manifest.csv").write_text("\n".join(["path ,group , split", *rows]))
+    expected = {"one": "test", "two": "test"}
+    assert splits_of_songs(MidiFolder(folder / "manifest.csv", audio=False)) == expected
