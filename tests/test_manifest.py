@@ -12,6 +12,27 @@ def folder(tmp_path):
     return folder
 
 
+@pytest.mark.parametrize("up", [0, 1, 2])
+def test_a_manifest_up_to_two_levels_up_defines_the_groups(folder, up):
+    origin = [folder, *folder.parents][up]
+    rows = {"one.mid": "g1", "three.mid": "g1", "nowhere.mid": "g2"}
+    lines = [f"{(folder / name).relative_to(origin)},CC0,{group}" for name, group in rows.items()]
+    (origin / "manifest.csv").write_text("\n".join(["path,licence,group", *lines]))
+    source = MidiFolder(folder)
+    with pytest.warns(UserWarning, match="1 of 3 rows"):
+        group = {song.name: song.group for song in source.songs()}
+    assert group == {"one": "g1", "three": "g1", "two": None}
+    assert source.description()["licence"] == ["CC0"]
+
+
+def test_a_manifest_without_its_columns_raises(folder):
+    (folder / "list.csv").write_text("file,group\none.mid,g1\n")
+    with pytest.raises(ValueError, match="needs the columns path and group"):
+        MidiFolder(folder, manifest=folder / "list.csv").songs()
+    with pytest.raises(ValueError, match="does not exist"):
+        MidiFolder(folder, manifest=folder / "none.csv").songs()
+
+
 def splits_of_songs(source):
     return {song.name: song.split for song in source.songs()}
 
@@ -70,3 +91,24 @@ def test_spaces_in_a_manifest_and_equal_rows_are_ignored(folder):
     (folder / "manifest.csv").write_text("\n".join(["path ,group , split", *rows]))
     expected = {"one": "test", "two": "test"}
     assert splits_of_songs(MidiFolder(folder / "manifest.csv", audio=False)) == expected
+
+
+def test_an_unknown_split_in_a_manifest_raises_with_its_line(folder):
+    rows = ["one.mid,g1,test", "two.mid,g2,dev"]
+    (folder / "manifest.csv").write_text("\n".join(["path,group,split", *rows]))
+    with pytest.raises(ValueError, match=r"line 3: split must be one of .* got 'dev'"):
+        MidiFolder(folder).songs()
+
+
+def test_a_list_of_files_can_replace_a_folder(folder, tmp_path):
+    elsewhere = tmp_path / "elsewhere" / "x.mid"
+    write(elsewhere, 3)
+    (folder / "list.txt").write_text(f"three.mid\n\ntwo.mid\n{elsewhere}\n")
+    names = [song.name for song in MidiFolder(folder / "list.txt").songs()]
+    assert names == sorted(["three", "two", elsewhere.as_posix()[1:-4]])
+    (folder / "binary.txt").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ValueError, match="neither a folder, a manifest nor a text file"):
+        MidiFolder(folder / "binary.txt").songs()
+    (folder / "nothing.txt").write_text("\n")
+    with pytest.raises(ValueError, match="names no"):
+        MidiFolder(folder / "nothing.txt").songs()

@@ -24,6 +24,7 @@ from camil.sources.protocol import Song, TrackSegments, one_split_per_group, sil
 from camil.sources.slakh_bass import as_in_slakh
 
 MIN_TRACK_NOTES = 8
+SUFFIXES = (".mid", ".midi", ".kar", ".rmi")
 
 
 class MidiFolder:
@@ -40,8 +41,9 @@ class MidiFolder:
     files that have a group. The manifest's column ``split`` is used if present.
 
     Args:
-        folder: searched recursively for ``.mid`` and ``.midi``. Also a manifest (``.csv``) or a
-            text file with one path per line: then the files that it lists.
+        folder: searched recursively for ``.mid``, ``.midi``, ``.kar`` and ``.rmi``; links to
+            folders are not followed. Also a manifest (``.csv``) or a text file with one path per
+            line: then the files that it lists.
         soundfonts: paths of ``.sf2`` files; by default the one that comes with pretty_midi.
         sample_rate: sample rate of the rendered audio, in hertz.
         max_segments_per_track: see `camil.midi.segments_of`.
@@ -100,16 +102,12 @@ class MidiFolder:
                 or if there is no MIDI file.
 
         Warns:
-            UserWarning: if the manifest of a folder lists files that are not in it.
+            UserWarning: if a subfolder cannot be read, or if the manifest of a folder lists files
+                that are not in it.
         """
         files = listed_files(self.file_list) if self.file_list else self._files()
         if not files:
-            what = (
-                f"the list {self.file_list} names"
-                if self.file_list
-                else f"the folder {self.folder} contains"
-            )
-            raise ValueError(f"{what} no .mid or .midi file")
+            raise ValueError(f"the list {self.file_list} names no MIDI file")
         for soundfont in self.soundfonts:
             soundfont.presets  # noqa: B018 - loads it, so that an invalid one raises now
         songs, listed = [], set()
@@ -219,12 +217,23 @@ class MidiFolder:
             raise ValueError(
                 f"the folder of MIDI files {self.folder} does not exist; check the path"
             )
-        return [
-            Path(parent, name)
-            for parent, _, names in os.walk(self.folder)
-            for name in names
-            if name.lower().endswith((".mid", ".midi"))
-        ]
+        unreadable: list[str] = []
+
+        def report(error: OSError) -> None:
+            unreadable.append(f"the folder {error.filename} cannot be read: {error.strerror}")
+
+        walk = os.walk(self.folder, onerror=report)
+        found = [Path(parent, name) for parent, _, names in walk for name in names]
+        files = [path for path in found if path.name.lower().endswith(SUFFIXES)]
+        if not files:
+            none = (
+                f"the folder {self.folder} contains no {', '.join(SUFFIXES)} file; links to "
+                "folders are not followed"
+            )
+            raise ValueError("; ".join(unreadable) or none)
+        for why in unreadable:
+            warnings.warn(f"{why}; its files are left out", stacklevel=3)
+        return files
 
     def _score(self, song: Song) -> Score:
         if self._last is None or self._last[0] != song.path:
