@@ -1,3 +1,4 @@
+import errno
 import os
 import pickle
 from collections import Counter
@@ -49,6 +50,45 @@ def test_names_include_the_suffix_if_only_it_differs(folder):
     assert "one.midi" in names
 
 
+def test_karaoke_and_riff_files_are_songs(tmp_path):
+    for name in ("a.kar", "b.RMI", "c.txt"):
+        write(tmp_path / name)
+    assert [song.name for song in MidiFolder(tmp_path).songs()] == ["a", "b"]
+
+
+def test_links_to_files_are_read_and_links_to_folders_are_not_followed(folder, tmp_path):
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "deep").symlink_to(folder / "deep")
+    with pytest.raises(ValueError, match="links to folders are not followed"):
+        MidiFolder(tmp_path / "links").songs()
+    (tmp_path / "links" / "one.mid").symlink_to(folder / "one.mid")
+    assert [song.name for song in MidiFolder(tmp_path / "links").songs()] == ["one"]
+
+
+def test_a_folder_that_cannot_be_read_is_reported(folder, monkeypatch):
+    scandir = os.scandir
+    locked = folder / "deep"
+
+    def scan(path):  # root can read every folder
+        if os.fspath(path) == str(locked):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    with pytest.warns(UserWarning, match="deep cannot be read: Permission denied; its files"):
+        names = [song.name for song in MidiFolder(folder).songs()]
+    assert names == ["copy", "one", "three"]
+    with pytest.raises(ValueError, match="deep cannot be read: Permission denied"):
+        MidiFolder(locked).songs()
+
+
+def test_names_include_every_suffix_if_two_would_be_equal_otherwise(tmp_path):
+    for name in ("a.mid", "a.midi", "a.mid.mid", "b.mid"):
+        write(tmp_path / name)
+    names = [song.name for song in MidiFolder(tmp_path).songs()]
+    assert names == ["a.mid", "a.mid.mid", "a.midi", "b.mid"]
+
+
 def test_without_a_manifest_songs_are_grouped_by_notes(folder):
     write(folder / "higher.mid", (25,), shift=2, up=5)
     source = MidiFolder(folder)
@@ -57,26 +97,6 @@ def test_without_a_manifest_songs_are_grouped_by_notes(folder):
     group = groups_of({song.name: source.sketch(song) for song in songs})
     assert group["copy"] == group["three"] == group["higher"]
     assert group["one"] == group["deep/er/Two"] != group["copy"]
-
-
-@pytest.mark.parametrize("up", [0, 1, 2])
-def test_a_manifest_up_to_two_levels_up_defines_the_groups(folder, up):
-    origin = [folder, *folder.parents][up]
-    rows = {"one.mid": "g1", "three.mid": "g1", "nowhere.mid": "g2"}
-    lines = [f"{(folder / name).relative_to(origin)},CC0,{group}" for name, group in rows.items()]
-    (origin / "manifest.csv").write_text("\n".join(["path,licence,group", *lines]))
-    source = MidiFolder(folder)
-    group = {song.name: song.group for song in source.songs()}
-    assert group == {"one": "g1", "three": "g1", "copy": None, "deep/er/Two": None}
-    assert source.description()["licence"] == ["CC0"]
-
-
-def test_a_manifest_without_its_columns_raises(folder):
-    (folder / "list.csv").write_text("file,group\none.mid,g1\n")
-    with pytest.raises(ValueError, match="needs the columns path and group"):
-        MidiFolder(folder, manifest=folder / "list.csv").songs()
-    with pytest.raises(ValueError, match="does not exist"):
-        MidiFolder(folder, manifest=folder / "none.csv").songs()
 
 
 def test_a_missing_or_empty_folder_or_soundfont_raises_before_reading(tmp_path, folder):
@@ -214,27 +234,6 @@ def test_versions_of_one_group_share_the_split_of_the_first(folder):
     (folder / "manifest.csv").write_text("\n".join(["path,group,split", *rows]))
     songs = {song.name: song.split for song in MidiFolder(folder).songs()}
     assert songs == {"copy": "test", "one": "test", "three": "test", "deep/er/Two": None}
-
-
-def test_an_unknown_split_in_a_manifest_raises_with_its_line(folder):
-    rows = ["copy.mid,g1,test", "one.mid,g2,dev"]
-    (folder / "manifest.csv").write_text("\n".join(["path,group,split", *rows]))
-    with pytest.raises(ValueError, match=r"line 3: split must be one of .* got 'dev'"):
-        MidiFolder(folder).songs()
-
-
-def test_a_list_of_files_can_replace_a_folder(folder, tmp_path):
-    elsewhere = tmp_path / "elsewhere" / "x.mid"
-    write(elsewhere, (0,))
-    (folder / "list.txt").write_text(f"three.mid\n\ndeep/er/Two.MIDI\n{elsewhere}\n")
-    names = [song.name for song in MidiFolder(folder / "list.txt").songs()]
-    assert names == sorted(["three", "deep/er/Two", elsewhere.as_posix()[1:-4]])
-    (folder / "binary.txt").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ValueError, match="neither a folder, a manifest nor a text file"):
-        MidiFolder(folder / "binary.txt").songs()
-    (folder / "nothing.txt").write_text("\n")
-    with pytest.raises(ValueError, match="names no"):
-        MidiFolder(folder / "nothing.txt").songs()
 
 
 def without_program(path):

@@ -145,6 +145,63 @@ def test_copies_of_a_song_are_in_one_split(folder, tmp_path):
     assert table["split"].nunique() == 3
 
 
+MANIFESTS = {
+    "no groups": ("path,group,split", "{i}.mid,,{split}"),
+    "groups": ("path,group", "{i}.mid,g{i}"),
+    "groups and splits": ("path,group,split", "{i}.mid,g{i},{split}"),
+}
+
+
+@pytest.mark.parametrize("kind", MANIFESTS)
+def test_copies_of_songs_that_a_manifest_lists_are_in_the_split_of_these(tmp_path, kind):
+    music = tmp_path / "music"
+    for seed in range(13):
+        write(music / f"{seed}.mid", seed)
+        write(music / f"copy-{seed}.mid", seed)
+    header, line = MANIFESTS[kind]
+    splits = [("test", "validation", "train")[seed % 3] for seed in range(13)]
+    rows = [line.format(i=seed, split=split) for seed, split in enumerate(splits)]
+    (music / "manifest.csv").write_text("\n".join([header, *rows]))
+    make(music, tmp_path / "c", audio=False)
+    table = pd.read_parquet(tmp_path / "c" / "segments.parquet")
+    split = table.groupby("song")["split"].first()
+    for seed in range(13):
+        assert split[f"copy-{seed}"] == split[str(seed)]
+        assert split[str(seed)] == splits[seed] or kind == "groups"
+
+
+def test_songs_that_all_have_groups_are_not_compared(tmp_path, monkeypatch):
+    music = tmp_path / "music"
+    for seed in range(4):
+        write(music / f"{seed}.mid", seed // 2)
+    rows = [f"{seed}.mid,g{seed}" for seed in range(4)]
+    (music / "manifest.csv").write_text("\n".join(["path,group", *rows]))
+    monkeypatch.setattr("camil.sources.midi_folder.sketch_of", None)
+    make(music, tmp_path / "c", audio=False)
+    table = pd.read_parquet(tmp_path / "c" / "segments.parquet")
+    split = table.groupby("song")["split"].first()
+    assert split.tolist() == ["train", "validation", "test", "train"]
+
+
+def test_parts_without_sketches_are_not_used_after_a_file_without_a_group_is_added(tmp_path):
+    music = tmp_path / "music"
+    for seed in range(4):
+        write(music / f"{seed}.mid", seed)
+    rows = [f"{seed}.mid,g{seed},test" for seed in range(4)]
+    (music / "manifest.csv").write_text("\n".join(["path,group,split", *rows]))
+    make(music, tmp_path / "c", shard="1/1", audio=False)
+    write(music / "copy.mid", 0)
+    make(music, tmp_path / "c", audio=False)
+    table = pd.read_parquet(tmp_path / "c" / "segments.parquet")
+    assert set(table["split"]) == {"test"}
+
+
+def test_two_songs_of_one_name_raise_with_their_files(tmp_path):
+    songs = [Song("x", tmp_path / "x.mid", None), Song("x", tmp_path / "other" / "x.mid", None)]
+    with pytest.raises(ValueError, match=r"the name 'x': .*/x\.mid and .*/other/x\.mid; rename"):
+        preprocessing.plan(songs, "")
+
+
 def test_a_source_without_segments_raises_with_the_reason(tmp_path):
     (tmp_path / "m").mkdir()
     (tmp_path / "m" / "a.mid").write_bytes(b"MThd")

@@ -62,7 +62,8 @@ def write_corpus(
         The content of ``corpus.json``; for a shard, the numbers of its ``songs`` and ``segments``.
 
     Raises:
-        ValueError: if no song has a segment, or the shard is not of the form "3/8".
+        ValueError: if no song has a segment, two songs have the same name, or the shard is not of
+            the form "3/8".
         FolderInUseError: if another run is writing this corpus.
         OSError: if the disk is full; finished parts are kept.
     """
@@ -107,15 +108,18 @@ class _Job:
     ):
         self.folder, self.making = folder, folder / ".making"
         self.source, self.spectrogram = source, spectrogram
+        songs = source.songs()
+        self.sketches = any(song.group is None for song in songs)
         recipe = {
             "source": {"name": source.name} | source.description(),
             "mel": spectrogram and spectrogram.description(),
             "instruments": getattr(source, "instruments", FAMILIES).to_json(),
+            "sketches": self.sketches,
             "code": _code(),
             "packages": {name: package_version(name) for name in PACKAGES},
         }
         self.recipe = _digest(recipe)
-        self.plan = plan(source.songs(), self.recipe)
+        self.plan = plan(songs, self.recipe)
         self.parts = Parts(self.making / self.recipe)
         groups = [(song.group, song.split) for part in self.plan for song in part.songs]
         marks = [part.mark for part in self.plan]
@@ -157,7 +161,7 @@ class _Job:
     def _make_parts(self, plan: list[Part], workers: int) -> None:
         self.parts.folder.mkdir(parents=True, exist_ok=True)
         missing = [part for part in plan if not self.parts.is_done(part)]
-        work = PartWriter(self.parts.folder, self.source, self.spectrogram)
+        work = PartWriter(self.parts.folder, self.source, self.spectrogram, self.sketches)
         progress = _Progress(plan, missing)
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         workers = min(workers or cores, len(missing))
@@ -208,7 +212,19 @@ class _Progress:
 
 
 def plan(songs: list[Song], recipe: str) -> list[Part]:
-    """Divide the songs into parts. The division depends only on the songs."""
+    """Divide the songs into parts. The division depends only on the songs.
+
+    Raises:
+        ValueError: if two songs have the same name.
+    """
+    path_of: dict[str, Path] = {}
+    for song in songs:
+        if song.name in path_of:
+            raise ValueError(
+                f"two songs have the name {song.name!r}: {path_of[song.name]} and {song.path}; "
+                "rename a file or leave it out"
+            )
+        path_of[song.name] = song.path
     size = min(max(len(songs) // 64, 1), MAX_SONGS)
     parts = []
     for begin in range(0, len(songs), size):

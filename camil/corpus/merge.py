@@ -24,7 +24,7 @@ from camil.corpus.arrays import FOLDER as ARRAYS
 from camil.corpus.arrays import ArrayWriter
 from camil.corpus.parts import MEL_BYTES, SCHEMA, Contents, Part, Parts, sync
 from camil.midi.versions import groups_of
-from camil.sources.protocol import UNKNOWN_INSTRUMENT
+from camil.sources.protocol import UNKNOWN_INSTRUMENT, Song, one_split_per_group
 from camil.workbook.files import write_json
 
 # With the last file the corpus is complete.
@@ -140,17 +140,27 @@ def _write_segments(
 ) -> None:
     songs = [song for part in plan for song in part.songs]
     sketches = {name: sketch for contents in found for name, sketch in contents.sketches.items()}
-    unknown = [song.name for song in songs if song.group is None]
-    by_notes = groups_of({name: sketches.get(name, []) for name in unknown})
-    group = {song.name: song.group or by_notes[song.name] for song in songs}
-    assigned = splits([group[song.name] for song in songs if song.split is None])
-    split = {song.name: song.split or assigned[group[song.name]] for song in songs}
+    if any(song.group is None for song in songs):
+        songs = one_split_per_group(_with_groups(songs, sketches))
+    assigned = splits([song.group for song in songs if song.split is None])
+    split = {song.name: song.split or assigned[song.group] for song in songs}
 
     with open(path, "wb") as file, pq.ParquetWriter(file, SCHEMA) as writer:
         for table in _in_row_groups(_tables(parts, plan, found, split)):
             writer.write_table(table, row_group_size=ROW_GROUP)
         writer.close()
         sync(file)
+
+
+def _with_groups(songs: list[Song], sketches: dict[str, Sequence[int]]) -> list[Song]:
+    """Give each song without a group that of a version of it, else one named by its notes."""
+    by_notes = groups_of({song.name: sketches.get(song.name, []) for song in songs})
+    group: dict[str, str] = {}  # of the manifest, by the group of the notes
+    for song in songs:
+        if song.group is not None:
+            group.setdefault(by_notes[song.name], song.group)
+    found = {name: group.get(first, first) for name, first in by_notes.items()}
+    return [song._replace(group=song.group or found[song.name]) for song in songs]
 
 
 def _tables(

@@ -141,12 +141,17 @@ class PartWriter:
         folder: folder of the parts.
         source: source of the songs.
         spectrogram: converts a segment's audio to ``(128, 282)``; None writes no mels.
+        sketches: whether a song of the corpus has no group, so that versions of songs are found by
+            the sketches of all.
     """
 
-    def __init__(self, folder: Path, source: Source, spectrogram: Spectrogram | None):
+    def __init__(
+        self, folder: Path, source: Source, spectrogram: Spectrogram | None, sketches: bool
+    ):
         self.parts = Parts(folder)
         self.source = source
         self.spectrogram = spectrogram
+        self.sketches = sketches
 
     def __call__(self, part: Part, faults: dict[str, str], report: Callable[[str], None]) -> int:
         """Write one part unless it exists.
@@ -170,7 +175,8 @@ class PartWriter:
         with open(f"{mels}{suffix}", "wb") as file:
             for song in part.songs:
                 report(song.name)
-                read = extract_song(song, self.source, self.spectrogram, faults.get(song.name, ""))
+                fault = faults.get(song.name, "")
+                read = extract_song(song, self.source, self.spectrogram, self.sketches, fault)
                 rows += read.rows
                 contents.skipped += read.skipped
                 contents.warnings += read.warnings
@@ -211,12 +217,16 @@ class SongSegments:
 
 
 def extract_song(
-    song: Song, source: Source, spectrogram: Spectrogram | None, fault: str = ""
+    song: Song,
+    source: Source,
+    spectrogram: Spectrogram | None,
+    sketches: bool = False,
+    fault: str = "",
 ) -> SongSegments:
     """Read one song; faults of its files are returned in ``skipped``, not raised.
 
     Args:
-        spectrogram: see `PartWriter`.
+        spectrogram, sketches: see `PartWriter`.
         fault: the reason if the song is not to be read, else empty.
     """
 
@@ -241,7 +251,7 @@ def extract_song(
             if why:
                 skipped.append(skip(why, track.track))
                 del mels[len(rows) :]
-        sketch = source.sketch(song) if rows else []
+        sketch = source.sketch(song) if sketches and rows else []
     except (ValueError, OSError) as error:
         return SongSegments([], [], [skip(str(error))])
     except MemoryError:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,6 +24,7 @@ from camil.sources.protocol import Song, TrackSegments, one_split_per_group, sil
 from camil.sources.slakh_bass import as_in_slakh
 
 MIN_TRACK_NOTES = 8
+SUFFIXES = (".mid", ".midi", ".kar", ".rmi")
 
 
 class MidiFolder:
@@ -34,13 +36,14 @@ class MidiFolder:
     depend on the other files.
 
     Versions of one song (arrangements, editions) are joined by the column ``group`` of a manifest,
-    see `camil.sources.manifest`; a file that the manifest does not list, and every file without a
-    manifest, is grouped by its notes, see `camil.midi.versions`. The manifest's column ``split`` is
-    used if present.
+    see `camil.sources.manifest`; a file that the manifest does not list or lists without a group,
+    and every file without a manifest, is grouped by its notes, see `camil.midi.versions`, also with
+    files that have a group. The manifest's column ``split`` is used if present.
 
     Args:
-        folder: searched recursively for ``.mid`` and ``.midi``. Also a manifest (``.csv``) or a
-            text file with one path per line: then the files that it lists.
+        folder: searched recursively for ``.mid``, ``.midi``, ``.kar`` and ``.rmi``; links to
+            folders are not followed. Also a manifest (``.csv``) or a text file with one path per
+            line: then the files that it lists.
         soundfonts: paths of ``.sf2`` files; by default the one that comes with pretty_midi.
         sample_rate: sample rate of the rendered audio, in hertz.
         max_segments_per_track: see `camil.midi.segments_of`.
@@ -92,29 +95,28 @@ class MidiFolder:
         return vars(self) | {"_last": None}
 
     def songs(self) -> list[Song]:
-        """All files, sorted by name: the path below the folder without its suffix.
+        """All files, sorted by name: the path below the folder, without its suffix if unique.
 
         Raises:
             ValueError: if the folder, the list, the manifest or a soundfont is missing or invalid,
                 or if there is no MIDI file.
+
+        Warns:
+            UserWarning: if a subfolder cannot be read, or if the manifest of a folder lists files
+                that are not in it.
         """
         files = listed_files(self.file_list) if self.file_list else self._files()
         if not files:
-            what = (
-                f"the list {self.file_list} names"
-                if self.file_list
-                else f"the folder {self.folder} contains"
-            )
-            raise ValueError(f"{what} no .mid or .midi file")
+            raise ValueError(f"the list {self.file_list} names no MIDI file")
         for soundfont in self.soundfonts:
             soundfont.presets  # noqa: B018 - loads it, so that an invalid one raises now
-        names = [self._name(path) for path in files]
-        shared = {name for name, count in Counter(names).items() if count > 1}
-        songs = []
-        for name, path in zip(names, files, strict=True):
-            name = name + path.suffix if name in shared else name  # a.mid and a.midi
-            row = self._row(path)
+        songs, listed = [], set()
+        for name, path in zip(self._names(files), files, strict=True):
+            key = self._key(path)
+            row = self._rows.get(key, {})
+            listed.add(key)
             songs.append(Song(name, path, row.get("group") or None, row.get("split") or None))
+        self._warn_of_rows_without_file(listed)
         return one_split_per_group(sorted(songs))
 
     def read(self, song: Song) -> list[TrackSegments]:
@@ -159,8 +161,8 @@ class MidiFolder:
         return tracks
 
     def sketch(self, song: Song) -> list[int]:
-        """The sketch of the song's notes; empty if a manifest states its group."""
-        return sketch_of(self._score(song)) if song.group is None else []
+        """The sketch of the song's notes, see `camil.midi.versions`."""
+        return sketch_of(self._score(song))
 
     def description(self) -> dict:
         """Licences and origins from the manifest, checksums of the soundfonts, and parameters."""
@@ -188,28 +190,63 @@ class MidiFolder:
     def _rows(self) -> dict[Path, dict[str, str]]:
         return read_manifest(self.manifest) if self.manifest else {}
 
-    def _row(self, path: Path) -> dict[str, str]:
-        """The file's row of the manifest; empty if there is none."""
-        if not self._rows:
-            return {}
-        return self._rows.get(path) or self._rows.get(path.resolve(), {})
+    def _key(self, path: Path) -> Path:
+        """The path of a file as the manifest lists it, if it does."""
+        absolute = Path(os.path.abspath(path))
+        if not self._rows or absolute in self._rows:
+            return absolute
+        within = path.parent.resolve() / path.name  # the folder is a link, and perhaps the file too
+        return within if within in self._rows else path.resolve()
+
+    def _warn_of_rows_without_file(self, listed: set[Path]) -> None:
+        """Warn if the manifest of a folder lists files that the folder does not contain."""
+        if self.file_list or not self._rows:
+            return
+        below = self.folder.resolve()
+        is_own = self.manifest.resolve().parent == below  # else it may list other folders, too
+        expected = [path for path in self._rows if is_own or path.is_relative_to(below)]
+        if missing := [path for path in expected if path not in listed]:
+            warnings.warn(
+                f"{len(missing)} of {len(expected)} rows of {self.manifest} match no MIDI file in "
+                f"{self.folder}; the first: {missing[0]}. Check the column path.",
+                stacklevel=2,  # in this file, so that Python shows it once, whoever lists songs
+            )
 
     def _files(self) -> list[Path]:
         if not self.folder.is_dir():
             raise ValueError(
                 f"the folder of MIDI files {self.folder} does not exist; check the path"
             )
-        return [
-            Path(parent, name)
-            for parent, _, names in os.walk(self.folder)
-            for name in names
-            if name.lower().endswith((".mid", ".midi"))
-        ]
+        unreadable: list[str] = []
+
+        def report(error: OSError) -> None:
+            unreadable.append(f"the folder {error.filename} cannot be read: {error.strerror}")
+
+        walk = os.walk(self.folder, onerror=report)
+        found = [Path(parent, name) for parent, _, names in walk for name in names]
+        files = [path for path in found if path.name.lower().endswith(SUFFIXES)]
+        if not files:
+            none = (
+                f"the folder {self.folder} contains no {', '.join(SUFFIXES)} file; links to "
+                "folders are not followed"
+            )
+            raise ValueError("; ".join(unreadable) or none)
+        for why in unreadable:
+            warnings.warn(f"{why}; its files are left out", stacklevel=3)
+        return files
 
     def _score(self, song: Song) -> Score:
         if self._last is None or self._last[0] != song.path:
             self._last = song.path, read_midi(song.path, strict=not self.repair)
         return self._last[1]
+
+    def _names(self, files: Sequence[Path]) -> list[str]:
+        """The names of the songs, with the suffixes that are needed to tell them apart."""
+        stems = [self._name(path) for path in files]
+        full = [stem + path.suffix for stem, path in zip(stems, files, strict=True)]
+        count = Counter(stems)  # more than one of a.mid and a.midi
+        names = [one if count[one] == 1 else two for one, two in zip(stems, full, strict=True)]
+        return names if len(set(names)) == len(names) else full  # a.mid, a.midi and a.mid.mid
 
     def _name(self, path: Path) -> str:
         """The path below the folder without its suffix; escaped if it is not valid Unicode."""

@@ -98,7 +98,7 @@ class Source(Protocol):
         """
 
     def sketch(self, song: Song) -> list[int]:
-        """The input of `camil.midi.versions.groups_of`, for songs without a group."""
+        """The input of `camil.midi.versions.groups_of`; needed if any song has no group."""
 
     def description(self) -> dict:
         """Origin, licence, checksums and parameters, ready for JSON."""
