@@ -1,6 +1,7 @@
 import pytest
 from beeps import write
 
+from camil.sources.manifest import read_manifest
 from camil.sources.midi_folder import MidiFolder
 
 
@@ -63,7 +64,7 @@ def test_rows_of_a_manifest_that_match_no_file_are_counted_in_a_warning(folder):
         (b"path,group\none.mid,g\xe9\n", "not encoded as UTF-8; save it as CSV UTF-8"),
         ("path,group\none.mid,a\n".encode("utf-16"), "not encoded as UTF-8; save it as CSV UTF-8"),
         (b"group,path\na,one.mid\nb\n", "line 3: '' is not the path of a file"),
-        (b"path,group\n\none.mid,a\n,\n", "line 4: '' is not the path of a file"),
+        (b"path,group\n\none.mid,a\n,b\n", "line 4: '' is not the path of a file"),
         (b"path,group\n.,a\n", "line 2: '.' is not the path of a file"),
         (b"path,group\none.mid\0,a\n", "line 2: .* is not the path of a file"),
         (b"path;group\none.mid;a\n", "separated by commas; it has path;group"),
@@ -78,6 +79,11 @@ def test_an_unusable_manifest_raises_with_its_name_and_line(folder, content, mes
     for source in (folder, folder / "manifest.csv"):
         with pytest.raises(ValueError, match=rf"manifest\.csv.*{message}"):
             MidiFolder(source, audio=False).songs()
+
+
+def test_empty_rows_of_a_manifest_are_passed_over(folder):
+    (folder / "manifest.csv").write_text("path,group\n,\none.mid,a\n,\n\n")
+    assert list(read_manifest(folder / "manifest.csv")) == [folder / "one.mid"]
 
 
 def test_a_list_with_a_line_that_is_no_file_raises_with_the_line(folder):

@@ -59,7 +59,9 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
                 )
             for row in reader:
                 # A short row has None as value, and a long one None as name.
-                yield reader.line_num, {name: (row[name] or "").strip() for name in row if name}
+                values = {name: (row[name] or "").strip() for name in row if name}
+                if any(values.values()):  # spreadsheets leave empty rows at the end
+                    yield reader.line_num, values
     except UnicodeDecodeError:
         raise ValueError(
             f"the manifest {path} is not encoded as UTF-8; save it as CSV UTF-8"
