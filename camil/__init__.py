@@ -37,7 +37,7 @@ _MODULES = {
     "segments_of": "midi",
     "skipped": "labelling.label",
     "track_labels": "labelling.label",
-    "write_labelled": "midi.write",
+    "write_labelled": "labelling.labelled_files",
 }
 __all__ = list(_MODULES)
 

@@ -130,7 +130,7 @@ def _add_label(commands) -> None:
         "paths",
         metavar="FILE",
         nargs="+",
-        help=".mid, .midi or .kar files, or folders, which are searched recursively",
+        help=".mid, .midi, .kar or .rmi files, or folders, which are searched recursively",
     )
     label.add_argument(
         "-o",

@@ -14,9 +14,9 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["camil.midi"]):
+    from camil.midi.labelled_copy import LabelledCopy
     from camil.midi.repair import readable
     from camil.midi.score import score_of
-    from camil.midi.write import LabelledCopy
 
 from midi_bytes import seeds
 

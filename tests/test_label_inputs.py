@@ -78,6 +78,15 @@ def test_copy_never_overwrites_the_original_of_another_file(tmp_path, capsys):
     assert (tmp_path / "songs/d/x.mid").read_bytes() == before
 
 
+def test_every_kind_of_midi_file_in_a_folder_is_labelled(song, tmp_path, capsys):
+    for name in ("b.midi", "c.KAR", "d.rmi"):
+        (tmp_path / name).write_bytes((tmp_path / "song.mid").read_bytes())
+    (tmp_path / "e.mp3").write_bytes(b"")
+    assert main(["label", ".", "--csv"]) == 0
+    table = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    assert set(table["file"]) == {"song.mid", "b.midi", "c.KAR", "d.rmi"}
+
+
 def test_copy_named_rmi_is_a_file(song, tmp_path):
     assert main(["label", "song.mid", "--apply", "-o", "new.rmi"]) == 0
     assert (tmp_path / "new.rmi").is_file()

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from camil.corpus import corpus
 from camil.corpus.build import ROOMS as CORPUS_ROOMS
 from camil.encoders import song, song_batch
 from camil.losses import songs
 from camil.midi import instruments, segments
+from camil.sources import protocol
 from camil.workbook import rooms
 from camil.workbook.rooms import DATA, NOTEBOOKS, ORDER, RUN
 
@@ -155,7 +157,8 @@ def test_networks_and_losses_import_only_torch(room):
         assert names - set(sys.stdlib_module_names) <= ALLOWED | further, file
 
 
-def test_constants_that_networks_and_losses_repeat_are_those_of_midi():
+def test_repeated_constants_are_equal():
+    assert corpus.SPLITS == protocol.SPLITS
     assert song.PROGRAMS == songs.PROGRAMS == instruments.PROGRAMS
     for name in ("PITCHES", "SEGMENT_STEPS"):
         assert getattr(song_batch, name) == getattr(segments, name)

@@ -9,9 +9,9 @@ import mido
 import pandas as pd
 import pytest
 
+from camil.labelling.labelled_files import write_labelled
 from camil.midi.instruments import FAMILIES
 from camil.midi.score import read_midi
-from camil.midi.write import write_labelled
 
 DEFAULTS = FAMILIES.default_programs
 
@@ -224,8 +224,12 @@ def test_copy_is_written_atomically(tmp_path, monkeypatch):
         ({"file": ["a.mid", "b.mid"], "track": ["00-x", "00-x"]}, "2 files, among them a.mid and"),
         ({"file": ["a.mid", "b.mid"], "track": ["00-x", "01-y"]}, "2 files, among them a.mid and"),
         ({"track": ["00-x", "00-x"]}, r"track 00-x has several labels.*track_labels\(segments\)"),
+        (
+            {"track": ["00-x", "01-y"], "start_beat": 0.0},
+            r"segments; give .*track_labels\(segments",
+        ),
     ],
-    ids=("same names", "different names", "segments"),
+    ids=("same names", "different names", "several rows", "segments"),
 )
 def test_labels_of_other_files_or_segments_raise(tmp_path, columns, message):
     track = []
@@ -235,6 +239,16 @@ def test_labels_of_other_files_or_segments_raise(tmp_path, columns, message):
     with pytest.raises(ValueError, match=message):
         write_labelled(path, tracks, tmp_path / "copy.mid")
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_copy_follows_a_link(tmp_path):
+    track = []
+    note(track, 0, 60, program=0)
+    path = saved(tmp_path / "a.mid", track)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "copy.mid").symlink_to("elsewhere/b.mid")
+    assert labelled(path, "Reed").is_symlink()
+    assert programs_of_notes(tmp_path / "elsewhere/b.mid") == [(0, 60, 71)]
 
 
 def test_missing_suggestion_gives_default_program(tmp_path):

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from midi_bytes import END, GS_RESET, XG_ON, bank, chunk, file_of, gs_rhythm, header, part, seeds
 
+from camil.labelling.labelled_files import write_labelled
 from camil.midi.repair import readable, repair
 from camil.midi.score import read_midi, score_of
-from camil.midi.write import write_labelled
 
 DAMAGED = [data for data in seeds() if readable(data).warnings]
 

@@ -90,6 +90,9 @@ def test_a_split_list_splits_a_flat_folder(tmp_path):
     assert {song.split for song in Slakh(tmp_path / "flat").songs()} == {None}
     with pytest.raises(ValueError, match=r"split list .*redux\.json"):
         Slakh(tmp_path / "flat", split_lists=tmp_path).songs()
+    (lists / "duplicates.json").write_text('{"Track00001": "no object"}')
+    with pytest.raises(ValueError, match=r"split list .*duplicates\.json"):
+        Slakh(tmp_path / "flat", split_lists=lists).songs()
 
 
 def test_the_published_redux_list_has_the_published_counts(sample, tmp_path):

@@ -104,6 +104,19 @@ def test_command_writes_a_manifest_that_is_a_source(lakh, capsys):
     assert not manifest.with_suffix(".unfinished").exists()
 
 
+def test_linked_songs_keep_their_licences(lakh, tmp_path):
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    for seed in range(10):
+        (linked / f"{seed}.mid").symlink_to(lakh / f"{seed}/song{seed}.mid")
+    rows = [("path", "group", "licence"), *((f"{seed}.mid", "", "CC0") for seed in range(10))]
+    with open(linked / "manifest.csv", "w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    manifest = tmp_path / "songs.csv"
+    main([str(linked), str(manifest), "--train", "3", "--validation", "2", "--test", "1"])
+    assert {row["licence"] for row in csv.DictReader(manifest.open())} == {"CC0"}
+
+
 def test_missing_folder_ends_the_command_with_a_sentence(tmp_path):
     with pytest.raises(SystemExit, match="does not exist"):
         main([str(tmp_path / "none"), str(tmp_path / "songs.csv")])

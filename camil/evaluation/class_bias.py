@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.special import softmax
 
-from camil.evaluation.comparisons import effect
+from camil.evaluation.comparisons import SIC, effect
 from camil.evaluation.finished_runs import FinishedRun
 from camil.evaluation.markdown_tables import signed
 from camil.evaluation.metrics import (
@@ -28,7 +29,6 @@ from camil.evaluation.metrics import (
 )
 
 STRENGTHS = np.linspace(0, 1, 21)
-SIC = "SIC"
 AFTER = tuple(f"corrected_{name}" for name in DIFFERENCE)
 COLUMNS = (
     "level", "condition", "seeds", "accuracy", "macro_f1", *DIFFERENCE, "strength", "corrected",
@@ -48,9 +48,7 @@ def corrected(predictions: pd.DataFrame, prior: pd.Series, strength: float) -> p
     probabilities = class_probabilities(predictions).clip(lower=SMALLEST_PROBABILITY)
     frequency = prior.reindex(probabilities.columns).fillna(0).clip(lower=1).to_numpy()
     logits = np.log(probabilities.to_numpy()) - strength * np.log(frequency)
-    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares = weights / weights.sum(axis=1, keepdims=True)
-    return predictions_table(predictions, shares, list(probabilities.columns))
+    return predictions_table(predictions, softmax(logits, axis=1), list(probabilities.columns))
 
 
 def best_strength(predictions: pd.DataFrame, prior: pd.Series) -> float:
@@ -89,6 +87,9 @@ def without_class_bias(
     """
     strengths: dict[Path, float] = {}
 
+    def accuracy_of(predictions: pd.DataFrame) -> float:
+        return scores(predictions["instrument"], predictions["predicted"])["accuracy"]
+
     def fixed(run: FinishedRun) -> pd.DataFrame:
         if run.folder not in strengths:
             strengths[run.folder] = best_strength(validation(run), prior)
@@ -98,12 +99,12 @@ def without_class_bias(
         plain = effect(table, "condition", SIC, lambda run: read(run.predictions()))
         after = effect(table, "condition", SIC, lambda run: read(fixed(run)))
         runs = table.drop_duplicates(["condition", "seed"]).set_index("condition")["run"]
-        accuracy = runs.map(lambda run: _accuracy(read(run.predictions()))).groupby(level=0).mean()
-        strength = runs.map(lambda run: strengths[run.folder]).groupby(level=0).mean()
+        accuracy = runs.map(lambda run: accuracy_of(read(run.predictions())))
+        strength = runs.map(lambda run: strengths[run.folder])
         found = plain[["condition", "seeds", "macro_f1", *DIFFERENCE]].assign(
             level=level,
-            accuracy=plain["condition"].map(accuracy),
-            strength=plain["condition"].map(strength),
+            accuracy=plain["condition"].map(accuracy.groupby(level=0).mean()),
+            strength=plain["condition"].map(strength.groupby(level=0).mean()),
             corrected=after["macro_f1"],
         )
         found[list(AFTER)] = after[list(DIFFERENCE)]
@@ -130,7 +131,3 @@ def class_bias_answer(found: pd.DataFrame) -> str:
     ]
     start = "Difference from SIC in macro-F1, before and after the correction of class bias: "
     return f"{start}{'; '.join(texts)}."
-
-
-def _accuracy(predictions: pd.DataFrame) -> float:
-    return float((predictions["instrument"] == predictions["predicted"]).mean())

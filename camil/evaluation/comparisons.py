@@ -12,6 +12,7 @@ import pandas as pd
 from camil.evaluation.finished_runs import FinishedRun
 from camil.evaluation.metrics import DIFFERENCE, bootstrap_interval, paired_difference, scores
 
+SIC = "SIC"  # the condition that others are compared with
 # Parameters of the optimization, of the pre-training if there is one. Runs of one comparison have
 # them in common as far as possible, see `same_training`.
 TRAINING = (

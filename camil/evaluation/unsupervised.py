@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from camil.evaluation.comparisons import (
+    SIC,
     TRAINING,
     UNSUPERVISED,
     alike,
@@ -16,7 +17,7 @@ from camil.evaluation.finished_runs import FinishedRun
 from camil.evaluation.markdown_tables import signed
 from camil.evaluation.metrics import DIFFERENCE
 
-REFERENCE, SIC = "Unsupervised CAMIL", "SIC"  # names of two settings
+REFERENCE = "Unsupervised CAMIL"  # name of a setting
 _VARIED = ("objective", "audio", "margin", "embedding")
 _SHARES = ("train_fraction", "pretrain_fraction")
 _TO_SIC = ("to_sic", "to_sic_low", "to_sic_high")

@@ -20,12 +20,13 @@ from camil.labelling.files import (
     SkippedFile,
     map_files,
 )
-from camil.labelling.inputs import COPY_SUFFIXES, copy_paths, find_inputs, path_fault
+from camil.labelling.inputs import copy_paths, find_inputs, path_fault
 from camil.labelling.label import as_utf8, skipped
 from camil.labelling.label import label as label_path
 from camil.labelling.label_job import LabelJob
 from camil.labelling.output import TABLES, CSVTable, Progress, Table, terminal_width, write
 from camil.labelling.report import audit_text
+from camil.midi.folder import SUFFIXES
 from camil.workbook.files import check_writable
 
 FORMS = {".csv": "csv", ".json": "json"}  # of files
@@ -174,7 +175,7 @@ def table_format(options: Namespace) -> str:
             )
     elif options.output and os.path.isdir(options.output):
         raise ValueError(f"{options.output} is a folder; name a .csv or .json file.")
-    elif suffix in COPY_SUFFIXES:  # perhaps an input, which a table would overwrite
+    elif suffix in SUFFIXES:  # perhaps an input, which a table would overwrite
         copies = "; add --apply to write a labelled copy" if hasattr(options, "apply") else ""
         raise ValueError(
             f"{options.output} has the ending of a MIDI file, and a table .csv or .json{copies}."

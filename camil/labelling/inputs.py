@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from camil.labelling.label import SUFFIXES, midi_files
-
-COPY_SUFFIXES = (*SUFFIXES, ".rmi")  # a single .rmi file can be labelled too
+from camil.midi.folder import SUFFIXES, midi_files
 
 
 @dataclass
@@ -74,7 +72,7 @@ def copy_paths(inputs: Sequence[MidiInput], options: Namespace) -> list[Path]:
             folder.
     """
     output = Path(options.output or options.copies)
-    if output.suffix.lower() in COPY_SUFFIXES and not output.is_dir():
+    if output.suffix.lower() in SUFFIXES and not output.is_dir():
         if len(inputs) > 1:
             raise ValueError(
                 f"{len(inputs)} files cannot all be copied to {output}; name a folder."

@@ -9,10 +9,11 @@ from camil.labelling.transcriptions import per_track
 from camil.midi.container import midi_content
 from camil.midi.instruments import FAMILIES, InstrumentTable
 from camil.midi.join_messages import with_joined_tracks
+from camil.midi.labelled_copy import LabelledCopy
 from camil.midi.new_programs import labelled_programs
 from camil.midi.repair import readable
 from camil.midi.score import read_midi
-from camil.midi.write import LabelledCopy, write_whole
+from camil.workbook.files import write_bytes
 
 
 def write_joined(
@@ -73,5 +74,5 @@ def write_joined(
             )
     moved = {part.name for _, *others in groups for part in others} | {part.name for part in drums}
     copy.warn_of_shared_channels(path, moved - set(apart))
-    write_whole(output, data)
+    write_bytes(output, data)
     return copy.changed

@@ -1,6 +1,5 @@
 """Label the instrument of every track of a MIDI file, or of a folder of files, from its notes."""
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -25,9 +24,8 @@ from camil.labelling.files import (
     warn_of_repairs,
 )
 from camil.labelling.networks import Labeller
+from camil.midi.folder import midi_files
 from camil.training.progress import each
-
-SUFFIXES = (".mid", ".midi", ".kar")
 
 
 def label(
@@ -46,7 +44,8 @@ def label(
     a file or subfolder that cannot be read is skipped; `skipped` lists it with the reason.
 
     Args:
-        path: a ``.mid``, ``.midi`` or ``.kar`` file, or a folder, which is searched recursively.
+        path: a ``.mid``, ``.midi``, ``.kar`` or ``.rmi`` file, or a folder, which is searched
+            recursively.
         pretrained: a run of ``11_songs``, or of ``03_classify`` on MIDI, the name of an included
             network, or a labeller from `load_labeller`; by default the network that is included in
             camil.
@@ -212,27 +211,6 @@ def likely_drums(labels: pd.DataFrame) -> pd.DataFrame:
     """
     columns = ["file", "track", "notes", "probability"]
     return pd.DataFrame(labels.attrs["likely_drums"], columns=columns)
-
-
-def midi_files(folder: Path) -> tuple[list[Path], dict[Path, str]]:
-    """All MIDI files in a folder and its subfolders, sorted, and why subfolders cannot be read.
-
-    Raises:
-        ValueError: if there is no file that can be read.
-    """
-    unreadable: dict[Path, str] = {}
-
-    def report(error: OSError) -> None:
-        path = error.filename
-        unreadable[Path(path)] = f"the folder {path} cannot be read: {error.strerror}"
-
-    walk = os.walk(folder, onerror=report)
-    found = [Path(parent, name) for parent, _, names in walk for name in names]
-    files = sorted(file for file in found if file.suffix.lower() in SUFFIXES)
-    if not files:
-        none = f"the folder {folder} contains no .mid, .midi or .kar file"
-        raise ValueError("; ".join(unreadable.values()) or none)
-    return files, unreadable
 
 
 def name_within(folder: Path, path: Path) -> str:

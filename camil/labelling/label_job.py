@@ -10,9 +10,9 @@ import pandas as pd
 from camil.labelling.files import LabelledFile, LabellerByName, label_file, one_thread
 from camil.labelling.joined_files import write_joined
 from camil.labelling.label import track_labels
+from camil.labelling.labelled_files import write_labelled
 from camil.labelling.report import file_record, transcription_record
 from camil.labelling.transcriptions import per_track
-from camil.midi.write import write_labelled
 
 
 @dataclass

@@ -44,7 +44,7 @@ def labelled_programs(
         instruments: classes of the labels, with the default program of each.
 
     Raises:
-        ValueError: if the labels are of several files, or a track has several labels.
+        ValueError: if the labels are of several files or of segments, or a track has several.
     """
     _check_one_file(tracks)
     suggested = tracks.get("suggested_program", pd.Series(-1, index=tracks.index)).fillna(-1)
@@ -70,6 +70,8 @@ def _check_one_file(tracks: pd.DataFrame) -> None:
             f"the labels are of {len(files)} files, among them {files[0]} and {files[1]}; give "
             'those of the file only, such as tracks[tracks["file"] == "song.mid"]'
         )
+    if "start_beat" in tracks:
+        raise ValueError("these are labels of segments; give those of track_labels(segments)")
     repeated = tracks.loc[tracks["track"].duplicated(), "track"]
     if len(repeated):
         raise ValueError(

@@ -7,7 +7,7 @@ ignored. A file list is a text file with one path per line.
 
 import csv
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from camil.sources.protocol import SPLITS
@@ -102,6 +102,29 @@ def listed_files(path: Path) -> list[Path]:
         ) from None
     paths = [_absolute(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
     return list(dict.fromkeys(paths))
+
+
+def row_of(path: Path, rows: Mapping[Path, dict[str, str]]) -> tuple[Path, dict[str, str]]:
+    """The row of a file in a manifest, and the path that the manifest lists it by, if it does.
+
+    The file, and its folder, may be symbolic links: the path as it is, the path with a real folder
+    and the real path are tried in this order.
+
+    Args:
+        path: the file.
+        rows: from `read_manifest`.
+
+    Returns:
+        The listed path and its row; without one, the real path and no columns. Without rows,
+        nothing on the disk is looked up.
+    """
+    absolute = Path(os.path.abspath(path))
+    if not rows:
+        return absolute, {}
+    folder, name = os.path.split(absolute)
+    candidates = absolute, Path(os.path.realpath(folder), name), Path(os.path.realpath(absolute))
+    listed = next((one for one in candidates if one in rows), candidates[-1])
+    return listed, rows.get(listed, {})
 
 
 def _absolute(listing: Path, line: int, path: str) -> Path:

@@ -1,7 +1,6 @@
 """MIDI files below a folder or in a list, with audio from soundfonts."""
 
 import hashlib
-import os
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -14,17 +13,17 @@ from pathlib import Path
 import numpy as np
 
 from camil.audio import SoundFont, default_soundfont
+from camil.midi.folder import midi_files
 from camil.midi.instruments import read_instruments
 from camil.midi.performance import performance
 from camil.midi.score import Score, Track, read_midi
 from camil.midi.segments import Segment, segments_of
 from camil.midi.versions import sketch_of
-from camil.sources.manifest import listed_files, manifest_near, read_manifest
+from camil.sources.manifest import listed_files, manifest_near, read_manifest, row_of
 from camil.sources.protocol import Song, TrackSegments, one_split_per_group, silence, unlabelled
 from camil.sources.slakh_bass import as_in_slakh
 
 MIN_TRACK_NOTES = 8
-SUFFIXES = (".mid", ".midi", ".kar", ".rmi")
 
 
 class MidiFolder:
@@ -112,8 +111,7 @@ class MidiFolder:
             soundfont.presets  # noqa: B018 - loads it, so that an invalid one raises now
         songs, listed = [], set()
         for name, path in zip(self._names(files), files, strict=True):
-            key = self._key(path)
-            row = self._rows.get(key, {})
+            key, row = row_of(path, self._rows)
             listed.add(key)
             songs.append(Song(name, path, row.get("group") or None, row.get("split") or None))
         self._warn_of_rows_without_file(listed)
@@ -190,14 +188,6 @@ class MidiFolder:
     def _rows(self) -> dict[Path, dict[str, str]]:
         return read_manifest(self.manifest) if self.manifest else {}
 
-    def _key(self, path: Path) -> Path:
-        """The path of a file as the manifest lists it, if it does."""
-        absolute = Path(os.path.abspath(path))
-        if not self._rows or absolute in self._rows:
-            return absolute
-        within = path.parent.resolve() / path.name  # the folder is a link, and perhaps the file too
-        return within if within in self._rows else path.resolve()
-
     def _warn_of_rows_without_file(self, listed: set[Path]) -> None:
         """Warn if the manifest of a folder lists files that the folder does not contain."""
         if self.file_list or not self._rows:
@@ -217,21 +207,8 @@ class MidiFolder:
             raise ValueError(
                 f"the folder of MIDI files {self.folder} does not exist; check the path"
             )
-        unreadable: list[str] = []
-
-        def report(error: OSError) -> None:
-            unreadable.append(f"the folder {error.filename} cannot be read: {error.strerror}")
-
-        walk = os.walk(self.folder, onerror=report)
-        found = [Path(parent, name) for parent, _, names in walk for name in names]
-        files = [path for path in found if path.name.lower().endswith(SUFFIXES)]
-        if not files:
-            none = (
-                f"the folder {self.folder} contains no {', '.join(SUFFIXES)} file; links to "
-                "folders are not followed"
-            )
-            raise ValueError("; ".join(unreadable) or none)
-        for why in unreadable:
+        files, unreadable = midi_files(self.folder)
+        for why in unreadable.values():
             warnings.warn(f"{why}; its files are left out", stacklevel=3)
         return files
 

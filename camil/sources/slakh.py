@@ -232,14 +232,18 @@ class Slakh:
     @cached_property
     def _md5(self) -> dict[str, str]:
         """The Lakh file of each track."""
-        return {name: about["midi_md5"] for name, about in self._list("duplicates.json").items()}
+        about = self._list("duplicates.json")
+        return {name: one["midi_md5"] for name, one in about.items() if "midi_md5" in one}
 
     def _list(self, name: str) -> dict[str, dict]:
         if self.split_lists is None:
             return {}
         try:
-            return json.loads((self.split_lists / name).read_text())
-        except (OSError, ValueError) as error:
+            found = json.loads((self.split_lists / name).read_text())
+            if not all(isinstance(about, dict) for about in found.values()):
+                raise ValueError("an entry is no object")
+            return found
+        except (OSError, ValueError, AttributeError) as error:
             raise ValueError(
                 f"the split list {self.split_lists / name} cannot be read; check split_lists"
             ) from error

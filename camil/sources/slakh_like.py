@@ -20,7 +20,7 @@ from pathlib import Path
 from camil.midi.instruments import FAMILIES
 from camil.midi.score import MidiError, Score, read_midi
 from camil.midi.versions import groups_of, sketch_of
-from camil.sources.manifest import manifest_near, read_manifest
+from camil.sources.manifest import manifest_near, read_manifest, row_of
 from camil.sources.midi_folder import MIN_TRACK_NOTES, MidiFolder
 from camil.sources.protocol import Song
 
@@ -104,7 +104,7 @@ def write_manifest(
     Args:
         path: the ``.csv`` file.
         songs: songs and their splits.
-        origin: rows of the manifest that the songs were listed in, for their licences.
+        origin: rows of the manifest that the songs were listed in, by path, for their licences.
     """
     top = path.resolve().parent
     unfinished = path.with_suffix(".unfinished")
@@ -114,7 +114,8 @@ def write_manifest(
         for song, split in songs:
             full = song.path.resolve()
             where = full.relative_to(top) if full.is_relative_to(top) else full
-            licence = origin.get(full, {}).get("licence", "")
+            _, row = row_of(song.path, origin)
+            licence = row.get("licence", "")
             rows.writerow((where.as_posix(), song.group or song.name, split, licence))
     unfinished.replace(path)
 

@@ -12,13 +12,14 @@ from IPython.display import Audio, Markdown, display
 from matplotlib.figure import Figure
 
 from camil import figures
-from camil.labelling.label import SUFFIXES, label, midi_files, name_within, skipped, track_labels
+from camil.labelling.label import label, name_within, skipped, track_labels
+from camil.labelling.labelled_files import write_labelled
 from camil.labelling.networks import Labeller
 from camil.labelling.reasons import reason_for
+from camil.midi.folder import SUFFIXES, midi_files
 from camil.midi.instruments import FAMILIES, InstrumentTable
 from camil.midi.new_programs import labelled_programs
 from camil.midi.score import Score, read_midi
-from camil.midi.write import write_labelled
 from camil.training.progress import each, watched
 from camil.widgets.card import player_row
 from camil.widgets.image_html import as_image

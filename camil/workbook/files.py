@@ -1,4 +1,4 @@
-"""Read and write text and JSON files; writes of regular files are atomic."""
+"""Read and write files; writes of regular files are atomic."""
 
 import json
 import os
@@ -7,23 +7,34 @@ from typing import Any
 
 
 def write_text(path: Path | str, text: str) -> None:
-    """Write a UTF-8 text file completely or not at all; its folder is created.
+    """Write a text as UTF-8, with line ends as they are; see `write_bytes`."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path | str, data: bytes) -> None:
+    """Write a file completely or not at all; its folder is created.
 
     Symbolic links are followed. What exists and is no regular file, such as a pipe, is written in
     place.
 
     Raises:
+        IsADirectoryError: if the path is a folder.
         OSError: if the file cannot be written.
     """
     path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; name a file to write.")
     if _is_special(path):
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(data)
         return
     path = path.resolve()  # else the link would be replaced
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    try:
+        partial.write_bytes(data)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def check_writable(path: Path | str) -> None:

@@ -15,7 +15,15 @@ from camil.workbook.parameters import (
     parameter_cells,
     use_project_folder,
 )
-from camil.workbook.valid_values import Check, given, holds, is_corpus, output_file, output_folder
+from camil.workbook.valid_values import (
+    Check,
+    given,
+    holds,
+    is_corpus,
+    output_file,
+    output_folder,
+    output_folder_or_none,
+)
 
 # Data sets that 01_preprocess reads from `source`, unless it downloads them to it.
 FROM_FILES = ("midi", "slakh", "cocochorales")
@@ -93,6 +101,7 @@ PATHS: dict[str, dict[str, Check]] = {
         "other_corpus": is_corpus,
         "pretrained": holds("songs.safetensors", "make one with 11_songs"),
         "output": output_file,
+        "calibrated": output_folder_or_none,
     },
     "16_few_labels": {"corpus": is_corpus, "output": output_file},
     "17_pretrain_songs": {"corpus": is_corpus, "output": output_file},

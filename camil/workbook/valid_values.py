@@ -89,6 +89,11 @@ def output_file(value: str) -> str | None:
     return given(value) or _file_above(Path(value).parent)
 
 
+def output_folder_or_none(value: str) -> str | None:
+    """Check that the value is empty or passes `output_folder`."""
+    return output_folder(value) if value.strip() else None
+
+
 def _file_above(folder: Path) -> str | None:
     """The error if a folder cannot be made because it, or a folder above it, is a file."""
     absolute = Path(os.path.abspath(folder))
@@ -189,6 +194,7 @@ CHECKS: dict[str, Check] = {
     "label_share": fraction,
     "hidden_share": fraction,
     "label_epochs": at_least(1),
+    "leave_out_programs": each(within(0, 127), int, optional=True),
     "group": one_of("all", "ingredients", "changes", "songs"),
     "width": at_least(1),
     "depth": one_of(10, 18, 34),
