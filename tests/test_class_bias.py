@@ -5,10 +5,12 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import softmax
 from sklearn.metrics import f1_score
 
 from camil.evaluation.class_bias import (
     STRENGTHS,
+    adjusted,
     best_strength,
     class_bias_answer,
     corrected,
@@ -50,19 +52,17 @@ def with_bias(likelihood, strength):
 
 
 def test_full_strength_turns_posteriors_into_those_of_equally_likely_classes():
-    table, likelihood = segments()
-    found = corrected(predictions_table(table, with_bias(likelihood, 1), CLASSES), COUNTS, 1.0)
+    _, likelihood = segments()
+    logits = adjusted(np.log(with_bias(likelihood, 1)), COUNTS[list(CLASSES)].to_numpy(), 1.0)
     equally_likely = likelihood / likelihood.sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(class_probabilities(found), equally_likely, rtol=1e-9)
-    assert list(found["predicted"]) == [CLASSES[i] for i in equally_likely.argmax(axis=1)]
+    np.testing.assert_allclose(softmax(logits, axis=1), equally_likely, rtol=1e-9)
 
 
-def test_no_strength_and_an_absent_class_change_no_prediction():
-    table, likelihood = segments()
-    before = predictions_table(table, with_bias(likelihood, 1), CLASSES)
-    assert corrected(before, COUNTS, 0.0)["predicted"].equals(before["predicted"])
-    rare = corrected(before, COUNTS.drop("Pipe"), 1.0)  # as if there were one Pipe
-    assert (rare["predicted"] == "Pipe").sum() > (before["predicted"] == "Pipe").sum()
+def test_no_strength_changes_nothing_and_an_absent_class_counts_as_one_segment():
+    _, likelihood = segments()
+    np.testing.assert_array_equal(adjusted(likelihood, np.array([800, 140, 60]), 0.0), likelihood)
+    found = adjusted(likelihood, np.array([800, 140, 0]), 1.0) - likelihood
+    np.testing.assert_allclose(found[0], [-np.log(800), -np.log(140), 0])
 
 
 def test_best_strength_is_that_of_a_search_by_hand():
@@ -70,12 +70,27 @@ def test_best_strength_is_that_of_a_search_by_hand():
     probabilities = with_bias(likelihood, 1)
     by_hand = []
     for strength in STRENGTHS:
-        adjusted = np.log(probabilities) - strength * np.log(SHARES)
-        predicted = np.array(CLASSES)[adjusted.argmax(axis=1)]
+        predicted = np.array(CLASSES)[(probabilities / SHARES**strength).argmax(axis=1)]
         by_hand.append(f1_score(table["instrument"], predicted, average="macro"))
-    found = best_strength(predictions_table(table, probabilities, CLASSES), COUNTS)
-    assert found == STRENGTHS[np.argmax(by_hand)]
-    assert found > 0
+    true = np.array([CLASSES.index(name) for name in table["instrument"]])
+    counts = COUNTS[list(CLASSES)].to_numpy()
+    assert best_strength(np.log(probabilities), true, counts) == STRENGTHS[np.argmax(by_hand)]
+    assert STRENGTHS[np.argmax(by_hand)] > 0
+
+
+def test_a_table_is_corrected_by_the_strength_of_its_validation_segments():
+    table, likelihood = segments()
+    other, other_likelihood = segments(seed=1)
+    test = predictions_table(table, with_bias(likelihood, 1), CLASSES)
+    validation = predictions_table(other, with_bias(other_likelihood, 1), CLASSES)
+    found, strength = corrected(test, COUNTS, validation)
+    true = np.array([CLASSES.index(name) for name in other["instrument"]])
+    logits = np.log(with_bias(other_likelihood, 1))
+    assert strength == best_strength(logits, true, COUNTS[list(CLASSES)].to_numpy())
+    weights = likelihood * SHARES ** (1 - strength)
+    expected = weights / weights.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(class_probabilities(found), expected, rtol=1e-9)
+    assert list(found["predicted"]) == [CLASSES[i] for i in expected.argmax(axis=1)]
 
 
 @pytest.fixture
@@ -114,7 +129,7 @@ def test_scores_are_means_over_seeds_at_both_levels(runs):
     found = without_class_bias(runs, COUNTS, FinishedRun.predictions)
     sic = found[found["condition"] == "SIC"].set_index("level")
     tables = [run.predictions() for run in runs["run"][:2]]
-    after = [corrected(one, COUNTS, best_strength(one, COUNTS)) for one in tables]
+    after = [corrected(one, COUNTS, one)[0] for one in tables]
     levels = {"segment": lambda one: one, "track": track_predictions}
     for (level, vote), column in product(levels.items(), ("macro_f1", "corrected")):
         voted = [vote(one) for one in (tables if column == "macro_f1" else after)]

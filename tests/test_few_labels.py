@@ -19,6 +19,7 @@ from camil.encoders.hub import load_encoder, save_encoder
 from camil.encoders.resnet import MIDIEncoder
 from camil.evaluation import few_labels, label_shares, tuning
 from camil.evaluation.few_labels import FewLabels, evenly_spaced, run_of
+from camil.evaluation.metrics import scores
 from camil.evaluation.probing import REGULARIZATION
 from camil.workbook.files import write_json
 from camil.workbook.parameters import ParameterError
@@ -148,6 +149,29 @@ def test_class_without_a_label_is_never_predicted(study, pretrained, monkeypatch
         assert result.macro_f1 == pytest.approx(expected)
 
 
+def test_class_bias_is_corrected_by_the_labels_at_hand(study, pretrained):
+    result = study.probe("P", pretrained, 0.5, 0)
+    data, rows = study.data, study.labelled(0.5, 0)
+    with torch.no_grad():
+        head = study.fit_probe(pretrained, rows)
+        logits = head(study.frozen.embeddings(pretrained)).numpy()
+    labels = data.labels.numpy()
+    counts = np.array([max((labels[rows] == one).sum(), 1) for one in range(logits.shape[1])])
+    expected = {}
+    for strength in np.arange(21) / 20:
+        predicted = (logits - strength * np.log(counts)).argmax(axis=1)
+        held_out = study.validation
+        expected[strength] = f1_score(
+            labels[held_out], predicted[held_out], average="macro",
+            labels=np.unique(labels[held_out]), zero_division=0,
+        )  # fmt: skip
+        if strength == pytest.approx(result.strength):
+            assert predicted[study.test].tolist() == result.corrected
+    assert expected[round(result.strength, 2)] == max(expected.values())
+    table = study.predictions(result, corrected=True)
+    assert result.corrected_macro_f1 == scores(table["instrument"], table["predicted"])["macro_f1"]
+
+
 def test_stored_results_are_read_without_training(study, pretrained, monkeypatch):
     first = [study.sic(0.5, 0, 1), study.probe("P", pretrained, 0.5, 0)]
     again = FewLabels(study.data, study.folder, **SMALL)
@@ -250,7 +274,9 @@ def test_table_has_means_over_draws_and_paired_differences(study, pretrained):
         for result in (study.sic(share, draw, 1), study.probe("P", pretrained, share, draw))
     ]
     groups = label_shares.grouped(study, results)
-    table = label_shares.score_table(results, groups).set_index(["condition", "train_fraction"])
+    after = label_shares.grouped(study, results, corrected=True)
+    table = label_shares.score_table(results, groups, after)
+    table = table.set_index(["condition", "train_fraction"])
     assert (table["draws"] == 2).all()
     f1 = {(one.condition, one.train_fraction, one.draw): one.macro_f1 for one in results}
     for condition, share in table.index:
@@ -262,11 +288,18 @@ def test_table_has_means_over_draws_and_paired_differences(study, pretrained):
     expected = table.loc[("P", 0.5), "macro_f1"] - table.loc[("SIC", 0.5), "macro_f1"]
     assert table.loc[("P", 0.5), "difference"] == pytest.approx(expected)
     assert np.isnan(table.loc[("SIC", 0.5), "difference"])
-    compared = label_shares.compare_shares(groups)
+    f1 = {(one.condition, one.train_fraction, one.draw): one.corrected_macro_f1 for one in results}
+    expected = np.mean([f1["P", 0.5, draw] - f1["SIC", 0.5, draw] for draw in (0, 1)])
+    assert table.loc[("P", 0.5), "corrected_difference"] == pytest.approx(expected)
+    compared = label_shares.compare_shares(groups, after)
     assert compared[["train_fraction", "train_fraction_of_sic"]].to_numpy().tolist() == [[1, 1]]
     expected = table.loc[("P", 1.0), "macro_f1"] - table.loc[("SIC", 1.0), "macro_f1"]
     assert compared["difference"].item() == pytest.approx(expected)
     assert f"{expected:+.3f} with 100 % of the labels" in label_shares.answer(compared)
+    expected = table.loc[("P", 1.0), "corrected_macro_f1"]
+    expected -= table.loc[("SIC", 1.0), "corrected_macro_f1"]
+    assert compared["corrected_difference"].item() == pytest.approx(expected)
+    assert f"{expected:+.3f} (" in label_shares.answer(compared)
     assert label_shares.answer(compared.iloc[:0]).startswith("No answer yet")
 
 

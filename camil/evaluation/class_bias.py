@@ -36,33 +36,50 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def corrected(predictions: pd.DataFrame, prior: pd.Series, strength: float) -> pd.DataFrame:
-    """The table of predictions after the correction, with probabilities normalized again.
+def adjusted(logits: np.ndarray, counts: np.ndarray, strength: float) -> np.ndarray:
+    """Logits after the correction.
 
     Args:
-        predictions: a table of predictions, see `camil.evaluation.metrics`.
-        prior: number of training segments by class; a class without any counts as one.
+        logits: ``(segments, classes)``, up to a constant per segment.
+        counts: ``(classes,)``, number of training segments; a class without any counts as one.
         strength: 0 changes nothing; with 1, all classes are equally likely before a segment is
             read.
     """
-    probabilities = class_probabilities(predictions).clip(lower=SMALLEST_PROBABILITY)
-    frequency = prior.reindex(probabilities.columns).fillna(0).clip(lower=1).to_numpy()
-    logits = np.log(probabilities.to_numpy()) - strength * np.log(frequency)
-    return predictions_table(predictions, softmax(logits, axis=1), list(probabilities.columns))
+    return logits - strength * np.log(np.maximum(counts, 1))
 
 
-def best_strength(predictions: pd.DataFrame, prior: pd.Series) -> float:
+def best_strength(logits: np.ndarray, true: np.ndarray, counts: np.ndarray) -> float:
     """The strength of `STRENGTHS` with the highest macro-F1; of equal ones the smallest.
 
     Args:
-        predictions: of validation segments, so that test songs choose nothing.
-        prior: as for `corrected`.
+        logits: of validation segments, so that test songs choose nothing; as for `adjusted`.
+        true: ``(segments,)``, indices of their classes.
+        counts: as for `adjusted`.
     """
     found = [
-        scores(one["instrument"], one["predicted"])["macro_f1"]
-        for one in (corrected(predictions, prior, strength) for strength in STRENGTHS)
+        scores(true, adjusted(logits, counts, strength).argmax(axis=1))["macro_f1"]
+        for strength in STRENGTHS
     ]
     return float(STRENGTHS[int(np.argmax(found))])
+
+
+def corrected(
+    predictions: pd.DataFrame, prior: pd.Series, validation: pd.DataFrame
+) -> tuple[pd.DataFrame, float]:
+    """A table of predictions after the correction, and its strength.
+
+    Args:
+        predictions: a table of predictions, see `camil.evaluation.metrics`.
+        prior: number of training segments by class.
+        validation: the predictions of the same classifier for validation segments, which choose the
+            strength.
+    """
+    classes = list(class_probabilities(predictions))
+    counts = prior.reindex(classes).fillna(0).to_numpy()
+    true = validation["instrument"].map(classes.index).to_numpy()
+    strength = best_strength(_logits(validation), true, counts)
+    logits = adjusted(_logits(predictions), counts, strength)
+    return predictions_table(predictions, softmax(logits, axis=1), classes), strength
 
 
 def without_class_bias(
@@ -85,22 +102,22 @@ def without_class_bias(
         ``corrected_difference``, macro-F1 and difference after the correction. Differences are NaN
         for SIC, and without it.
     """
-    strengths: dict[Path, float] = {}
+    fixed_runs: dict[Path, tuple[pd.DataFrame, float]] = {}
 
     def accuracy_of(predictions: pd.DataFrame) -> float:
         return scores(predictions["instrument"], predictions["predicted"])["accuracy"]
 
     def fixed(run: FinishedRun) -> pd.DataFrame:
-        if run.folder not in strengths:
-            strengths[run.folder] = best_strength(validation(run), prior)
-        return corrected(run.predictions(), prior, strengths[run.folder])
+        if run.folder not in fixed_runs:
+            fixed_runs[run.folder] = corrected(run.predictions(), prior, validation(run))
+        return fixed_runs[run.folder][0]
 
     def compare(level: str, read: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
         plain = effect(table, "condition", SIC, lambda run: read(run.predictions()))
         after = effect(table, "condition", SIC, lambda run: read(fixed(run)))
         runs = table.drop_duplicates(["condition", "seed"]).set_index("condition")["run"]
         accuracy = runs.map(lambda run: accuracy_of(read(run.predictions())))
-        strength = runs.map(lambda run: strengths[run.folder])
+        strength = runs.map(lambda run: fixed_runs[run.folder][1])
         found = plain[["condition", "seeds", "macro_f1", *DIFFERENCE]].assign(
             level=level,
             accuracy=plain["condition"].map(accuracy.groupby(level=0).mean()),
@@ -131,3 +148,7 @@ def class_bias_answer(found: pd.DataFrame) -> str:
     ]
     start = "Difference from SIC in macro-F1, before and after the correction of class bias: "
     return f"{start}{'; '.join(texts)}."
+
+
+def _logits(predictions: pd.DataFrame) -> np.ndarray:
+    return np.log(class_probabilities(predictions).clip(lower=SMALLEST_PROBABILITY).to_numpy())

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
@@ -24,8 +25,10 @@ from camil.corpus.corpus import Corpus
 from camil.encoders.classifier import Classifier
 from camil.encoders.hub import Encoder
 from camil.encoders.resnet import MIDIEncoder
+from camil.evaluation.class_bias import adjusted, best_strength
+from camil.evaluation.comparisons import SIC
 from camil.evaluation.metrics import KEYS, scores
-from camil.evaluation.probing import NEVER, FrozenEncoders, linear_probe
+from camil.evaluation.probing import FrozenEncoders, linear_probe, never_predict_absent
 from camil.evaluation.tuning import train_on_labels
 from camil.training.embed import embed
 from camil.training.fit import best_epoch, fit
@@ -35,10 +38,9 @@ from camil.workbook.rooms import RUN
 from camil.workbook.runs import weights_of
 
 VALIDATION_SEGMENTS = 3000  # at most so many choose an epoch or the strength of a probe
-REFERENCE = "SIC"
 BEST = "validation_macro_f1"
-# Train on labelled rows, given folder and settings of `fit`; returns logits of the test segments
-# and the epoch that was kept.
+# Train on labelled rows, given folder and settings of `fit`; returns logits of the validation and
+# test segments, ``(rows, classes)``, and the epoch that was kept.
 Train = Callable[[Tensor, dict[str, Any]], tuple[Tensor, int]]
 
 
@@ -55,6 +57,9 @@ class Result:
         best_epoch: the epoch that was kept; 0 for a probe.
         macro_f1: on the test segments.
         predicted: index of the predicted class of each test segment.
+        strength: of the correction of class bias, see `camil.evaluation.class_bias`; chosen on the
+            validation segments.
+        corrected_macro_f1, corrected: as ``macro_f1`` and ``predicted``, after the correction.
     """
 
     condition: str
@@ -66,6 +71,9 @@ class Result:
     best_epoch: int
     macro_f1: float
     predicted: list[int]
+    strength: float
+    corrected_macro_f1: float
+    corrected: list[int]
 
     def __str__(self) -> str:
         kept = f", epoch {self.best_epoch}" if self.best_epoch else ""
@@ -114,6 +122,7 @@ class FewLabels:
         self.training = {"batch_size": batch_size, "learning_rate": learning_rate}
         self.validation = evenly_spaced(data.rows("validation"), validation_segments)
         self.test = data.rows("test")
+        self._read = torch.cat([self.validation, self.test])
         self.frozen = FrozenEncoders(data)
         self._settings = {
             "corpus": data.identity["sha256"],
@@ -149,13 +158,13 @@ class FewLabels:
             never_predict_absent(head, self.data.labels[rows].cpu())
             return self._trained(encoder, head, rows, settings | kept)
 
-        return self._result(REFERENCE, share, draw, settings | shape, train)
+        return self._result(SIC, share, draw, settings | shape, train)
 
     def probe(self, condition: str, run: Path | str, share: float, draw: int) -> Result:
         """Fit a linear probe to the frozen embeddings of a run of ``02_pretrain``."""
 
         def train(rows: Tensor, _: dict[str, Any]) -> tuple[Tensor, int]:
-            return self.fit_probe(run, rows)(self.frozen.embeddings(run)[self.test]), 0
+            return self.fit_probe(run, rows)(self.frozen.embeddings(run)[self._read]), 0
 
         return self._result(condition, share, draw, {"weights": weights_of(run)}, train)
 
@@ -185,11 +194,17 @@ class FewLabels:
         held_out = embeddings[self.validation], labels[self.validation]
         return linear_probe(*known, *held_out, classes=len(self.data.instruments))
 
-    def predictions(self, result: Result) -> pd.DataFrame:
-        """A table of predictions of the test segments, see `camil.evaluation.metrics`."""
+    def predictions(self, result: Result, corrected: bool = False) -> pd.DataFrame:
+        """A table of predictions of the test segments, see `camil.evaluation.metrics`.
+
+        Args:
+            result: a result of this study.
+            corrected: the predictions after the correction of class bias.
+        """
         table = self.data.table.iloc[self.test.cpu().numpy()][list(KEYS)].reset_index(drop=True)
         names = self.data.instruments.names
-        return table.assign(predicted=[names[index] for index in result.predicted])
+        indices = result.corrected if corrected else result.predicted
+        return table.assign(predicted=[names[index] for index in indices])
 
     def _trained(
         self, encoder: Encoder, head: nn.Linear, rows: Tensor, options: dict[str, Any]
@@ -203,7 +218,7 @@ class FewLabels:
             history = train_on_labels(
                 self.data, classifier.to(self.data.device), train, self.validation
             )
-        return embed(classifier, self.data.rolls, self.test), best_epoch(history, BEST)
+        return embed(classifier, self.data.rolls, self._read), best_epoch(history, BEST)
 
     def _result(
         self, condition: str, share: float, draw: int, settings: dict[str, Any], train: Train
@@ -220,7 +235,12 @@ class FewLabels:
                 return result
         rows = self.labelled(share, draw)
         logits, epoch = train(rows, {"folder": self.folder / name, "settings": settings})
-        predicted, true = logits.argmax(1).cpu(), self.data.labels[self.test].cpu()
+        logits, labels = logits.detach().cpu().numpy(), self.data.labels.cpu()
+        validation, test = np.split(logits, [len(self.validation)])
+        counts = torch.bincount(labels[rows.cpu()], minlength=logits.shape[1]).numpy()
+        strength = best_strength(validation, labels[self.validation.cpu()].numpy(), counts)
+        true, predicted = labels[self.test.cpu()].numpy(), test.argmax(axis=1)
+        corrected = adjusted(test, counts, strength).argmax(axis=1)
         about = self.data.table["song"].iloc[rows.cpu().numpy()]
         result = Result(
             condition=condition,
@@ -230,8 +250,11 @@ class FewLabels:
             segments=len(rows),
             absent=self.data.require_labels(rows),
             best_epoch=epoch,
-            macro_f1=scores(true.numpy(), predicted.numpy())["macro_f1"],
+            macro_f1=scores(true, predicted)["macro_f1"],
             predicted=predicted.tolist(),
+            strength=strength,
+            corrected_macro_f1=scores(true, corrected)["macro_f1"],
+            corrected=corrected.tolist(),
         )
         write_text(path, json.dumps({"settings": settings, "result": asdict(result)}) + "\n")
         shutil.rmtree(self.folder / name, ignore_errors=True)  # the checkpoint
@@ -266,16 +289,3 @@ def evenly_spaced(rows: Tensor, most: int) -> Tensor:
     if len(rows) <= most:
         return rows
     return rows[torch.arange(most, device=rows.device) * len(rows) // most]
-
-
-def never_predict_absent(head: nn.Linear, labels: Tensor) -> None:
-    """Lower the bias of the classes without a label so far that they are never predicted.
-
-    Their probability is 0, so training does not change their weights. `linear_probe` does the same.
-
-    Args:
-        labels: ``(rows,)`` int64, all labels of the training.
-    """
-    present = torch.bincount(labels, minlength=head.out_features) > 0
-    with torch.no_grad():
-        head.bias[~present] = NEVER

@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from camil.evaluation.comparisons import significance
-from camil.evaluation.few_labels import REFERENCE, FewLabels, Result
+from camil.evaluation.class_bias import AFTER
+from camil.evaluation.comparisons import SIC, significance
+from camil.evaluation.few_labels import FewLabels, Result
+from camil.evaluation.markdown_tables import signed
 from camil.evaluation.metrics import DIFFERENCE, bootstrap_interval, paired_difference
 
 # Shares that are compared: of the labels of a pre-trained encoder, and of the labels of SIC.
@@ -24,48 +26,64 @@ HEADINGS = {
     "difference": "difference from SIC",
     "difference_low": "low",
     "difference_high": "high",
+    "strength": "strength of the correction",
+    "corrected_macro_f1": "macro-F1, corrected",
+    "corrected_difference": "difference from SIC, corrected",
+    "corrected_difference_low": "low",
+    "corrected_difference_high": "high",
 }
 
 # By condition and share: one table of predictions per draw.
 Groups = Mapping[tuple[str, float], Sequence[pd.DataFrame]]
 
 
-def grouped(study: FewLabels, results: Sequence[Result]) -> Groups:
-    """The tables of predictions of all results, by condition and share."""
+def grouped(study: FewLabels, results: Sequence[Result], corrected: bool = False) -> Groups:
+    """The tables of predictions of all results, by condition and share.
+
+    Args:
+        study: the study of the results.
+        results: all results.
+        corrected: after the correction of class bias, see `camil.evaluation.class_bias`.
+    """
     groups: dict[tuple[str, float], list[pd.DataFrame]] = {}
     for result in results:
         key = result.condition, result.train_fraction
-        groups.setdefault(key, []).append(study.predictions(result))
+        groups.setdefault(key, []).append(study.predictions(result, corrected))
     return groups
 
 
-def score_table(results: Sequence[Result], groups: Groups) -> pd.DataFrame:
+def score_table(results: Sequence[Result], groups: Groups, corrected: Groups) -> pd.DataFrame:
     """Macro-F1 of each condition at each share of the labels.
 
     Args:
         results: all results.
-        groups: their predictions, from `grouped`.
+        groups, corrected: their predictions, from `grouped`, before and after the correction of
+            class bias.
 
     Returns:
         One row per condition and share: ``condition``, ``train_fraction``, ``draws``; the means
-        over the draws of ``songs`` and ``segments`` (labelled ones), ``best_epoch`` (0 for probes)
-        and ``macro_f1``; ``between_draws``, the standard deviation of macro-F1 over the draws (NaN
-        for one draw); the 95 % interval over test songs (``low``, ``high``); and the paired
-        ``difference`` from SIC with the same labels with its interval, NaN without SIC.
+        over the draws of ``songs`` and ``segments`` (labelled ones), ``best_epoch`` (0 for probes),
+        ``macro_f1`` and the ``strength`` of the correction; ``between_draws``, the standard
+        deviation of macro-F1 over the draws (NaN for one draw); the 95 % interval over test songs
+        (``low``, ``high``); and the paired ``difference`` from SIC with the same labels with its
+        interval, NaN without SIC. After the correction: ``corrected_macro_f1`` and
+        ``corrected_difference`` with its interval.
     """
     about = pd.DataFrame([vars(result) for result in results])
     by_row = about.groupby(["condition", "train_fraction"], sort=False)
-    table = by_row[["songs", "segments", "best_epoch", "macro_f1"]].mean()
+    means = ["songs", "segments", "best_epoch", "macro_f1", "strength", "corrected_macro_f1"]
+    table = by_row[means].mean()
     table.insert(0, "draws", by_row.size())
     counts = ["songs", "segments", "best_epoch"]
     table[counts] = table[counts].round().astype(int)
     table["between_draws"] = by_row["macro_f1"].std()
-    table[["low", "high", *DIFFERENCE]] = float("nan")
-    for condition, share in table.index:
-        runs, reference = groups[condition, share], groups.get((REFERENCE, share))
-        table.loc[(condition, share), ["low", "high"]] = bootstrap_interval(runs)
-        if reference and condition != REFERENCE:
-            table.loc[(condition, share), list(DIFFERENCE)] = paired_difference(runs, reference)
+    table[["low", "high", *DIFFERENCE, *AFTER]] = float("nan")
+    for row in table.index:
+        table.loc[row, ["low", "high"]] = bootstrap_interval(groups[row])
+        sic = SIC, row[1]
+        if row != sic and sic in groups:
+            table.loc[row, list(DIFFERENCE)] = paired_difference(groups[row], groups[sic])
+            table.loc[row, list(AFTER)] = paired_difference(corrected[row], corrected[sic])
     return table.reset_index()
 
 
@@ -82,24 +100,26 @@ def caption(draws: Sequence[int]) -> str:
     return f"Macro-F1 on test songs, {drawn} of the labelled songs."
 
 
-def compare_shares(groups: Groups) -> pd.DataFrame:
+def compare_shares(groups: Groups, corrected: Groups) -> pd.DataFrame:
     """Compare pre-trained encoders with SIC that was given more labels.
 
     Args:
-        groups: predictions, from `grouped`.
+        groups, corrected: as for `score_table`.
 
     Returns:
         One row per pre-trained condition and pair of shares in `COMPARED` that both were measured:
         ``condition``, ``train_fraction``, ``train_fraction_of_sic``, and the paired ``difference``
-        in macro-F1 with its 95 % interval over test songs.
+        in macro-F1 with its 95 % interval over test songs, before and after the correction.
     """
     rows = []
-    for condition in dict.fromkeys(name for name, _ in groups if name != REFERENCE):
+    for condition in dict.fromkeys(name for name, _ in groups if name != SIC):
         for share, more in COMPARED:
-            if (condition, share) in groups and (REFERENCE, more) in groups:
-                found = paired_difference(groups[condition, share], groups[REFERENCE, more])
-                rows.append((condition, share, more, *found))
-    columns = ["condition", "train_fraction", "train_fraction_of_sic", *DIFFERENCE]
+            row, sic = (condition, share), (SIC, more)
+            if row in groups and sic in groups:
+                before = paired_difference(groups[row], groups[sic])
+                after = paired_difference(corrected[row], corrected[sic])
+                rows.append((condition, share, more, *before, *after))
+    columns = ["condition", "train_fraction", "train_fraction_of_sic", *DIFFERENCE, *AFTER]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -112,8 +132,9 @@ def answer(compared: pd.DataFrame) -> str:
     for condition, rows in compared.groupby("condition", sort=False):
         parts = [
             f"{difference:+.3f} with {100 * share:g} % of the labels against SIC with "
-            f"{100 * more:g} % ({low:+.3f} to {high:+.3f}, {significance(low, high)})"
-            for _, share, more, difference, low, high in rows.itertuples(index=False)
+            f"{100 * more:g} % ({low:+.3f} to {high:+.3f}, {significance(low, high)}), "
+            f"{signed(*after)} after the correction of class bias"
+            for _, share, more, difference, low, high, *after in rows.itertuples(index=False)
         ]
         sentences.append(f"{condition}, difference in macro-F1: {'; '.join(parts)}.")
     return "\n".join(sentences)
@@ -125,4 +146,6 @@ def predictions_of_all(study: FewLabels, results: Sequence[Result]) -> pd.DataFr
     for result in results:
         name = f"{result.condition}, {result.train_fraction:g}, draw {result.draw}"
         table[name] = study.predictions(result)["predicted"].astype("category")
+        after = study.predictions(result, corrected=True)["predicted"]
+        table[f"{name}, corrected"] = after.astype("category")
     return table

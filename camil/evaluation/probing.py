@@ -54,6 +54,19 @@ def linear_probe(
     return head.to(embeddings.device)
 
 
+def never_predict_absent(head: nn.Linear, labels: Tensor) -> None:
+    """Lower the bias of the classes without a label so far that they are never predicted.
+
+    Their probability is 0, so training does not change their weights. `linear_probe` does the same.
+
+    Args:
+        labels: ``(rows,)`` int64, all labels of the training.
+    """
+    present = torch.bincount(labels, minlength=head.out_features) > 0
+    with torch.no_grad():
+        head.bias[~present] = NEVER
+
+
 class FrozenEncoders:
     """The encoders of some runs; each embeds the corpus once, when it is first needed.
 
