@@ -2,9 +2,11 @@
 
 import json
 import shutil
+from itertools import product
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import torch
 from notebook_runs import execute, run_notebook
@@ -18,9 +20,11 @@ from camil.corpus.corpus import Corpus
 from camil.encoders.hub import load_encoder, save_encoder
 from camil.encoders.resnet import MIDIEncoder
 from camil.evaluation import few_labels, label_shares, tuning
+from camil.evaluation.baselines import BoostedTrees
 from camil.evaluation.few_labels import FewLabels, evenly_spaced, run_of
 from camil.evaluation.metrics import scores
 from camil.evaluation.probing import REGULARIZATION
+from camil.midi.features import segment_features
 from camil.workbook.files import write_json
 from camil.workbook.parameters import ParameterError
 
@@ -124,6 +128,18 @@ def test_macro_f1_of_a_probe_equals_scikit_learn(study, pretrained):
     assert table["instrument"].tolist() == names[test].tolist()
 
 
+def test_trees_equal_those_of_the_baselines_notebook(study, tiny_corpus):
+    result = study.trees(0.5, 1)
+    data, rows = study.data, study.labelled(0.5, 1).numpy()
+    values = segment_features(pq.read_table(tiny_corpus / "segments.parquet")).to_numpy(float)
+    labels, held_out = data.labels.numpy(), data.rows("validation").numpy()
+    trees = BoostedTrees(len(data.instruments), seed=1)
+    trees.fit(values[rows], labels[rows], values[held_out], labels[held_out])
+    expected = trees.probabilities(values[data.rows("test").numpy()]).argmax(axis=1)
+    assert result.predicted == expected.tolist()
+    assert result.segments == len(rows)
+
+
 def test_class_without_a_label_is_never_predicted(study, pretrained, monkeypatch):
     data, labelled = study.data, study.labelled
     absent = data.instruments.names.index("Bass")
@@ -135,11 +151,12 @@ def test_class_without_a_label_is_never_predicted(study, pretrained, monkeypatch
     monkeypatch.setattr(study, "labelled", without_bass)
     for result in (
         study.sic(1.0, 0, 2),
+        study.trees(1.0, 0),
         study.probe("P", pretrained, 1.0, 0),
         study.fine_tuned("F", pretrained, 1.0, 0, 1, 0.01),
     ):
         assert result.absent == ["Bass"]
-        assert absent not in result.predicted
+        assert absent not in {*result.predicted, *result.corrected}
         table = study.predictions(result)
         assert "Bass" in set(table["instrument"])
         expected = f1_score(
@@ -271,7 +288,11 @@ def test_table_has_means_over_draws_and_paired_differences(study, pretrained):
         result
         for share in (0.5, 1.0)
         for draw in (0, 1)
-        for result in (study.sic(share, draw, 1), study.probe("P", pretrained, share, draw))
+        for result in (
+            study.sic(share, draw, 1),
+            study.trees(share, draw),
+            study.probe("P", pretrained, share, draw),
+        )
     ]
     groups = label_shares.grouped(study, results)
     after = label_shares.grouped(study, results, corrected=True)
@@ -291,7 +312,17 @@ def test_table_has_means_over_draws_and_paired_differences(study, pretrained):
     f1 = {(one.condition, one.train_fraction, one.draw): one.corrected_macro_f1 for one in results}
     expected = np.mean([f1["P", 0.5, draw] - f1["SIC", 0.5, draw] for draw in (0, 1)])
     assert table.loc[("P", 0.5), "corrected_difference"] == pytest.approx(expected)
+    with_trees = label_shares.compare_with_trees(groups, after)
+    with_trees = with_trees.set_index(["condition", "train_fraction"])
+    assert set(with_trees.index) == {(row, share) for row in ("SIC", "P") for share in (0.5, 1.0)}
+    for column, score in (
+        ("difference", "macro_f1"),
+        ("corrected_difference", "corrected_macro_f1"),
+    ):
+        expected = table.loc[("P", 0.5), score] - table.loc[("GBT on segments", 0.5), score]
+        assert with_trees.loc[("P", 0.5), column] == pytest.approx(expected)
     compared = label_shares.compare_shares(groups, after)
+    compared = compared[compared["condition"] == "P"]
     assert compared[["train_fraction", "train_fraction_of_sic"]].to_numpy().tolist() == [[1, 1]]
     expected = table.loc[("P", 1.0), "macro_f1"] - table.loc[("SIC", 1.0), "macro_f1"]
     assert compared["difference"].item() == pytest.approx(expected)
@@ -328,7 +359,7 @@ def test_notebook_scores_every_row_at_every_share(tiny_corpus, pretrained, tmp_p
     results = json.loads((tmp_path / "results.json").read_text())
     scores = pd.DataFrame(results["scores"]).set_index(["condition", "train_fraction"])
     assert set(scores.index) == {
-        *((row, share) for row in ("SIC", "Unsupervised CAMIL") for share in (0.5, 1.0)),
+        *product(("SIC", "GBT on segments", "Unsupervised CAMIL"), (0.5, 1.0)),
         ("Fine-tuned Unsupervised CAMIL", 1.0),
     }
     predictions = pd.read_parquet(tmp_path / "results.parquet")
@@ -345,7 +376,7 @@ def test_notebook_scores_every_row_at_every_share(tiny_corpus, pretrained, tmp_p
     assert text.startswith("| condition")
     assert "Macro-F1 on test songs, mean over draws 0 and 1 of the labelled songs. Data" in text
     assert (tmp_path / "results.png").stat().st_size > 5000
-    assert len(list((tmp_path / "results-parts").glob("*.json"))) == 10
+    assert len(list((tmp_path / "results-parts").glob("*.json"))) == 14
 
 
 def test_notebook_refuses_fine_tuning_at_a_share_that_it_does_not_study(tiny_corpus):

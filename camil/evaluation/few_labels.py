@@ -1,8 +1,9 @@
 """Classifiers trained on the labels of a share of the training songs.
 
 A linear probe reads the frozen embeddings of an encoder that was pre-trained on all training songs;
-SIC trains the same architecture from random weights. Both receive exactly the same labelled
-segments. Tables of their scores are in `camil.evaluation.label_shares`.
+SIC trains the same architecture from random weights, and gradient-boosted trees read hand-crafted
+features. All receive exactly the same labelled segments. Tables of their scores are in
+`camil.evaluation.label_shares`.
 """
 
 import io
@@ -11,13 +12,14 @@ import re
 import shutil
 from collections.abc import Callable
 from contextlib import redirect_stdout
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import asdict
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import torch
 from torch import Tensor, nn
 
@@ -25,11 +27,14 @@ from camil.corpus.corpus import Corpus
 from camil.encoders.classifier import Classifier
 from camil.encoders.hub import Encoder
 from camil.encoders.resnet import MIDIEncoder
+from camil.evaluation.baselines import BoostedTrees
 from camil.evaluation.class_bias import adjusted, best_strength
 from camil.evaluation.comparisons import SIC
-from camil.evaluation.metrics import KEYS, scores
+from camil.evaluation.label_result import Result
+from camil.evaluation.metrics import KEYS, SMALLEST_PROBABILITY, scores
 from camil.evaluation.probing import FrozenEncoders, linear_probe, never_predict_absent
 from camil.evaluation.tuning import train_on_labels
+from camil.midi.features import segment_features
 from camil.training.embed import embed
 from camil.training.fit import best_epoch, fit
 from camil.workbook.files import read_json, write_text
@@ -37,50 +42,12 @@ from camil.workbook.provenance import code_checksum
 from camil.workbook.rooms import RUN
 from camil.workbook.runs import weights_of
 
+GBT = "GBT on segments"
 VALIDATION_SEGMENTS = 3000  # at most so many choose an epoch or the strength of a probe
 BEST = "validation_macro_f1"
 # Train on labelled rows, given folder and settings of `fit`; returns logits of the validation and
 # test segments, ``(rows, classes)``, and the epoch that was kept.
 Train = Callable[[Tensor, dict[str, Any]], tuple[Tensor, int]]
-
-
-@dataclass(frozen=True)
-class Result:
-    """The predictions of one classifier for all test segments.
-
-    Attributes:
-        condition: name of the row in the table.
-        train_fraction: share of the training songs whose labels were used, 0 to 1.
-        draw: random seed of the choice of songs.
-        songs, segments: number of labelled songs and segments.
-        absent: classes of the corpus without a labelled segment; they are never predicted.
-        best_epoch: the epoch that was kept; 0 for a probe.
-        macro_f1: on the test segments.
-        predicted: index of the predicted class of each test segment.
-        strength: of the correction of class bias, see `camil.evaluation.class_bias`; chosen on the
-            validation segments.
-        corrected_macro_f1, corrected: as ``macro_f1`` and ``predicted``, after the correction.
-    """
-
-    condition: str
-    train_fraction: float
-    draw: int
-    songs: int
-    segments: int
-    absent: list[str]
-    best_epoch: int
-    macro_f1: float
-    predicted: list[int]
-    strength: float
-    corrected_macro_f1: float
-    corrected: list[int]
-
-    def __str__(self) -> str:
-        kept = f", epoch {self.best_epoch}" if self.best_epoch else ""
-        return (
-            f"{self.condition}, {100 * self.train_fraction:g} % of the labels "
-            f"({self.segments} segments), draw {self.draw}: macro-F1 {self.macro_f1:.3f}{kept}"
-        )
 
 
 class FewLabels:
@@ -186,6 +153,28 @@ class FewLabels:
             return self._trained(self.frozen.load(run), head, rows, settings | kept)
 
         return self._result(condition, share, draw, settings | {"weights": weights_of(run)}, train)
+
+    def trees(self, share: float, draw: int) -> Result:
+        """Fit gradient-boosted trees to hand-crafted features, as ``08_baselines`` does."""
+
+        def train(rows: Tensor, _: dict[str, Any]) -> tuple[Tensor, int]:
+            labels = self.data.labels.cpu().numpy()
+            learn, held_out, read = (
+                one.cpu().numpy() for one in (rows, self.validation, self._read)
+            )
+            trees = BoostedTrees(len(self.data.instruments), self.seed + draw)
+            trees.fit(self._features[learn], labels[learn],
+                      self._features[held_out], labels[held_out])  # fmt: skip
+            probabilities = trees.probabilities(self._features[read])
+            return torch.from_numpy(np.log(probabilities.clip(SMALLEST_PROBABILITY))), 0
+
+        return self._result(GBT, share, draw, {"seed": self.seed + draw}, train)
+
+    @cached_property
+    def _features(self) -> np.ndarray:
+        """``(segments, features)`` float64, hand-crafted."""
+        table = pq.read_table(self.data.folder / "segments.parquet")
+        return segment_features(table).to_numpy(float)
 
     def fit_probe(self, run: Path | str, labelled: Tensor) -> nn.Linear:
         """Fit a linear layer to the embeddings of the labelled segments."""

@@ -6,7 +6,8 @@ import pandas as pd
 
 from camil.evaluation.class_bias import AFTER
 from camil.evaluation.comparisons import SIC, significance
-from camil.evaluation.few_labels import FewLabels, Result
+from camil.evaluation.few_labels import GBT, FewLabels
+from camil.evaluation.label_result import Result
 from camil.evaluation.markdown_tables import signed
 from camil.evaluation.metrics import DIFFERENCE, bootstrap_interval, paired_difference
 
@@ -62,10 +63,10 @@ def score_table(results: Sequence[Result], groups: Groups, corrected: Groups) ->
 
     Returns:
         One row per condition and share: ``condition``, ``train_fraction``, ``draws``; the means
-        over the draws of ``songs`` and ``segments`` (labelled ones), ``best_epoch`` (0 for probes),
-        ``macro_f1`` and the ``strength`` of the correction; ``between_draws``, the standard
-        deviation of macro-F1 over the draws (NaN for one draw); the 95 % interval over test songs
-        (``low``, ``high``); and the paired ``difference`` from SIC with the same labels with its
+        over the draws of ``songs`` and ``segments`` (labelled ones), ``best_epoch`` (0 for probes
+        and trees), ``macro_f1`` and the ``strength`` of the correction; ``between_draws``, the
+        standard deviation of macro-F1 over the draws (NaN for one draw); the 95 % interval over
+        test songs (``low``, ``high``); and the paired ``difference`` from SIC with the same labels with its
         interval, NaN without SIC. After the correction: ``corrected_macro_f1`` and
         ``corrected_difference`` with its interval.
     """
@@ -101,13 +102,13 @@ def caption(draws: Sequence[int]) -> str:
 
 
 def compare_shares(groups: Groups, corrected: Groups) -> pd.DataFrame:
-    """Compare pre-trained encoders with SIC that was given more labels.
+    """Compare the other rows with SIC that was given more labels.
 
     Args:
         groups, corrected: as for `score_table`.
 
     Returns:
-        One row per pre-trained condition and pair of shares in `COMPARED` that both were measured:
+        One row per condition and pair of shares in `COMPARED` that both were measured:
         ``condition``, ``train_fraction``, ``train_fraction_of_sic``, and the paired ``difference``
         in macro-F1 with its 95 % interval over test songs, before and after the correction.
     """
@@ -121,6 +122,26 @@ def compare_shares(groups: Groups, corrected: Groups) -> pd.DataFrame:
                 rows.append((condition, share, more, *before, *after))
     columns = ["condition", "train_fraction", "train_fraction_of_sic", *DIFFERENCE, *AFTER]
     return pd.DataFrame(rows, columns=columns)
+
+
+def compare_with_trees(groups: Groups, corrected: Groups) -> pd.DataFrame:
+    """Compare all other rows with gradient-boosted trees that were given the same labels.
+
+    Args:
+        groups, corrected: as for `score_table`.
+
+    Returns:
+        One row per condition and share: ``condition``, ``train_fraction``, and the paired
+        ``difference`` from the trees with its 95 % interval over test songs, before and after the
+        correction.
+    """
+    rows = []
+    for condition, share in groups:
+        row, trees = (condition, share), (GBT, share)
+        if condition != GBT and trees in groups:
+            before = paired_difference(groups[row], groups[trees])
+            rows.append((*row, *before, *paired_difference(corrected[row], corrected[trees])))
+    return pd.DataFrame(rows, columns=["condition", "train_fraction", *DIFFERENCE, *AFTER])
 
 
 def answer(compared: pd.DataFrame) -> str:
