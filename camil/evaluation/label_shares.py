@@ -66,8 +66,8 @@ def score_table(results: Sequence[Result], groups: Groups, corrected: Groups) ->
         over the draws of ``songs`` and ``segments`` (labelled ones), ``best_epoch`` (0 for probes
         and trees), ``macro_f1`` and the ``strength`` of the correction; ``between_draws``, the
         standard deviation of macro-F1 over the draws (NaN for one draw); the 95 % interval over
-        test songs (``low``, ``high``); and the paired ``difference`` from SIC with the same labels with its
-        interval, NaN without SIC. After the correction: ``corrected_macro_f1`` and
+        test songs (``low``, ``high``); and the paired ``difference`` from SIC with the same labels
+        with its interval, NaN without SIC. After the correction: ``corrected_macro_f1`` and
         ``corrected_difference`` with its interval.
     """
     about = pd.DataFrame([vars(result) for result in results])

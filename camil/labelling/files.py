@@ -110,7 +110,18 @@ def label_file(
 def label_score(
     score: Score, path: Path, name: str, labeller: Labeller, threshold: float
 ) -> LabelledFile:
-    """Label the score of a file, as `label_file` does."""
+    """Label the score of a file.
+
+    Args:
+        score: the song.
+        path: its file, for the error message.
+        name: name of the file in the tables.
+        labeller: a labeller from `camil.load_labeller`.
+        threshold: smallest probability of a label that is not uncertain, between 0 and 1.
+
+    Raises:
+        ValueError: if no pitched track has two notes within two measures.
+    """
     labelled = _labelled(score, name, labeller, threshold)
     if labelled.segments.empty:
         raise ValueError(f"{path} has no pitched track with two notes within two measures.")
@@ -150,7 +161,14 @@ def check_threshold(threshold: float) -> None:
 
 
 def most_probable(probabilities: np.ndarray, names: Sequence[str], threshold: float) -> np.ndarray:
-    """The most probable name of each row, or ``uncertain`` below the threshold."""
+    """The most probable name of each row, or ``uncertain`` below the threshold.
+
+    Shape:
+        probabilities: ``(rows, names)``. Returns ``(rows,)`` of names.
+
+    Raises:
+        ValueError: if the threshold is not between 0 and 1.
+    """
     check_threshold(threshold)
     best = np.asarray(names, dtype=object)[probabilities.argmax(axis=1)]
     return np.where(probabilities.max(axis=1) >= threshold, best, UNCERTAIN)
