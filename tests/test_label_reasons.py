@@ -77,6 +77,15 @@ def test_label_of_the_part_alone_rests_on_its_segments_or_on_the_whole(tmp_path,
     assert "only" not in reason.sentence
 
 
+def test_label_of_segments_that_the_part_alone_would_not_have_rests_on_the_others_too(tmp_path):
+    reason = reason_for(song_of(tmp_path, PARTS), FromContext(agreeing=4), "00-flute")
+    assert reason.level == "segments"
+    assert reason.sentence.startswith(
+        "Pipe (60 %) from its own measures and the other parts: 4 of 4 segments agree, "
+        "as the only part Pipe would have 20 %"
+    )
+
+
 def test_label_that_most_segments_have_rests_on_the_segments(tmp_path):
     reason = reason_for(song_of(tmp_path, PARTS), FromContext(agreeing=3), "00-flute")
     assert (reason.level, reason.alone) == ("segments", pytest.approx(0.2))

@@ -7,13 +7,14 @@ import os
 import tempfile
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 from PIL import Image
 
 from camil import figures
 from camil.midi.instruments import FAMILIES
-from camil.workbook.publish import _smaller, checksums
+from camil.workbook.publish import _smaller, checksums, tidy
 
 PROJECT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
@@ -58,6 +59,16 @@ def test_notebook_names_no_path_of_the_machine_it_was_executed_on(path):
     folders = {str(PROJECT), str(Path.home()), tempfile.gettempdir(), "/home", "/Users"} - {os.sep}
     for folder in folders:
         assert f"{folder}{os.sep}" not in text
+
+
+def test_lines_that_a_cell_prints_one_after_another_are_one_output():
+    picture = nbformat.v4.new_output("display_data", {"text/plain": "picture"})
+    outputs = [nbformat.v4.new_output("stream", text=text) for text in ("a\n", "b\n")]
+    progress = nbformat.v4.new_output("stream", name="stderr", text="50 %\n")
+    last = nbformat.v4.new_output("stream", text="c\n")
+    cell = nbformat.v4.new_code_cell(outputs=[outputs[0], progress, outputs[1], picture, last])
+    tidy(nbformat.v4.new_notebook(cells=[cell]))
+    assert [one.get("text") for one in cell.outputs] == ["a\nb\n", None, "c\n"]
 
 
 def test_a_smaller_picture_keeps_the_colours_of_small_marks():

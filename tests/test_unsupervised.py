@@ -105,9 +105,11 @@ def test_answer_quotes_the_best_setting_of_each_share():
     sentence = settings_answer(scored, "validation")
     assert sentence == (
         "Macro-F1 on validation songs: with 25 % of the training songs, Unsupervised CAMIL has "
-        "0.250, and of 2 other settings without labels the highest is epochs 24 with 0.310, "
+        "0.250, and the best of 2 other settings without labels, epochs 24, has 0.310, "
         "+0.060 (+0.020 to +0.090); SIC has 0.330, and the difference to it is "
         "-0.020 (-0.050 to +0.010)."
     )
     assert "SIC" not in settings_answer(scored[1:], "validation")
+    one = settings_answer(scored.drop(index=2), "validation")
+    assert "and the only other setting without labels, epochs 24, has 0.310" in one
     assert settings_answer(pd.DataFrame(), "validation").startswith("No answer yet")

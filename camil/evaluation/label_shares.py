@@ -162,7 +162,17 @@ def answer(compared: pd.DataFrame) -> str:
 
 
 def predictions_of_all(study: FewLabels, results: Sequence[Result]) -> pd.DataFrame:
-    """One row per test segment, and one column per result with its predicted classes."""
+    """The predictions of all classifiers, from which the tables can be computed again.
+
+    Args:
+        study: the study of the results.
+        results: all results.
+
+    Returns:
+        One row per test segment, with the columns ``song``, ``track``, ``start_beat`` and
+        ``instrument``, and two columns of predicted classes per result, such as "SIC, 0.05, draw 0"
+        and "SIC, 0.05, draw 0, corrected" (after the correction of class bias).
+    """
     table = study.predictions(results[0]).drop(columns="predicted")
     for result in results:
         name = f"{result.condition}, {result.train_fraction:g}, draw {result.draw}"

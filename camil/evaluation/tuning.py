@@ -98,14 +98,31 @@ def train_on_labels(
 
 
 def train_sic(data: Corpus, encoder: MIDIEncoder, train: Train, _: Tensor) -> float:
-    """Train the supervised baseline."""
+    """Train the supervised baseline.
+
+    Args:
+        data: the corpus; its augmentation is used in training.
+        encoder: with random weights.
+        train: `fit` with its training rows and all options.
+
+    Returns:
+        Macro-F1 on the validation songs.
+    """
     classifier = Classifier(encoder, data.instruments.names).to(data.labels.device)
     train_on_labels(data, classifier, train)
     return validation_f1(data, classifier)
 
 
 def train_camil(data: Corpus, encoder: MIDIEncoder, train: Train, audio: Tensor) -> float:
-    """Train with class-based negatives as ``02_pretrain`` does, then fit a linear probe."""
+    """Train with class-based negatives as ``02_pretrain`` does, then fit a linear probe.
+
+    Args:
+        data, encoder, train: as for `train_sic`.
+        audio: ``(segments, embedding)``, frozen audio embeddings of all segments.
+
+    Returns:
+        Macro-F1 of the probe on the validation songs.
+    """
     loss, sampler = ContrastiveLoss(), ClassNegatives(4)
 
     def cost(midi: Tensor, rows: Tensor, generator: torch.Generator) -> Tensor:

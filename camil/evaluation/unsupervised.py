@@ -99,10 +99,11 @@ def settings_answer(scored: pd.DataFrame, songs: str) -> str:
         of_setting = rows.set_index("setting")
         others = of_setting.drop(index=[REFERENCE, SIC], errors="ignore")
         best = others.loc[others["macro_f1"].idxmax()]
+        rank = f"the best of {len(others)}" if len(others) > 1 else "the only"
         text = (
             f"with {100 * share:g} % of the training songs, {REFERENCE} has "
-            f"{of_setting.loc[REFERENCE, 'macro_f1']:.3f}, and of {len(others)} other settings "
-            f"without labels the highest is {best.name} with {best['macro_f1']:.3f}, "
+            f"{of_setting.loc[REFERENCE, 'macro_f1']:.3f}, and {rank} other setting"
+            f"{'s' * (len(others) > 1)} without labels, {best.name}, has {best['macro_f1']:.3f}, "
             f"{signed(*best[list(DIFFERENCE)])}"
         )
         if SIC in of_setting.index:

@@ -75,7 +75,7 @@ class LabelReason:
             "none": f"uncertain between {claim} and {second} ({_percent(self.second_probability)})",
             "song": f"{claim} because of the other parts",
             "part": f"{claim} from the part as a whole",
-            "segments": f"{claim} from its own measures",
+            "segments": f"{claim} from its own measures{self._and_others}",
         }[self.level]
         facts = []
         if self.segments:
@@ -87,6 +87,10 @@ class LabelReason:
         evidence = f"{', '.join(facts)}; " if facts else ""
         text = f"{opening}: {evidence}{self._register()}."
         return text[0].upper() + text[1:]
+
+    @property
+    def _and_others(self) -> str:
+        return " and the other parts" if self.others and self.alone < self.threshold else ""
 
     def _register(self) -> str:
         pitch = pretty_midi.note_number_to_name(round(self.median_pitch))

@@ -68,7 +68,7 @@ assigned to one of these classes too.{% endif %}
 ```python
 from camil import label, track_labels
 
-track_labels(label("song.mid", pretrained="the folder of songs.safetensors"))
+track_labels(label("song.mid", pretrained="path/to/folder"))  # that of songs.safetensors
 ```
 ## Data
 - {{ total }} songs: {{ songs }}; split by song, with all duplicates of a song in one split

@@ -127,7 +127,14 @@ def sentence_of(error: Exception) -> str:
 
 
 def declared_types(cells: list[str]) -> dict[str, str]:
-    """Type by parameter: the annotated assignments of the first cell that has any."""
+    """The types of the parameters as written, by name: the first cell that annotates any.
+
+    Args:
+        cells: the code cells of a notebook.
+
+    Raises:
+        ParameterError: if no cell annotates a parameter.
+    """
     for cell in cells:
         assigned = [node for node in _statements(cell) if isinstance(node, ast.AnnAssign)]
         if assigned:

@@ -15,6 +15,7 @@ import os
 import re
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def tidy(notebook: Any) -> None:
         for key in ("papermill", "execution"):
             cell.metadata.pop(key, None)
         if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if not _is_progress(output)]
+            cell.outputs = _joined(one for one in cell.outputs if not _is_progress(one))
             for output in cell.outputs:
                 _tidy_output(output)
 
@@ -76,6 +77,17 @@ def tidy(notebook: Any) -> None:
 def _is_progress(output: Any) -> bool:
     """Whether an output is a progress line or a warning of a library, on standard error."""
     return output.output_type == "stream" and output.name == "stderr"
+
+
+def _joined(outputs: Iterable[Any]) -> list[Any]:
+    """The outputs, with the lines that a cell printed one after another as one output."""
+    found: list[Any] = []
+    for output in outputs:
+        if output.output_type == "stream" and found and found[-1].output_type == "stream":
+            found[-1].text += output.text
+        else:
+            found.append(output)
+    return found
 
 
 def _tidy_output(output: Any) -> None:
