@@ -9,7 +9,7 @@ import yaml
 
 from camil.midi.instruments import read_instruments
 from camil.workbook.parameters import ParameterError, parameter_cells
-from camil.workbook.profile import check_profile
+from camil.workbook.profile import check_profile, runs_of
 from camil.workbook.source import remembered, source_state
 
 PROJECT = Path(__file__).parent.parent
@@ -106,12 +106,50 @@ def test_defaults_write_no_figure_or_label_of_the_graph(notebook):
         ),
         (lambda p: p.update(corpora=["quiet"]), "corpora must name"),
         (lambda p: p["preprocess"].update(corpus="x"), "corpus is set by the graph"),
+        (lambda p: p["classify"]["all"].update(pretrained="x"), "aic: pretrained names x"),
+        (lambda p: p["pretrain"]["all"].update(pretrained_audio="x"), "pretrained_audio names x"),
+        (lambda p: p["classify"]["all"].update(corpus="x"), "corpus names x.* are demo"),
+        (lambda p: p["classify"]["runs"]["sic"].update(pretrained="sic"), "itself: sic on sic"),
+        (lambda p: p.update(preprocess=None), "preprocess must hold parameters"),
+        (lambda p: p.update(pretrain=None), "must contain `all` and `runs`, but contains nothing"),
+        (lambda p: p["classify"].update(runs=["sic"]), r"classify: runs: \['sic'\] must be names"),
+        (lambda p: p["classify"]["runs"].update(sic="SIC"), "classify: sic: 'SIC' must be names"),
+        (lambda p: p.update(baselines=True), "baselines: True must be names"),
+        (lambda p: p.update(shown=["sic"]), "must be a run of classify"),
+        (lambda p: p.update(seeds=[0, 0]), "list of different whole numbers"),
+        (lambda p: p.update(seeds=[-1]), "list of different whole numbers"),
+        (lambda p: p.update(threads="two"), "threads = 'two' must be a whole number, at least 1"),
+        (lambda p: p.update(shards=0), "shards = 0 must be a whole number, at least 1"),
+        (lambda p: p.update({5: 6}), "There is no parameter 5"),
+        (lambda p: p.update(name=2026), "name: 2026 must be text"),
+        (lambda p: p.update(name=""), "name: '' must be text"),
+        (lambda p: p["classify"]["runs"].update({"a,b": {}}), "classify: 'a,b' must be text of"),
+        (lambda p: p["classify"]["runs"].update({"a|b": {}}), "classify: 'a|b' must be text of"),
+        (lambda p: p["pretrain"]["runs"].update({"a/b": {}}), "pretrain: 'a/b' must be text of"),
+        (lambda p: p["pretrain"]["runs"].update({18: {}}), "pretrain: 18 must be text of"),
     ],
 )
 def test_wrong_entry_raises_with_its_name(profile, change, message):
     change(profile)
     with pytest.raises(ParameterError, match=message):
         check_profile(profile, PROJECT / "notebooks")
+
+
+def test_runs_have_the_parameters_of_all_runs_and_their_own(profile):
+    profile["classify"] = {
+        "all": {"epochs": 3, "pretrained": "camil"},
+        "runs": {"short": {"epochs": 1}, "two words": None},
+    }
+    assert runs_of(profile, "classify") == {
+        "short": {"epochs": 1, "pretrained": "camil"},
+        "two words": {"epochs": 3, "pretrained": "camil"},
+    }
+    profile |= {"shown": "two words"}
+    del profile["transfer"]
+    profile["pretrain"] = {"all": None, "runs": {"camil": None}}
+    check_profile(profile, PROJECT / "notebooks")
+    assert runs_of(profile, "pretrain") == {"camil": {}}
+    assert runs_of({}, "sound") == {}
 
 
 def test_run_may_use_another_corpus_of_its_profile(profile):
