@@ -127,6 +127,15 @@ def test_defaults_write_no_figure_or_label_of_the_graph(notebook):
         (lambda p: p["classify"]["runs"].update({"a|b": {}}), "classify: 'a|b' must be text of"),
         (lambda p: p["pretrain"]["runs"].update({"a/b": {}}), "pretrain: 'a/b' must be text of"),
         (lambda p: p["pretrain"]["runs"].update({18: {}}), "pretrain: 18 must be text of"),
+        (lambda p: p["preprocess"].update(soundfonts=["x.sf2"]), "not exist: x.sf2"),
+        (lambda p: p["preprocess"].update(soundfonts=[5]), "soundfonts = .* contains 5"),
+        (
+            lambda p: p.update(corpora={"two": {"soundfonts": ["x.sf2"]}}),
+            "corpora: two: soundfonts",
+        ),
+        (lambda p: p.update(label="nowhere.mid"), "label = 'nowhere.mid' does not exist"),
+        (lambda p: p.update(label=None), "label = None does not exist"),
+        (lambda p: p.update(audit="nowhere"), "audit = 'nowhere' does not exist"),
     ],
 )
 def test_wrong_entry_raises_with_its_name(profile, change, message):
@@ -172,6 +181,13 @@ def test_source_that_is_downloaded_may_be_missing(profile):
     profile["preprocess"] |= {"download": ""}
     with pytest.raises(ParameterError, match="is not a folder"):
         check_profile(profile | {"source": "nowhere/babyslakh_16k"}, PROJECT / "notebooks")
+
+
+def test_what_is_labelled_may_be_any_file_or_one_of_a_corpus_to_be_made(profile, tmp_path):
+    (tmp_path / "a.mid").touch()
+    more = {"label": str(tmp_path / "a.mid"), "audit": str(tmp_path)}
+    check_profile(profile | more, PROJECT / "notebooks")
+    check_profile(profile | {"label": "corpora/new/midi/a.mid"}, PROJECT / "notebooks")
 
 
 def test_instrument_table_of_a_profile_must_be_readable(profile):

@@ -13,6 +13,7 @@ from camil.workbook.parameters import (
     parameter_cells,
     unknown_name,
 )
+from camil.workbook.start import all_exist
 from camil.workbook.valid_values import CHECKS
 
 NOTEBOOKS = {
@@ -45,6 +46,8 @@ KNOWN = (
 )
 # Entries that are whole numbers, with the least value.
 WHOLE = {"threads": 1, "cell_timeout": 1, "gpus": 0, "shards": 1, "shard_threads": 1}
+# Soundfonts that the graph replaces by those in the environment variable UNSEEN.
+PLACEHOLDER = ["UNSEEN"]
 # Names become parts of paths, of lists with commas and of patterns.
 NAME = re.compile(r"[\w .-]+")
 # Parameters that the graph sets.
@@ -71,6 +74,7 @@ def check_profile(profile: dict[str, Any], notebooks: Path | str = "notebooks") 
     """
     check_form(profile)
     _check_source(profile)
+    _check_labelled(profile)
     optional = {stage: name for stage, name in (SOUND | OPTIONAL).items() if stage in profile}
     for stage, notebook in (NOTEBOOKS | optional).items():
         types = declared_types(parameter_cells(Path(notebooks) / f"{notebook}.ipynb"))
@@ -188,6 +192,17 @@ def _check_source(profile: dict[str, Any]) -> None:
         )
 
 
+def _check_labelled(profile: dict[str, Any]) -> None:
+    """Check that what is labelled in the end exists, or is in a corpus, which may not be made."""
+    for entry in "label", "audit":
+        path = profile.get(entry, "corpora")
+        made = isinstance(path, str) and Path(path).parts[:1] == ("corpora",)
+        if not made and not (isinstance(path, str) and path and Path(path).exists()):
+            raise ParameterError(
+                f"{entry} = {path!r} does not exist; name a MIDI file or a folder."
+            )
+
+
 def _corpora(profile: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The parameters in which each further corpus differs from ``preprocess``, by name."""
     further = profile.get("corpora", {})
@@ -223,6 +238,8 @@ def _check_settings(entry: str, given: dict[str, Any], types: dict[str, str]) ->
         except ParameterError as error:
             raise ParameterError(f"{entry}: {error}") from None
         if name in CHECKS and (problem := CHECKS[name](value)):
+            raise ParameterError(f"{entry}: {name} = {value!r} {problem}.")
+        if name == "soundfonts" and value != PLACEHOLDER and (problem := all_exist(value)):
             raise ParameterError(f"{entry}: {name} = {value!r} {problem}.")
 
 
