@@ -17,7 +17,7 @@ from camil.workbook.parameters import ParameterError
 from camil.workbook.profile import check_form, check_profile, runs_of
 from camil.workbook.provenance import code_files
 from camil.workbook.rooms import NOTEBOOKS
-from camil.workbook.source import remembered, source_state
+from camil.workbook.source import remember, remembered, source_state
 
 if not config:
 
@@ -47,6 +47,7 @@ try:
     check_profile(config)
 except ParameterError as error:
     raise WorkflowError(f"The profile is not right: {error}")
+remember(config["name"], given)
 
 # Set before each command, not in it: `make` and `snakemake` may call the same Python by two names,
 # and a job with another command would run again.

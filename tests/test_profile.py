@@ -2,6 +2,9 @@
 
 import hashlib
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ import yaml
 from camil.midi.instruments import read_instruments
 from camil.workbook.parameters import ParameterError, parameter_cells
 from camil.workbook.profile import check_profile, runs_of
-from camil.workbook.source import remembered, source_state
+from camil.workbook.source import remember, remembered, source_state
 
 PROJECT = Path(__file__).parent.parent
 FILES = sorted((PROJECT / "config").glob("*.yaml"))
@@ -208,14 +211,36 @@ def test_families5_is_the_table_of_dong_et_al():
 
 def test_source_and_soundfonts_are_remembered_for_a_profile(tmp_path):
     assert remembered("real", {}, tmp_path) == {}
+    remember("real", {}, tmp_path)
     assert not (tmp_path / "real").exists()
     given = {"SOURCE": "a folder/ü", "SOUNDFONTS": "a.sf2:b.sf2", "HOME": "x", "UNSEEN": ""}
     expected = {"SOURCE": "a folder/ü", "SOUNDFONTS": "a.sf2:b.sf2"}
     assert remembered("real", given, tmp_path) == expected
+    remember("real", expected, tmp_path)
     assert remembered("real", {}, tmp_path) == expected
-    assert remembered("real", {"SOURCE": "b"}, tmp_path)["SOURCE"] == "b"
-    assert remembered("real", {}, tmp_path) == expected | {"SOURCE": "b"}
+    changed = remembered("real", {"SOURCE": "b"}, tmp_path)
+    assert changed == expected | {"SOURCE": "b"}
+    assert remembered("real", {}, tmp_path) == expected
+    remember("real", changed, tmp_path)
+    assert remembered("real", {}, tmp_path) == changed
     assert remembered("other", {}, tmp_path) == {}
+
+
+def test_mistyped_source_is_not_remembered(tmp_path):
+    for part in ("camil", "notebooks"):
+        shutil.copytree(PROJECT / part, tmp_path / part)
+    shutil.copy(PROJECT / "Snakefile", tmp_path)
+    (tmp_path / "songs").mkdir()
+    profile = yaml.safe_load((PROJECT / "config/demo.yaml").read_text())
+    profile["preprocess"] = {"dataset": "midi"}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(profile))
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--configfile", "mine.yaml"]
+    for source, status in (("songs", 0), ("sonsg", 1), ("", 0)):
+        environment = os.environ | {"SOURCE": source}
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == status, done.stderr
 
 
 def test_source_state_changes_with_every_file(tmp_path):
