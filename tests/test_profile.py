@@ -87,6 +87,10 @@ def test_defaults_write_no_figure_or_label_of_the_graph(notebook):
         (lambda p: p["classify"]["runs"]["camil-tuned"].update(pretrained="x"), "names x"),
         (lambda p: p["pretrain"]["runs"]["camil"].update(pretrained_audio="x"), "names x"),
         (lambda p: p["pretrain"]["runs"]["heard"].update(pretrained_audio="camil"), "names camil"),
+        (
+            lambda p: p["pretrain"]["runs"]["camil"].update(pretrained_audio="sic"),
+            "names sic, which reads notes",
+        ),
         (lambda p: p["sound"]["all"].update(clustres=3), r"sound: all: .*mean clusters\?"),
         (
             lambda p: p["sound"]["runs"].update(sic={}),

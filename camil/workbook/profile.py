@@ -258,3 +258,9 @@ def _check_references(profile: dict[str, Any], entry: str, given: dict[str, Any]
                 f"{entry}: {key} names {given[key]}, which is not a run of this profile; there are "
                 f"{', '.join(known)}."
             )
+    teacher = runs_of(profile, "classify").get(given.get("pretrained_audio", ""), {})
+    if teacher and teacher.get("modality") != "audio":
+        raise ParameterError(
+            f"{entry}: pretrained_audio names {given['pretrained_audio']}, which reads notes; name "
+            "a run of classify with modality: audio, or one of sound."
+        )
