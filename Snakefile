@@ -14,19 +14,24 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, workflow.basedir)
 from camil.workbook.checksums import reason_to_repeat
 from camil.workbook.parameters import ParameterError
-from camil.workbook.profile import check_profile
+from camil.workbook.profile import check_form, check_profile, runs_of
 from camil.workbook.provenance import code_files
 from camil.workbook.rooms import NOTEBOOKS
-from camil.workbook.source import remembered, source_state
+from camil.workbook.source import remember, remembered, source_state
 
 if not config:
 
     configfile: "config/demo.yaml"
 
 
+try:
+    check_form(config)
+except ParameterError as error:
+    raise WorkflowError(f"The profile is not right: {error}")
+
 # `make figures SOURCE=folder` passes it in the environment, where any path stays as it is. Paths of
 # a source and of soundfonts are remembered in runs/<profile>/source.yaml for later calls.
-given = remembered(config.get("name", ""), os.environ)
+given = remembered(config["name"], os.environ)
 if source := given.get("SOURCE") or config.get("source"):
     config["source"] = os.path.normpath(str(source))
 # SOUNDFONTS=one.sf2:two.sf2 and UNSEEN=three.sf2, whose paths differ between machines.
@@ -42,6 +47,7 @@ try:
     check_profile(config)
 except ParameterError as error:
     raise WorkflowError(f"The profile is not right: {error}")
+remember(config["name"], given)
 
 # Set before each command, not in it: `make` and `snakemake` may call the same Python by two names,
 # and a job with another command would run again.
@@ -54,8 +60,8 @@ MAIN = config.get("corpus", NAME)
 CORPORA = {MAIN: {}} | config.get("corpora", {})
 CORPUS, RUNS, FIGURES = f"corpora/{MAIN}", f"runs/{NAME}", f"figures/{NAME}"
 EXECUTED = f"{RUNS}/notebooks"
-PRETRAIN, CLASSIFY = config["pretrain"]["runs"], config["classify"]["runs"]
-SOUND = config.get("sound", {}).get("runs", {})
+STAGES = {stage: runs_of(config, stage) for stage in ("sound", "pretrain", "classify")}
+SOUND, PRETRAIN, CLASSIFY = STAGES.values()
 # The pre-training whose joint space is drawn; empty without audio.
 SPACE = CLASSIFY[config["shown"]].get("pretrained", "")
 # Files of 06_results; the architecture, Fig. 1, needs an audio encoder.
@@ -107,8 +113,8 @@ def run_folders(names):
 
 
 def parameters_of_run(stage, name, seed):
-    """A run's parameters: those of all runs of the stage, then its own; runs become folders."""
-    given = config[stage]["all"] | config[stage]["runs"][name]
+    """A run's parameters; runs become folders."""
+    given = dict(STAGES[stage][name])
     for key in "pretrained", "pretrained_audio":
         if given.get(key):
             given[key] = run_folder(given[key], seed)
@@ -121,16 +127,15 @@ def parameters_of_run(stage, name, seed):
 
 def corpus_of(stage, name):
     """The folder of the corpus that a run is trained on."""
-    given = config[stage]["all"] | config[stage]["runs"][name]
-    return f"corpora/{given.get('corpus', MAIN)}"
+    return f"corpora/{STAGES[stage][name].get('corpus', MAIN)}"
 
 
 def runs_below(stage):
     """The records of the runs that a run builds on."""
 
     def inputs(wildcards):
-        given = config[stage]["runs"][wildcards.name]
-        names = {given.get("pretrained"), given.get("pretrained_audio")} - {None}
+        given = STAGES[stage][wildcards.name]
+        names = {given.get("pretrained"), given.get("pretrained_audio")} - {None, ""}
         return [f"{run_folder(name, wildcards.seed)}/run.json" for name in names]
 
     return inputs
@@ -139,7 +144,7 @@ def runs_below(stage):
 def asked_for():
     """Folders of all corpora and runs of the profile, with the parameters that it sets."""
     folders = {f"corpora/{corpus}": preprocessing(corpus) for corpus in CORPORA}
-    for stage, names in ("sound", SOUND), ("pretrain", PRETRAIN), ("classify", CLASSIFY):
+    for stage, names in STAGES.items():
         for name in names:
             for seed in config["seeds"]:
                 folders[run_folder(name, seed)] = parameters_of_run(stage, name, seed)

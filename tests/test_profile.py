@@ -2,6 +2,9 @@
 
 import hashlib
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,8 +12,8 @@ import yaml
 
 from camil.midi.instruments import read_instruments
 from camil.workbook.parameters import ParameterError, parameter_cells
-from camil.workbook.profile import check_profile
-from camil.workbook.source import remembered, source_state
+from camil.workbook.profile import check_profile, runs_of
+from camil.workbook.source import remember, remembered, source_state
 
 PROJECT = Path(__file__).parent.parent
 FILES = sorted((PROJECT / "config").glob("*.yaml"))
@@ -84,6 +87,10 @@ def test_defaults_write_no_figure_or_label_of_the_graph(notebook):
         (lambda p: p["classify"]["runs"]["camil-tuned"].update(pretrained="x"), "names x"),
         (lambda p: p["pretrain"]["runs"]["camil"].update(pretrained_audio="x"), "names x"),
         (lambda p: p["pretrain"]["runs"]["heard"].update(pretrained_audio="camil"), "names camil"),
+        (
+            lambda p: p["pretrain"]["runs"]["camil"].update(pretrained_audio="sic"),
+            "names sic, which reads notes",
+        ),
         (lambda p: p["sound"]["all"].update(clustres=3), r"sound: all: .*mean clusters\?"),
         (
             lambda p: p["sound"]["runs"].update(sic={}),
@@ -106,12 +113,59 @@ def test_defaults_write_no_figure_or_label_of_the_graph(notebook):
         ),
         (lambda p: p.update(corpora=["quiet"]), "corpora must name"),
         (lambda p: p["preprocess"].update(corpus="x"), "corpus is set by the graph"),
+        (lambda p: p["classify"]["all"].update(pretrained="x"), "aic: pretrained names x"),
+        (lambda p: p["pretrain"]["all"].update(pretrained_audio="x"), "pretrained_audio names x"),
+        (lambda p: p["classify"]["all"].update(corpus="x"), "corpus names x.* are demo"),
+        (lambda p: p["classify"]["runs"]["sic"].update(pretrained="sic"), "itself: sic on sic"),
+        (lambda p: p.update(preprocess=None), "preprocess must hold parameters"),
+        (lambda p: p.update(pretrain=None), "must contain `all` and `runs`, but contains nothing"),
+        (lambda p: p["classify"].update(runs=["sic"]), r"classify: runs: \['sic'\] must be names"),
+        (lambda p: p["classify"]["runs"].update(sic="SIC"), "classify: sic: 'SIC' must be names"),
+        (lambda p: p.update(baselines=True), "baselines: True must be names"),
+        (lambda p: p.update(shown=["sic"]), "must be a run of classify"),
+        (lambda p: p.update(seeds=[0, 0]), "list of different whole numbers"),
+        (lambda p: p.update(seeds=[-1]), "list of different whole numbers"),
+        (lambda p: p.update(threads="two"), "threads = 'two' must be a whole number, at least 1"),
+        (lambda p: p.update(shards=0), "shards = 0 must be a whole number, at least 1"),
+        (lambda p: p.update({5: 6}), "There is no parameter 5"),
+        (lambda p: p.update(name=2026), "name: 2026 must be text"),
+        (lambda p: p.update(name=""), "name: '' must be text"),
+        (lambda p: p["classify"]["runs"].update({"a,b": {}}), "classify: 'a,b' must be text of"),
+        (lambda p: p["classify"]["runs"].update({"a|b": {}}), "classify: 'a|b' must be text of"),
+        (lambda p: p["pretrain"]["runs"].update({"a/b": {}}), "pretrain: 'a/b' must be text of"),
+        (lambda p: p["pretrain"]["runs"].update({18: {}}), "pretrain: 18 must be text of"),
+        (lambda p: p["preprocess"].update(soundfonts=["x.sf2"]), "not exist: x.sf2"),
+        (lambda p: p["preprocess"].update(soundfonts=[5]), "soundfonts = .* contains 5"),
+        (
+            lambda p: p.update(corpora={"two": {"soundfonts": ["x.sf2"]}}),
+            "corpora: two: soundfonts",
+        ),
+        (lambda p: p.update(label="nowhere.mid"), "label = 'nowhere.mid' does not exist"),
+        (lambda p: p.update(label=None), "label = None does not exist"),
+        (lambda p: p.update(audit="nowhere"), "audit = 'nowhere' does not exist"),
     ],
 )
 def test_wrong_entry_raises_with_its_name(profile, change, message):
     change(profile)
     with pytest.raises(ParameterError, match=message):
         check_profile(profile, PROJECT / "notebooks")
+
+
+def test_runs_have_the_parameters_of_all_runs_and_their_own(profile):
+    profile["classify"] = {
+        "all": {"epochs": 3, "pretrained": "camil"},
+        "runs": {"short": {"epochs": 1}, "two words": None},
+    }
+    assert runs_of(profile, "classify") == {
+        "short": {"epochs": 1, "pretrained": "camil"},
+        "two words": {"epochs": 3, "pretrained": "camil"},
+    }
+    profile |= {"shown": "two words"}
+    del profile["transfer"]
+    profile["pretrain"] = {"all": None, "runs": {"camil": None}}
+    check_profile(profile, PROJECT / "notebooks")
+    assert runs_of(profile, "pretrain") == {"camil": {}}
+    assert runs_of({}, "sound") == {}
 
 
 def test_run_may_use_another_corpus_of_its_profile(profile):
@@ -136,6 +190,13 @@ def test_source_that_is_downloaded_may_be_missing(profile):
         check_profile(profile | {"source": "nowhere/babyslakh_16k"}, PROJECT / "notebooks")
 
 
+def test_what_is_labelled_may_be_any_file_or_one_of_a_corpus_to_be_made(profile, tmp_path):
+    (tmp_path / "a.mid").touch()
+    more = {"label": str(tmp_path / "a.mid"), "audit": str(tmp_path)}
+    check_profile(profile | more, PROJECT / "notebooks")
+    check_profile(profile | {"label": "corpora/new/midi/a.mid"}, PROJECT / "notebooks")
+
+
 def test_instrument_table_of_a_profile_must_be_readable(profile):
     profile["preprocess"]["instruments"] = "config/families5.yaml"
     check_profile(profile, PROJECT / "notebooks")
@@ -154,14 +215,36 @@ def test_families5_is_the_table_of_dong_et_al():
 
 def test_source_and_soundfonts_are_remembered_for_a_profile(tmp_path):
     assert remembered("real", {}, tmp_path) == {}
+    remember("real", {}, tmp_path)
     assert not (tmp_path / "real").exists()
     given = {"SOURCE": "a folder/ü", "SOUNDFONTS": "a.sf2:b.sf2", "HOME": "x", "UNSEEN": ""}
     expected = {"SOURCE": "a folder/ü", "SOUNDFONTS": "a.sf2:b.sf2"}
     assert remembered("real", given, tmp_path) == expected
+    remember("real", expected, tmp_path)
     assert remembered("real", {}, tmp_path) == expected
-    assert remembered("real", {"SOURCE": "b"}, tmp_path)["SOURCE"] == "b"
-    assert remembered("real", {}, tmp_path) == expected | {"SOURCE": "b"}
+    changed = remembered("real", {"SOURCE": "b"}, tmp_path)
+    assert changed == expected | {"SOURCE": "b"}
+    assert remembered("real", {}, tmp_path) == expected
+    remember("real", changed, tmp_path)
+    assert remembered("real", {}, tmp_path) == changed
     assert remembered("other", {}, tmp_path) == {}
+
+
+def test_mistyped_source_is_not_remembered(tmp_path):
+    for part in ("camil", "notebooks"):
+        shutil.copytree(PROJECT / part, tmp_path / part)
+    shutil.copy(PROJECT / "Snakefile", tmp_path)
+    (tmp_path / "songs").mkdir()
+    profile = yaml.safe_load((PROJECT / "config/demo.yaml").read_text())
+    profile["preprocess"] = {"dataset": "midi"}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(profile))
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--configfile", "mine.yaml"]
+    for source, status in (("songs", 0), ("sonsg", 1), ("", 0)):
+        environment = os.environ | {"SOURCE": source}
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == status, done.stderr
 
 
 def test_source_state_changes_with_every_file(tmp_path):

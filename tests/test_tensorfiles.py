@@ -30,6 +30,17 @@ def test_tensors_and_description_read_back_unchanged(path):
         assert tensors[name].dtype == value.dtype
 
 
+def test_the_same_content_gives_the_same_bytes(path):
+    """The checksum of a run's weights therefore tells whether they are the same."""
+    description = {"name": "Flöte", "loss": [0.1, float("1e-300")]}
+    for _ in range(8):
+        again = path.with_name("again.safetensors")
+        write_tensors(path, TENSORS, "thing", description)
+        write_tensors(again, TENSORS, "thing", description)
+        assert path.read_bytes() == again.read_bytes()
+        assert read_tensors(again, "thing")[1] == description
+
+
 def test_every_flipped_bit_raises(path):
     content = path.read_bytes()
     generator = torch.Generator().manual_seed(0)

@@ -34,7 +34,7 @@ FILE_OF_RUN = {
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], kind: str, description: Any) -> None:
-    """Write tensors and their description.
+    """Write tensors and their description; the same content gives the same bytes.
 
     Args:
         kind: type of the content, one word; `read_tensors` requires the same.
@@ -51,7 +51,7 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], kind: str, description
         f"camil.{kind}": json.dumps(description),
         "camil.sha256": NO_CHECKSUM,
     }
-    content = safetensors.torch.save(tensors, metadata)
+    content = _with_sorted_metadata(safetensors.torch.save(tensors, metadata))
     span = CHECKSUM.search(content).span(1)
     digest = hashlib.sha256(content).hexdigest().encode()
     # A run killed while writing must not leave half a file under the final name.
@@ -65,6 +65,16 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], kind: str, description
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def _with_sorted_metadata(content: bytes) -> bytes:
+    """The same file with its metadata in alphabetical order; safetensors writes them in any."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # the tensors begin at a multiple of eight bytes
+    return b"".join([len(text).to_bytes(8, "little"), text, memoryview(content)[end:]])
 
 
 def read_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], Any]:

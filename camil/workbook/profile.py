@@ -1,5 +1,7 @@
 """Checks of a profile: a YAML file in ``config/`` with the data and the runs of the graph."""
 
+import re
+from graphlib import CycleError, TopologicalSorter
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from camil.workbook.parameters import (
     parameter_cells,
     unknown_name,
 )
+from camil.workbook.start import all_exist
 from camil.workbook.valid_values import CHECKS
 
 NOTEBOOKS = {
@@ -41,6 +44,12 @@ KNOWN = (
     "corpus",
     "corpora",
 )
+# Entries that are whole numbers, with the least value.
+WHOLE = {"threads": 1, "cell_timeout": 1, "gpus": 0, "shards": 1, "shard_threads": 1}
+# Soundfonts that the graph replaces by those in the environment variable UNSEEN.
+PLACEHOLDER = ["UNSEEN"]
+# Names become parts of paths, of lists with commas and of patterns.
+NAME = re.compile(r"[\w .-]+")
 # Parameters that the graph sets.
 SET_BY_GRAPH = ("corpus", "run", "runs", "source", "figure", "figures", "seed")
 # Exceptions, each with whether it is in preprocessing: a corpus may have its own seed, and a run
@@ -63,16 +72,9 @@ def check_profile(profile: dict[str, Any], notebooks: Path | str = "notebooks") 
     Raises:
         ParameterError: if an entry is invalid; the message names it and the valid values.
     """
-    for name in NEEDED:
-        if name not in profile:
-            raise ParameterError(f"The profile has no {name}; see config/demo.yaml for an example.")
-    for name in profile:
-        if name not in KNOWN:
-            raise ParameterError(unknown_name(name, list(KNOWN)))
+    check_form(profile)
     _check_source(profile)
-    seeds = profile["seeds"]
-    if not (isinstance(seeds, list) and seeds and all(type(seed) is int for seed in seeds)):
-        raise ParameterError(f"seeds = {seeds!r} must be a list of whole numbers, such as [0, 1].")
+    _check_labelled(profile)
     optional = {stage: name for stage, name in (SOUND | OPTIONAL).items() if stage in profile}
     for stage, notebook in (NOTEBOOKS | optional).items():
         types = declared_types(parameter_cells(Path(notebooks) / f"{notebook}.ipynb"))
@@ -81,31 +83,102 @@ def check_profile(profile: dict[str, Any], notebooks: Path | str = "notebooks") 
     _check_runs(profile)
 
 
+def check_form(profile: dict[str, Any]) -> None:
+    """Check a profile's entries, names, seeds and other numbers, but no parameters of notebooks.
+
+    Raises:
+        ParameterError: if an entry is missing, unknown or of another form.
+    """
+    for name in NEEDED:
+        if name not in profile:
+            raise ParameterError(f"The profile has no {name}; see config/demo.yaml for an example.")
+    for name in profile:
+        if name not in KNOWN:
+            raise ParameterError(unknown_name(str(name), list(KNOWN)))
+    for name, least in WHOLE.items():
+        value = profile.get(name, least)
+        if type(value) is not int or value < least:
+            raise ParameterError(f"{name} = {value!r} must be a whole number, at least {least}.")
+    seeds = profile["seeds"]
+    whole = isinstance(seeds, list) and seeds and all(type(seed) is int for seed in seeds)
+    if not whole or min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise ParameterError(
+            f"seeds = {seeds!r} must be a list of different whole numbers, such as [0, 1]."
+        )
+    if not isinstance(profile["preprocess"], dict):
+        raise ParameterError("preprocess must hold parameters, such as `dataset: demo`.")
+    names = {"name": [profile["name"]], "corpora": _corpora(profile)}
+    names |= {"corpus": [profile["corpus"]]} if "corpus" in profile else {}
+    names |= {stage: runs_of(profile, stage) for stage in ("pretrain", "classify", *SOUND)}
+    for entry, given in names.items():
+        for name in given:
+            if not (isinstance(name, str) and NAME.fullmatch(name)):
+                raise ParameterError(
+                    f"{entry}: {name!r} must be text of letters, digits, spaces, dots, _ and -."
+                )
+
+
+def runs_of(profile: dict[str, Any], stage: str) -> dict[str, dict[str, Any]]:
+    """The runs of a stage by name, each with the parameters of all runs and its own.
+
+    Args:
+        profile: content of the YAML file.
+        stage: "pretrain", "classify" or "sound"; without it, there are no runs.
+
+    Raises:
+        ParameterError: if the stage is of another form.
+    """
+    if stage not in profile:
+        return {}
+    block = _mapping(stage, profile[stage])
+    if set(block) != {"all", "runs"}:
+        found = ", ".join(map(str, block)) or "nothing"
+        raise ParameterError(f"{stage} must contain `all` and `runs`, but contains {found}.")
+    of_all = _mapping(f"{stage}: all", block["all"])
+    runs = _mapping(f"{stage}: runs", block["runs"])
+    return {name: of_all | _mapping(f"{stage}: {name}", given) for name, given in runs.items()}
+
+
+def _mapping(entry: str, value: Any) -> dict[str, Any]:
+    """The names and values of an entry; an entry without any is None in YAML."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ParameterError(f"{entry}: {value!r} must be names with values, or nothing.")
+    return value
+
+
 def _check_runs(profile: dict[str, Any]) -> None:
-    stages = {stage: _runs(profile, stage) for stage in ("pretrain", "classify", "sound")}
+    stages = {stage: runs_of(profile, stage) for stage in ("pretrain", "classify", "sound")}
     for one, other in combinations(stages, 2):
         if both := stages[one].keys() & stages[other].keys():
             raise ParameterError(f"{', '.join(both)} names a run of {one} and one of {other}.")
     for stage, runs in stages.items():
         for name, given in runs.items():
-            _check_references(profile, f"{stage}: {name}", given or {})
+            _check_references(profile, f"{stage}: {name}", given)
+    _check_order(stages)
     for key, stage in (("camil", "pretrain"), ("sic", "classify")):
         name = (profile.get("transfer") or {}).get(key)
-        if "transfer" in profile and name not in profile[stage]["runs"]:
+        if "transfer" in profile and name not in stages[stage]:
             raise ParameterError(f"transfer: {key} must name a run of {stage}, it is {name!r}.")
-    if profile["shown"] not in profile["classify"]["runs"]:
+    if profile["shown"] not in list(stages["classify"]):
         raise ParameterError(f"shown: {profile['shown']} must be a run of classify.")
-    space = (profile["classify"]["runs"][profile["shown"]] or {}).get("pretrained")
-    if profile["pretrain"]["runs"] and space not in profile["pretrain"]["runs"]:
+    space = stages["classify"][profile["shown"]].get("pretrained")
+    if stages["pretrain"] and space not in stages["pretrain"]:
         raise ParameterError(
             f"shown: {profile['shown']} must be a run of classify that builds on one of pretrain, "
             "whose joint space can be drawn."
         )
 
 
-def _runs(profile: dict[str, Any], stage: str) -> dict[str, dict[str, Any] | None]:
-    """The runs of a stage, none if the profile has no such stage."""
-    return profile.get(stage, {}).get("runs", {})
+def _check_order(stages: dict[str, dict[str, dict[str, Any]]]) -> None:
+    """Check that no run builds on itself, also not through others."""
+    runs = {name: given for found in stages.values() for name, given in found.items()}
+    below = {name: {given.get(key) for key in BUILDS_ON} for name, given in runs.items()}
+    try:
+        TopologicalSorter(below).prepare()
+    except CycleError as error:
+        raise ParameterError(f"A run builds on itself: {' on '.join(error.args[1])}.") from None
 
 
 def _check_source(profile: dict[str, Any]) -> None:
@@ -117,6 +190,17 @@ def _check_source(profile: dict[str, Any]) -> None:
             f"source = {source!r} is not a folder, and dataset {dataset!r} is read from one; name "
             "it in the profile, or with make figures SOURCE=folder."
         )
+
+
+def _check_labelled(profile: dict[str, Any]) -> None:
+    """Check that what is labelled in the end exists, or is in a corpus, which may not be made."""
+    for entry in "label", "audit":
+        path = profile.get(entry, "corpora")
+        made = isinstance(path, str) and Path(path).parts[:1] == ("corpora",)
+        if not made and not (isinstance(path, str) and path and Path(path).exists()):
+            raise ParameterError(
+                f"{entry} = {path!r} does not exist; name a MIDI file or a folder."
+            )
 
 
 def _corpora(profile: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -134,15 +218,11 @@ def _settings(profile: dict[str, Any], stage: str) -> dict[str, dict[str, Any]]:
     """All parameters that a profile gives to a stage, by entry of the profile."""
     block = profile[stage]
     if stage in OPTIONAL:
-        return {stage: block or {}}
+        return {stage: _mapping(stage, block)}
     if stage == "preprocess":
         further = {f"corpora: {name}": given for name, given in _corpora(profile).items()}
         return {stage: block} | further
-    if set(block) != {"all", "runs"}:
-        raise ParameterError(
-            f"{stage} must contain `all` and `runs`, but contains {', '.join(block)}."
-        )
-    runs = {f"{stage}: {name}": given or {} for name, given in block["runs"].items()}
+    runs = {f"{stage}: {name}": given or {} for name, given in (block["runs"] or {}).items()}
     return {f"{stage}: all": block["all"] or {}} | runs
 
 
@@ -159,6 +239,8 @@ def _check_settings(entry: str, given: dict[str, Any], types: dict[str, str]) ->
             raise ParameterError(f"{entry}: {error}") from None
         if name in CHECKS and (problem := CHECKS[name](value)):
             raise ParameterError(f"{entry}: {name} = {value!r} {problem}.")
+        if name == "soundfonts" and value != PLACEHOLDER and (problem := all_exist(value)):
+            raise ParameterError(f"{entry}: {name} = {value!r} {problem}.")
 
 
 def _check_references(profile: dict[str, Any], entry: str, given: dict[str, Any]) -> None:
@@ -170,9 +252,15 @@ def _check_references(profile: dict[str, Any], entry: str, given: dict[str, Any]
             f"{', '.join(corpora)}."
         )
     for key, stages in BUILDS_ON.items():
-        known = [name for stage in stages for name in _runs(profile, stage)]
+        known = [name for stage in stages for name in runs_of(profile, stage)]
         if given.get(key) and given[key] not in known:
             raise ParameterError(
                 f"{entry}: {key} names {given[key]}, which is not a run of this profile; there are "
                 f"{', '.join(known)}."
             )
+    teacher = runs_of(profile, "classify").get(given.get("pretrained_audio", ""), {})
+    if teacher and teacher.get("modality") != "audio":
+        raise ParameterError(
+            f"{entry}: pretrained_audio names {given['pretrained_audio']}, which reads notes; name "
+            "a run of classify with modality: audio, or one of sound."
+        )

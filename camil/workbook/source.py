@@ -17,8 +17,7 @@ NAMES = ("SOURCE", "SOUNDFONTS", "UNSEEN")
 def remembered(profile: str, given: Mapping[str, str], runs: Path | str = "runs") -> dict[str, str]:
     """Paths of the source and of soundfonts, as given now or in an earlier call.
 
-    They are kept in ``<runs>/<profile>/source.yaml``, which is part of no repository. A variable
-    that is given replaces the remembered one.
+    `remember` keeps them. A variable that is given replaces the remembered one.
 
     Args:
         profile: its name.
@@ -30,11 +29,21 @@ def remembered(profile: str, given: Mapping[str, str], runs: Path | str = "runs"
     """
     file = Path(runs) / profile / "source.yaml"
     before = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else None
-    now = (before or {}) | {name: given[name] for name in NAMES if given.get(name)}
-    if now != (before or {}):
-        text = yaml.safe_dump(now, allow_unicode=True)
-        write_text(file, f"# Given to make figures; delete this file to forget it.\n{text}")
-    return now
+    return (before or {}) | {name: given[name] for name in NAMES if given.get(name)}
+
+
+def remember(profile: str, paths: Mapping[str, str], runs: Path | str = "runs") -> None:
+    """Keep paths for later calls in ``<runs>/<profile>/source.yaml``, part of no repository.
+
+    Args:
+        profile: its name.
+        paths: from `remembered`, after a check, so that a mistyped path replaces no other.
+        runs: folder of the runs of all profiles.
+    """
+    if paths != remembered(profile, {}, runs):
+        text = yaml.safe_dump(dict(paths), allow_unicode=True)
+        comment = "# Given to make figures; delete this file to forget it."
+        write_text(Path(runs) / profile / "source.yaml", f"{comment}\n{text}")
 
 
 def source_state(source: Path | str) -> str:
