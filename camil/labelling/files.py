@@ -113,11 +113,7 @@ def label_score(
     """Label the score of a file.
 
     Args:
-        score: the song.
-        path: its file, for the error message.
-        name: name of the file in the tables.
-        labeller: a labeller from `camil.load_labeller`.
-        threshold: smallest probability of a label that is not uncertain, between 0 and 1.
+        score, path, name, labeller, threshold: the song, and as for `label_file`.
 
     Raises:
         ValueError: if no pitched track has two notes within two measures.
@@ -161,14 +157,7 @@ def check_threshold(threshold: float) -> None:
 
 
 def most_probable(probabilities: np.ndarray, names: Sequence[str], threshold: float) -> np.ndarray:
-    """The most probable name of each row, or ``uncertain`` below the threshold.
-
-    Shape:
-        probabilities: ``(rows, names)``. Returns ``(rows,)`` of names.
-
-    Raises:
-        ValueError: if the threshold is not between 0 and 1.
-    """
+    """``(rows,)`` most probable names of ``(rows, names)``; ``uncertain`` below the threshold."""
     check_threshold(threshold)
     best = np.asarray(names, dtype=object)[probabilities.argmax(axis=1)]
     return np.where(probabilities.max(axis=1) >= threshold, best, UNCERTAIN)
